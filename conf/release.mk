@@ -1,0 +1,2 @@
+# mode=release
+conf-opt = -O2 -DNDEBUG
