@@ -1,0 +1,111 @@
+#include "base/json.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <utf8proc.h>
+
+static void quote(struct str *out, const char *text, size_t length)
+{
+    str_add_char(out, '"');
+    for (size_t i = 0; i < length;) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '"' || c == '\\') {
+            str_addf(out, "\\%c", c);
+            i++;
+        } else if (c == '\n' || c == '\t' || c == '\r') {
+            str_add(out, c == '\n' ? "\\n" : c == '\t' ? "\\t" : "\\r");
+            i++;
+        } else if (c < 0x20 || c == 0x7F) {
+            str_addf(out, "\\u%04x", c);
+            i++;
+        } else if (c < 0x80) {
+            str_add_char(out, (char)c);
+            i++;
+        } else {
+            utf8proc_int32_t point;
+            utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text + i,
+                                                     (utf8proc_ssize_t)(length - i), &point);
+            if (used > 0)
+                str_add_n(out, text + i, (size_t)used);
+            else
+                str_add(out, "\xEF\xBF\xBD");
+            i += used > 0 ? (size_t)used : 1;
+        }
+    }
+    str_add_char(out, '"');
+}
+
+/* A comma goes before whatever follows a value: the last byte tells. */
+static void begin(struct str *out, const char *key)
+{
+    char last = out->len ? out->at[out->len - 1] : '\0';
+    if (last && last != '{' && last != '[' && last != '\n')
+        str_add_char(out, ',');
+    if (key) {
+        quote(out, key, strlen(key));
+        str_add_char(out, ':');
+    }
+}
+
+void json_put_object(struct str *out, const char *key)
+{
+    begin(out, key);
+    str_add_char(out, '{');
+}
+
+void json_put_object_end(struct str *out)
+{
+    str_add_char(out, '}');
+}
+
+void json_put_array(struct str *out, const char *key)
+{
+    begin(out, key);
+    str_add_char(out, '[');
+}
+
+void json_put_array_end(struct str *out)
+{
+    str_add_char(out, ']');
+}
+
+void json_put_text_n(struct str *out, const char *key, const char *text, size_t length)
+{
+    begin(out, key);
+    quote(out, text, length);
+}
+
+void json_put_text(struct str *out, const char *key, const char *text)
+{
+    if (text) {
+        json_put_text_n(out, key, text, strlen(text));
+        return;
+    }
+    begin(out, key);
+    str_add(out, "null");
+}
+
+void json_put_int(struct str *out, const char *key, int64_t number)
+{
+    begin(out, key);
+    str_addf(out, "%lld", (long long)number);
+}
+
+void json_put_uint(struct str *out, const char *key, uint64_t number)
+{
+    begin(out, key);
+    str_addf(out, "%llu", (unsigned long long)number);
+}
+
+void json_put_real(struct str *out, const char *key, double number)
+{
+    begin(out, key);
+    str_addf(out, "%.6g", isfinite(number) ? number : 0.0);
+}
+
+void json_put_bool(struct str *out, const char *key, bool value)
+{
+    begin(out, key);
+    str_add(out, value ? "true" : "false");
+}

@@ -1,0 +1,49 @@
+/*
+ * Interned strings and maps by string. `struct intern` gives each distinct string a dense 32-bit id
+ * from 0 up (ids instead of pointers between large sets); `struct map` is string -> pointer.
+ * Open addressing over XXH3; not thread-safe; strings live in the intern's own arena.
+ */
+#ifndef GANTRY_BASE_MAP_H
+#define GANTRY_BASE_MAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/vec.h"
+
+#define INTERN_NONE UINT32_MAX
+
+struct intern {
+    struct arena arena;
+    VEC(const char *) names; /* by id */
+    VEC(uint32_t) lengths_of; /* by id, bytes */
+    uint32_t *slots; /* id + 1, or 0 */
+    uint32_t *hashes; /* beside slots: low bits of the hash */
+    size_t slots_count; /* power of two, or 0 */
+};
+
+/* The id of a string, adding it where it is new. A zeroed struct intern is ready. */
+uint32_t intern_id(struct intern *in, const char *text);
+uint32_t intern_id_n(struct intern *in, const char *text, size_t length);
+/* The id of a string, or INTERN_NONE. */
+uint32_t intern_find(const struct intern *in, const char *text);
+uint32_t intern_find_n(const struct intern *in, const char *text, size_t length);
+/* The string of an id; valid until intern_free. */
+const char *intern_text(const struct intern *in, uint32_t id);
+uint32_t intern_count(const struct intern *in);
+void intern_free(struct intern *in);
+
+struct map {
+    struct intern keys;
+    VEC(void *) values; /* by key id; NULL where removed */
+};
+
+/* The value of a key, or NULL. */
+void *map_get(const struct map *map, const char *key);
+/* Sets a key's value (NULL removes it) and returns the old one. */
+void *map_put(struct map *map, const char *key, void *value);
+/* Frees the map, not the values. Walk: keys.names.at[i], values.at[i]. */
+void map_free(struct map *map);
+
+#endif

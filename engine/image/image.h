@@ -1,0 +1,95 @@
+/*
+ * Images: file systems, loaders and disks, written and read in-process, unprivileged, to the bit the
+ * same everywhere. Layouts: FORMATS.md and the sources it names. Writers take a resolved manifest
+ * and write through struct file_out, so a failed run leaves the old image. Any thread.
+ */
+#ifndef GANTRY_IMAGE_IMAGE_H
+#define GANTRY_IMAGE_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "manifest/manifest.h"
+
+/* Progress and cancelling, both may be NULL. */
+struct image_io {
+    void *data;
+    void (*progress)(void *data, uint64_t done_bytes, uint64_t total_bytes);
+    bool (*stopped)(void *data);
+};
+
+/* bootfs as OSv HEAD reads it: 128-byte records, all-zero end, data packed. */
+int bootfs_write(const char *path, const struct manifest_list *list, const struct image_io *io,
+                 struct err *err);
+/* ROFS of OSv. */
+int rofs_write(const char *path, const struct manifest_list *list, const struct image_io *io,
+               struct err *err);
+
+/* Raw LZ4 block behind two u32: raw size, packed size (the bundled kernel's loader format). */
+int loader_compress(const char *input, const char *output, struct err *err);
+
+/* A disk: files at offsets, partitions, a size field, boot arguments. */
+enum { DISK_PARTS_MAX = 16 };
+struct disk_part {
+    const char *file;
+    uint64_t offset; /* bytes; UINT64_MAX: next multiple of align */
+    unsigned partition; /* 1-4, or 0 for none */
+};
+enum disk_format { DISK_RAW, DISK_QCOW2 };
+struct disk_layout {
+    struct disk_part parts[DISK_PARTS_MAX];
+    unsigned parts_count;
+    uint64_t align, pad; /* bytes; 0: none */
+    uint64_t size_field, size_unit; /* where the size of parts[size_of] goes, in units rounded up */
+    unsigned size_width, size_of; /* bytes of the field (0: none); index of the part */
+    uint64_t cmdline_at; /* 0: no boot arguments */
+    const char *cmdline;
+    enum disk_format format;
+};
+int disk_write(const char *path, const struct disk_layout *layout, const struct image_io *io,
+               struct err *err);
+
+/* Boot arguments of a raw or qcow2 image, in place: one NUL-ended string at 0x200. */
+enum { IMAGE_CMDLINE_AT = 0x200, IMAGE_CMDLINE_MAX = 1023 };
+char *image_args(const char *path, struct err *err); /* the caller frees */
+/* Refuses more than IMAGE_CMDLINE_MAX bytes, naming the limit, and an image that a VM holds. */
+int image_set_args(const char *path, const char *cmdline, struct err *err);
+
+/* What an image is made of. */
+struct image_part {
+    char name[64]; /* "boot sector", "command line", "lzloader", "partition 2" */
+    char kind[32]; /* "x64 boot", "elf", "rofs", "bootfs", ... */
+    uint64_t offset, size_bytes;
+};
+struct image_info {
+    enum disk_format format;
+    uint64_t virtual_bytes, file_bytes;
+    char *cmdline; /* NULL where it has none */
+    VEC(struct image_part) parts;
+};
+int image_info(const char *path, struct image_info *info, struct err *err);
+void image_info_free(struct image_info *info);
+
+/* Reading back, by code that shares nothing with the writers. */
+struct image_file {
+    const char *path;
+    enum entry_kind kind;
+    uint64_t size_bytes;
+    const char *target; /* of a symlink */
+};
+struct image_listing {
+    struct arena arena;
+    VEC(struct image_file) files; /* sorted by path */
+};
+/* Lists the file systems of a disk, or of a bare rofs or bootfs file. */
+int image_list(const char *path, struct image_listing *listing, struct err *err);
+void image_listing_free(struct image_listing *listing);
+/* Appends the file's bytes to out. */
+int image_cat(const char *path, const char *guest, struct str *out, struct err *err);
+/* Checks structure and bounds of everything that is known; findings are lines in `report`. */
+int image_check(const char *path, struct str *report, struct err *err);
+
+#endif

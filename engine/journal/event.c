@@ -1,0 +1,331 @@
+#include "journal/event.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+enum field_type { TEXT, U32, U64, INT, BOOL, IDS, OUTCOME_F, STATUS_F, SEVERITY_F };
+
+struct field {
+    const char *name;
+    enum field_type type;
+    size_t offset;
+    uint32_t kinds; /* bit per event kind that has it */
+};
+
+#define K(kind) (1u << EVENT_##kind)
+#define F(member, type, kinds)                                                                     \
+    {                                                                                              \
+#member, type, offsetof(struct event, member), kinds                                       \
+    }
+
+/* Every field with the kinds that carry it; order here is order in JSON. */
+static const struct field fields[] = {
+    F(tree, TEXT, K(BUILD_BEGIN)),
+    F(head, TEXT, K(BUILD_BEGIN)),
+    F(dirty, U32, K(BUILD_BEGIN)),
+    F(loader, TEXT, K(BUILD_BEGIN)),
+    F(arch, TEXT, K(BUILD_BEGIN)),
+    F(mode, TEXT, K(BUILD_BEGIN)),
+    F(image, TEXT, K(BUILD_BEGIN)),
+    F(selection, TEXT, K(BUILD_BEGIN)),
+    F(lanes, U32, K(BUILD_BEGIN)),
+    F(argv, TEXT, K(BUILD_BEGIN) | K(VM_BEGIN)),
+    F(steps, U64, K(GRAPH)),
+    F(files, U64, K(GRAPH)),
+    F(edges, U64, K(GRAPH)),
+    F(complete, BOOL, K(GRAPH)),
+    F(step, U32,
+      K(STEP) | K(STEP_ADD) | K(STEP_READY) | K(STEP_BEGIN) | K(STEP_OUTPUT) | K(STEP_END) |
+          K(LANE) | K(DIAGNOSTIC)),
+    F(target, TEXT, K(STEP) | K(STEP_ADD) | K(STEP_READY) | K(STEP_BEGIN) | K(STEP_END)),
+    F(rule, TEXT, K(STEP) | K(STEP_ADD) | K(STEP_READY)),
+    F(forecast, BOOL, K(STEP) | K(STEP_ADD)),
+    F(needs, IDS, K(STEP)),
+    F(reason, TEXT, K(STEP_READY)),
+    F(was, TEXT, K(STEP_READY)),
+    F(now, TEXT, K(STEP_READY)),
+    F(lane, U32, K(STEP_BEGIN) | K(LANE)),
+    F(host, TEXT, K(STEP_BEGIN)),
+    F(expect_ns, U64, K(STEP_BEGIN)),
+    F(stream, TEXT, K(STEP_OUTPUT)),
+    F(path, TEXT, K(STEP) | K(STEP_READY) | K(STEP_OUTPUT) | K(DIAGNOSTIC) | K(FINDING)),
+    F(offset, U64, K(STEP_OUTPUT)),
+    F(length, U64, K(STEP_OUTPUT)),
+    F(outcome, OUTCOME_F, K(STEP_END)),
+    F(make, TEXT, K(SHELL_CALL)),
+    F(line, U32, K(SHELL_CALL) | K(DIAGNOSTIC)),
+    F(column, U32, K(DIAGNOSTIC)),
+    F(command, TEXT, K(SHELL_CALL)),
+    F(severity, SEVERITY_F, K(DIAGNOSTIC) | K(MESSAGE)),
+    F(state, TEXT, K(LANE)),
+    F(idle_why, TEXT, K(LANE)),
+    F(part, TEXT, K(COMPOSE)),
+    F(bytes, U64, K(COMPOSE)),
+    F(hash, TEXT, K(COMPOSE)),
+    F(verdict, TEXT, K(VM_END) | K(FINDING)),
+    F(text, TEXT, K(STEP_BEGIN) | K(VM_BEGIN) | K(VM_OUTPUT) | K(DIAGNOSTIC) | K(MESSAGE)),
+    F(status, STATUS_F, K(BUILD_END)),
+    F(exit, INT, K(STEP_END) | K(VM_END) | K(BUILD_END)),
+    F(signal, INT, K(STEP_END)),
+    F(wall_ns, U64, K(STEP_END) | K(SHELL_CALL) | K(VM_END) | K(BUILD_END)),
+    F(cpu_ns, U64, K(STEP_END) | K(BUILD_END)),
+    F(rss_kib, U64, K(STEP_END) | K(LANE)),
+    F(accesses, U64, K(STEP_END)),
+    F(traced, BOOL, K(STEP_END)),
+    F(steps_total, U64, K(BUILD_END)),
+    F(steps_run, U64, K(BUILD_END)),
+    F(steps_unchanged, U64, K(BUILD_END)),
+    F(steps_failed, U64, K(BUILD_END)),
+    F(findings, U64, K(BUILD_END)),
+};
+#undef F
+#undef K
+
+enum { FIELDS = sizeof fields / sizeof *fields, JOURNAL_VERSION = 1 };
+
+static const char *const kind_names[EVENT_KINDS] = {
+    "build-begin", "graph",     "step",       "step-add",   "step-ready", "step-begin",
+    "step-output", "step-end",  "shell-call", "finding",    "lane",       "compose",
+    "vm-begin",    "vm-output", "vm-end",     "diagnostic", "message",    "build-end",
+};
+static const char *const outcome_names[OUTCOMES] = {"ran", "unchanged", "restored", "failed",
+                                                    "cancelled"};
+static const char *const status_names[BUILD_STATUSES] = {"ok", "failed", "cancelled"};
+static const char *const severity_names[SEVERITIES] = {"note", "warning", "error"};
+
+const char *event_name(enum event_kind kind)
+{
+    return kind_names[kind];
+}
+
+/* The index of a name, or count where it is none of them. */
+static unsigned index_of(const char *name, const char *const *names, unsigned count)
+{
+    unsigned i = 0;
+    while (i < count && strcmp(names[i], name) != 0)
+        i++;
+    return i;
+}
+
+enum event_kind event_kind_of(const char *name)
+{
+    return (enum event_kind)index_of(name, kind_names, EVENT_KINDS);
+}
+
+const char *outcome_name(enum outcome outcome)
+{
+    return outcome_names[outcome];
+}
+
+const char *severity_name(enum severity severity)
+{
+    return severity_names[severity];
+}
+
+const char *build_status_name(enum build_status status)
+{
+    return status_names[status];
+}
+
+static bool has_field(const struct event *event, const struct field *field)
+{
+    return field->kinds >> event->kind & 1;
+}
+
+struct event *event_copy(const struct event *event)
+{
+    size_t ids_bytes = event->needs_count * sizeof *event->needs;
+    size_t size = sizeof *event + ids_bytes;
+    for (size_t i = 0; i < FIELDS; i++) {
+        const char *text;
+        memcpy(&text, (const char *)event + fields[i].offset, sizeof text);
+        if (fields[i].type == TEXT && has_field(event, &fields[i]) && text)
+            size += strlen(text) + 1;
+    }
+    struct event *copy = mem_alloc(size);
+    *copy = *event;
+    char *at = (char *)(copy + 1);
+    if (ids_bytes)
+        memcpy(at, event->needs, ids_bytes);
+    copy->needs = ids_bytes ? (uint32_t *)(void *)at : NULL;
+    at += ids_bytes;
+    for (size_t i = 0; i < FIELDS; i++) {
+        if (fields[i].type != TEXT)
+            continue;
+        char *slot = (char *)copy + fields[i].offset;
+        const char *text = NULL;
+        if (has_field(event, &fields[i]))
+            memcpy(&text, slot, sizeof text);
+        if (text) {
+            size_t length = strlen(text) + 1;
+            memcpy(at, text, length);
+            text = at;
+            at += length;
+        }
+        memcpy(slot, &text, sizeof text);
+    }
+    return copy;
+}
+
+void event_send(struct queue *queue, uint64_t start_ns, const struct event *event)
+{
+    struct event *copy = event_copy(event);
+    copy->t_ns = clock_ns() - start_ns;
+    queue_push(queue, copy);
+}
+
+static void field_to_json(const struct event *event, const struct field *field, struct str *out)
+{
+    const void *slot = (const char *)event + field->offset;
+    const char *text;
+    unsigned number;
+    memcpy(&number, slot, sizeof number);
+    switch (field->type) {
+    case TEXT:
+        memcpy(&text, slot, sizeof text);
+        if (text)
+            json_put_text(out, field->name, text);
+        break;
+    case U32:
+        if (number != EVENT_NONE)
+            json_put_uint(out, field->name, number);
+        break;
+    case U64:
+        json_put_uint(out, field->name, *(const uint64_t *)slot);
+        break;
+    case INT:
+        json_put_int(out, field->name, *(const int *)slot);
+        break;
+    case BOOL:
+        json_put_bool(out, field->name, *(const bool *)slot);
+        break;
+    case IDS:
+        json_put_array(out, field->name);
+        for (uint32_t i = 0; i < event->needs_count; i++)
+            json_put_uint(out, NULL, event->needs[i]);
+        json_put_array_end(out);
+        break;
+    case OUTCOME_F:
+        json_put_text(out, field->name, outcome_names[number]);
+        break;
+    case STATUS_F:
+        json_put_text(out, field->name, status_names[number]);
+        break;
+    case SEVERITY_F:
+        json_put_text(out, field->name, severity_names[number]);
+        break;
+    }
+}
+
+void event_to_json(const struct event *event, const char *text_of_output, struct str *out)
+{
+    json_put_object(out, NULL);
+    json_put_text(out, "event", kind_names[event->kind]);
+    if (event->kind == EVENT_BUILD_BEGIN)
+        json_put_uint(out, "v", JOURNAL_VERSION);
+    json_put_uint(out, "t_ns", event->t_ns);
+    for (size_t i = 0; i < FIELDS; i++) {
+        /* `why` is one object of three fields that follow each other in the table. */
+        bool why =
+            event->kind == EVENT_STEP_READY && fields[i].offset == offsetof(struct event, reason);
+        if (why) {
+            json_put_object(out, "why");
+            json_put_text(out, "reason", event->reason);
+            json_put_text(out, "path", event->path);
+            json_put_text(out, "was", event->was);
+            json_put_text(out, "now", event->now);
+            json_put_object_end(out);
+            break;
+        }
+        if (has_field(event, &fields[i]))
+            field_to_json(event, &fields[i], out);
+    }
+    if (event->kind == EVENT_STEP_OUTPUT && text_of_output)
+        json_put_text(out, "text", text_of_output);
+    json_put_object_end(out);
+}
+
+/* Fills one member of `event` from a JSON value; strings stay Jansson's. A value of another type
+ * than the field's is left out, as an unknown field is. */
+static void field_from_json(struct event *event, const struct field *field, const json_t *value)
+{
+    void *slot = (char *)event + field->offset;
+    const char *text = json_string_value(value);
+    unsigned number = 0;
+    switch (field->type) {
+    case TEXT:
+        memcpy(slot, &text, sizeof text);
+        break;
+    case U32:
+        number = (unsigned)json_integer_value(value);
+        memcpy(slot, &number, sizeof number);
+        break;
+    case U64:
+        *(uint64_t *)slot = (uint64_t)json_integer_value(value);
+        break;
+    case INT:
+        *(int *)slot = (int)json_integer_value(value);
+        break;
+    case BOOL:
+        *(bool *)slot = json_is_true(value);
+        break;
+    case OUTCOME_F:
+        number = text ? index_of(text, outcome_names, OUTCOMES) : OUTCOMES;
+        event->outcome = number < OUTCOMES ? (enum outcome)number : OUTCOME_FAILED;
+        break;
+    case STATUS_F:
+        number = text ? index_of(text, status_names, BUILD_STATUSES) : BUILD_STATUSES;
+        event->status = number < BUILD_STATUSES ? (enum build_status)number : BUILD_FAILED;
+        break;
+    case SEVERITY_F:
+        number = text ? index_of(text, severity_names, SEVERITIES) : SEVERITIES;
+        event->severity = number < SEVERITIES ? (enum severity)number : SEVERITY_ERROR;
+        break;
+    case IDS:
+        break; /* read by event_from_json, which owns the array */
+    }
+}
+
+struct event *event_from_json(const char *json, size_t length, struct err *err)
+{
+    json_error_t where;
+    json_t *root = json_loadb(json, length, 0, &where);
+    const char *name = json_string_value(json_object_get(root, "event"));
+    enum event_kind kind = name ? event_kind_of(name) : EVENT_KINDS;
+    if (kind == EVENT_KINDS) {
+        err_set(err, ERR_INPUT, root ? "no event of ours: %s" : "no JSON: %s",
+                root ? (name ? name : "'event' is missing") : where.text);
+        json_decref(root);
+        return NULL;
+    }
+    struct event event = {.kind = kind, .step = EVENT_NONE, .lane = EVENT_NONE};
+    event.t_ns = (uint64_t)json_integer_value(json_object_get(root, "t_ns"));
+    const json_t *why = json_object_get(root, "why");
+    for (size_t i = 0; i < FIELDS; i++) {
+        const json_t *value = json_object_get(root, fields[i].name);
+        if (!value)
+            value = json_object_get(why, fields[i].name);
+        if (value && has_field(&event, &fields[i]))
+            field_from_json(&event, &fields[i], value);
+    }
+    uint32_t *needs = NULL;
+    const json_t *list = json_object_get(root, "needs");
+    if (kind == EVENT_STEP && json_array_size(list)) {
+        event.needs_count = (uint32_t)json_array_size(list);
+        needs = mem_alloc(event.needs_count * sizeof *needs);
+        for (uint32_t i = 0; i < event.needs_count; i++)
+            needs[i] = (uint32_t)json_integer_value(json_array_get(list, i));
+        event.needs = needs;
+    }
+    struct event *copy = event_copy(&event);
+    free(needs);
+    json_decref(root);
+    return copy;
+}

@@ -1,0 +1,34 @@
+/*
+ * Loaders: from a tree's own description to a graph. tree.c is the native loader; make.c drives GNU
+ * make through the gate (it runs, not only loads); ninja.c comes later.
+ */
+#ifndef GANTRY_LOAD_LOAD_H
+#define GANTRY_LOAD_LOAD_H
+
+#include "base/err.h"
+#include "conf/conf.h"
+#include "graph/graph.h"
+#include "toolchain/toolchain.h"
+
+enum tree_kind {
+    TREE_NONE,
+    TREE_NATIVE, /* module.mk and conf/ */
+    TREE_OSV, /* OSv itself: conf/, Makefile, scripts/module.py */
+    TREE_MAKE, /* Makefile or GNUmakefile */
+    TREE_NINJA, /* build.ninja */
+};
+
+/* Finds the tree at or above `start`. *root is new (caller frees), NULL for TREE_NONE, for which
+ * err says what was looked for and names `gantry demo DIR`. */
+enum tree_kind load_find_tree(const char *start, char **root, struct err *err);
+
+/* Fills a zeroed graph from a native tree; strings that steps use live in graph or conf, so conf
+ * must outlive the graph. On error the graph is to be freed all the same. */
+int load_native(struct graph *graph, const char *root, struct conf *conf,
+                const struct toolchain *tools, struct err *err);
+
+/* After a build that made image targets: publishes build/<mode> and the symlinks of the image's
+ * outputs in build/<mode>.<arch>/ (see gantry-conf(5)). Touches only what differs. */
+int load_publish(const char *root, struct conf *conf, struct err *err);
+
+#endif

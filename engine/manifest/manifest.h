@@ -1,0 +1,88 @@
+/*
+ * Manifests: which host file becomes which guest file (FORMATS.md, "Manifests").
+ * A manifest is kept as its lines, so that editing keeps order and comments; entries are parsed from
+ * lines; expansion resolves globs and variables into a flat, sorted list. Not thread-safe.
+ */
+#ifndef GANTRY_MANIFEST_MANIFEST_H
+#define GANTRY_MANIFEST_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/vec.h"
+
+struct manifest_variable {
+    const char *name, *value;
+};
+
+/* What variables and host paths mean: the -D values, and the directories that relative host paths
+ * are tried against, in order. */
+struct manifest_scope {
+    const struct manifest_variable *variables;
+    size_t variables_count;
+    const char *const *dirs;
+    size_t dirs_count;
+};
+
+enum entry_kind { ENTRY_FILE, ENTRY_DIRECTORY, ENTRY_SYMLINK };
+
+/* One resolved guest name. */
+struct manifest_entry {
+    const char *guest; /* absolute, clean */
+    const char *host; /* the file on this machine; for a symlink its target; NULL if missing */
+    const char *wanted; /* the right side as written */
+    const char *file; /* the manifest, and the line in it */
+    unsigned line;
+    enum entry_kind kind;
+    uint64_t size_bytes;
+    bool missing; /* the host file is not there */
+    bool duplicate; /* a later line names the same guest file */
+};
+
+struct manifest_list {
+    struct arena arena;
+    VEC(struct manifest_entry) entries; /* sorted by guest, bytewise; parents not added */
+    str_list looked_at; /* directories listed and files found or missed: for state */
+};
+
+/*
+ * Reads manifest files in order and resolves them. With `strict` a missing file, an unknown
+ * variable, a bad line, a name with `..` or a device as source is an error (file:line); otherwise
+ * missing ones are marked. Syntax errors are errors always.
+ */
+enum manifest_mode { MANIFEST_STRICT, MANIFEST_MARK };
+int manifest_resolve(struct manifest_list *list, const char *const *files, size_t files_count,
+                     const struct manifest_scope *scope, enum manifest_mode mode, struct err *err);
+void manifest_list_free(struct manifest_list *list);
+
+/* Editing: the lines of one manifest file, changed in memory; nothing is written before save. */
+struct manifest_line {
+    char *text; /* the whole line */
+    char *guest; /* NULL: a comment, a blank or a section line */
+    char *host;
+    bool staged; /* changed or added since load */
+};
+struct manifest_edit {
+    char *path;
+    VEC(struct manifest_line) lines;
+    VEC(char *) undo, redo; /* whole texts: a manifest is small */
+    char *on_disk; /* as loaded: the diff is against it */
+};
+int manifest_edit_open(struct manifest_edit *edit, const char *path, struct err *err);
+int manifest_edit_add(struct manifest_edit *edit, const char *guest, const char *host,
+                      struct err *err);
+int manifest_edit_remove(struct manifest_edit *edit, const char *guest, struct err *err);
+int manifest_edit_rename(struct manifest_edit *edit, const char *guest, const char *to,
+                         struct err *err);
+bool manifest_edit_undo(struct manifest_edit *edit);
+bool manifest_edit_redo(struct manifest_edit *edit);
+/* A unified diff of disk against memory; the caller frees; "" where nothing changed. */
+char *manifest_edit_diff(const struct manifest_edit *edit);
+/* Writes atomically; refuses where the file changed on disk since it was opened. */
+int manifest_edit_save(struct manifest_edit *edit, struct err *err);
+void manifest_edit_close(struct manifest_edit *edit);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * A build: one run of a tree's steps on lanes, in threads of its own. Events go out through a
+ * queue, commands come in by build_command. The front end's thread calls everything here.
+ */
+#ifndef GANTRY_RUN_BUILD_H
+#define GANTRY_RUN_BUILD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/queue.h"
+#include "conf/conf.h"
+
+struct build_options {
+    const char *root; /* the tree, absolute */
+    const struct assignment *assigns; /* command line and screen */
+    size_t assigns_count;
+    const char *const *targets; /* goals; none: the tree's own */
+    size_t targets_count;
+    const char *const *command; /* `-- make ...`: NULL-ended; NULL for a native tree */
+    const char *directory; /* where `command` starts; NULL: root */
+    unsigned lanes; /* 0: one a processor */
+    double load_limit; /* 0: none */
+    bool keep_going, dry_run;
+    const char *journal; /* file; NULL: the tree's own place */
+};
+
+struct build;
+
+enum build_command {
+    BUILD_DRAIN, /* start nothing more, let the running steps end */
+    BUILD_KILL, /* and end those too: SIGTERM, then SIGKILL */
+};
+
+/*
+ * Starts a build in the background. Everything that goes wrong, bad input too, is told by events:
+ * an EVENT_MESSAGE (error) and an EVENT_BUILD_END, which is always the last event, with the exit
+ * status in `exit`. NULL and err only where no thread or descriptor could be had.
+ * The options are copied. `events` must outlive the build.
+ */
+struct build *build_start(const struct build_options *options, struct queue *events,
+                          struct err *err);
+void build_command(struct build *build, enum build_command command);
+/* Waits for the end and frees the build. Returns the exit status (0, 1, 2, 128 + signal). */
+int build_finish(struct build *build);
+
+/* The lock of a configuration: one build at a time. -1 with err naming the holder ("held by
+ * pid 4711 (gantry build) since 12:04"). The descriptor is closed to release. */
+int build_lock(const char *state_dir, struct err *err);
+
+#endif
