@@ -32,19 +32,23 @@ int rofs_write(const char *path, const struct manifest_list *list, const struct 
 int loader_compress(const char *input, const char *output, struct err *err);
 
 /* A disk: files at offsets, partitions, a size field, boot arguments. */
-enum { DISK_PARTS_MAX = 16 };
+enum {
+    DISK_PARTS_MAX = 16,
+    DISK_SIZE_OF_WHOLE = 255, /* size_of: the disk itself, all of its length */
+};
 struct disk_part {
     const char *file;
-    uint64_t offset; /* bytes; UINT64_MAX: next multiple of align */
+    uint64_t offset; /* bytes; UINT64_MAX: next multiple of align, at least align itself */
     unsigned partition; /* 1-4, or 0 for none */
 };
 enum disk_format { DISK_RAW, DISK_QCOW2 };
 struct disk_layout {
     struct disk_part parts[DISK_PARTS_MAX];
     unsigned parts_count;
-    uint64_t align, pad; /* bytes; 0: none */
+    uint64_t align, pad; /* bytes; pad: the end of each part that is no partition; 0: 2 MiB, none */
     uint64_t size_field, size_unit; /* where the size of parts[size_of] goes, in units rounded up */
-    unsigned size_width, size_of; /* bytes of the field (0: none); index of the part */
+    unsigned size_width,
+        size_of; /* bytes of the field (0: none); index of the part or DISK_SIZE_OF_WHOLE */
     uint64_t cmdline_at; /* 0: no boot arguments */
     const char *cmdline;
     enum disk_format format;

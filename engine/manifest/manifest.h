@@ -25,6 +25,7 @@ struct manifest_scope {
     size_t variables_count;
     const char *const *dirs;
     size_t dirs_count;
+    const char *root; /* what relative manifests, dirs and hosts are relative to; NULL: here */
 };
 
 enum entry_kind { ENTRY_FILE, ENTRY_DIRECTORY, ENTRY_SYMLINK };
