@@ -1,7 +1,41 @@
+#include <locale.h>
 #include <stdio.h>
+#include <string.h>
 
-int main(void)
+#include "base/err.h"
+#include "tui/cli.h"
+#include "tui/commands.h"
+
+/* Nothing was asked for: the console where there is a terminal, else a build told in lines. */
+static int run_default(struct cli *cli)
 {
-    puts("gantry " GANTRY_VERSION);
-    return 0;
+    char name[] = "help";
+    char *words[] = {name, NULL};
+    return cmd_help(cli, 1, words);
+}
+
+static int run(struct cli *cli)
+{
+    if (cli->want_version) {
+        puts("gantry " GANTRY_VERSION);
+        return 0;
+    }
+    if (cli->want_help) {
+        char name[] = "help";
+        char *words[] = {name, cli->words_count ? cli->words[0] : NULL, NULL};
+        return cmd_help(cli, cli->words_count ? 2 : 1, words);
+    }
+    if (cli->words_count == 0)
+        return run_default(cli);
+    return command_find(cli->words[0])->run(cli, cli->words_count, cli->words);
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {0};
+    struct err err = {0};
+    setlocale(LC_ALL, "");
+    int status = cli_parse(&cli, argc, argv, &err) < 0 ? cli_fail(&err) : run(&cli);
+    cli_free(&cli);
+    return status;
 }

@@ -1,0 +1,75 @@
+/* `gantry help`: everything here is read from the table of commands. 80 columns. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "tui/cli.h"
+#include "tui/commands.h"
+
+static const char *const headings[GROUPS] = {
+    [GROUP_BUILD] = "Build",
+    [GROUP_IMAGE] = "Image",
+    [GROUP_LOOK] = "Look",
+    [GROUP_TREE] = "Tree and machine",
+};
+
+static const char common_text[] =
+    "Options of every command, anywhere before --:\n"
+    "  NAME=VALUE         ARCH mode image CROSS_PREFIX HOST_CC fs cmdline, any conf name\n"
+    "  -C DIR             as if started in DIR\n"
+    "  -j N               N lanes; -j alone, and without it: one a processor\n"
+    "  -k                 keep going after a failure\n"
+    "  -n                 only tell what would be done\n"
+    "  -l LOAD            start nothing while the load is above LOAD\n"
+    "  -v                 print the commands too\n"
+    "  --plain[=raw]      lines, no console; raw: only what the steps print\n"
+    "  --json[=FILE|fd:N] JSON: a document, or one event a line\n"
+    "  --journal=FILE     where the journal is written\n"
+    "  --color=WHEN       auto, always or never;  --ascii  no other characters\n"
+    "  --help  --version\n";
+
+static void print_overview(void)
+{
+    puts("gantry: the build console for OSv-like trees\n\n"
+         "  gantry [-C DIR] [NAME=VALUE...] [COMMAND] [ARGS]\n\n"
+         "Without a command: the console on a terminal, else `build --plain`. With NAME=\n"
+         "or -j it opens and builds at once: gantry -j8 ARCH=aarch64 image=uush");
+    for (unsigned group = 0; group < GROUPS; group++) {
+        printf("\n%s\n", headings[group]);
+        for (unsigned i = 0; i < commands_count; i++)
+            if (commands[i].group == group)
+                printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+    }
+    printf("\n%s\nExit status: 0 done; 1 a build or check failed; 2 usage or bad input;\n"
+           "128+N ended by signal N.  gantry help COMMAND says more; so does gantry(1).\n",
+           common_text);
+}
+
+static void print_command(const struct command *command)
+{
+    printf("gantry %s%s%s\n\n  %s\n", command->name, *command->usage ? " " : "", command->usage,
+           command->summary);
+    if (command->options && *command->options) {
+        printf("\n");
+        for (const char *line = command->options; *line;) {
+            int length = (int)strcspn(line, "\n");
+            printf("  %.*s\n", length, line);
+            line += length + (line[length] == '\n');
+        }
+    }
+    printf("\n%s", common_text);
+}
+
+int cmd_help(struct cli *cli, int argc, char **argv)
+{
+    (void)cli;
+    if (argc < 2) {
+        print_overview();
+        return 0;
+    }
+    const struct command *command = command_find(argv[1]);
+    if (!command)
+        return cli_usage("unknown command '%s' (gantry help lists them)", argv[1]);
+    print_command(command);
+    return 0;
+}

@@ -1,0 +1,9 @@
+/* Every command's function; the table is commands.c. One line each, sorted. */
+#ifndef GANTRY_TUI_COMMANDS_H
+#define GANTRY_TUI_COMMANDS_H
+
+struct cli;
+
+int cmd_help(struct cli *cli, int argc, char **argv);
+
+#endif
