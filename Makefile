@@ -18,7 +18,7 @@ ALL_LDFLAGS = $(SAN) -pthread $(LDFLAGS)
 ALL_LIBS = $(shell pkg-config --libs $(LIBS)) -lext2fs -lcom_err -lm
 
 # The gate and its hook are programs of their own, built by their own rules.
-APART = engine/load/gate.c engine/load/hook.c
+APART = engine/load/gate.c engine/load/hook.c engine/conf/embed_tool.c
 ENGINE = $(filter-out $(APART),$(wildcard engine/*/*.c))
 FRONT = $(wildcard tui/*.c views/*.c)
 TESTS = $(shell find tests -name '*_test.c' 2>/dev/null)
@@ -38,7 +38,7 @@ $(O)/gantry: $(FRONT:%.c=$(OBJ)/%.o) $(LIBGANTRY)
 	@echo "  LINK $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
-$(LIBGANTRY): $(ENGINE:%.c=$(OBJ)/%.o)
+$(LIBGANTRY): $(ENGINE:%.c=$(OBJ)/%.o) $(OBJ)/gen/stock.o
 	@rm -f $@
 	ar rcsD $@ $^
 
@@ -53,6 +53,22 @@ $(O)/tests/%_test: $(OBJ)/tests/%_test.o $(HELPERS:%.c=$(OBJ)/%.o) $(FRONT_NO_MA
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS) -lcmocka -lvterm
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+
+# The stock files (engine/conf/stock.h). The list is kept so that a removed file is noticed, too.
+STOCK = $(sort $(shell find conf manifests tests/demo -name build -prune -o -type f ! -name '.*' -print))
+$(O)/gen/stock.list: FORCE
+	@mkdir -p $(@D)
+	@echo '$(STOCK)' | cmp -s - $@ || echo '$(STOCK)' >$@
+$(O)/gen/embed_tool: engine/conf/embed_tool.c
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu17 $(WARN) -O1 -o $@ $<
+$(O)/gen/stock.c: $(O)/gen/embed_tool $(O)/gen/stock.list $(STOCK)
+	@echo "  GEN $@"
+	@$(O)/gen/embed_tool $@ $(STOCK)
+$(OBJ)/gen/stock.o: $(O)/gen/stock.c
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+.PHONY: FORCE
 
 # Runs every unit test program; the first failure stops.
 test: all $(TEST_PROGRAMS)
