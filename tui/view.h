@@ -1,0 +1,132 @@
+/*
+ * Views: one file a screen in views/. A view is a table of operations; it draws the model
+ * (views/model.h) into a canvas and answers requests. It never calls curses, and never touches a
+ * file, a process or a terminal: what has to be done is asked of the console by struct app_ops,
+ * whose functions return at once. The loop's thread only.
+ *
+ * A new view: define `const struct view_ops view_NAME`, add it to the table in views/views.c.
+ */
+#ifndef GANTRY_TUI_VIEW_H
+#define GANTRY_TUI_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "journal/event.h"
+#include "tui/canvas.h"
+#include "tui/key.h"
+#include "tui/request.h"
+
+struct model;
+struct view;
+struct conf;
+struct view_ctx;
+
+/* What belongs to a request. */
+struct request_arg {
+    const char *text; /* of SEARCH and FILTER: what was typed; else NULL */
+    int x, y; /* of CLICK and WHEEL_*: where, in the view's canvas */
+};
+
+enum view_result {
+    VIEW_IGNORED, /* not mine: the console may do what is common to all screens */
+    VIEW_HANDLED, /* done; draw again */
+    VIEW_LEAVE, /* Esc at the outermost: back to the screen before */
+};
+
+/* A request that the key line of the view names, in the order of the table; the word NULL is the
+ * request's own. The last has REQ_NONE. */
+struct view_key {
+    enum request request;
+    const char *word;
+};
+
+struct view_ops {
+    const char *name; /* "build": for the palette */
+    const char *title; /* "Build": for the tab */
+    char key; /* '1' */
+    const struct view_key *keys;
+    /* A new view; freed by close. */
+    struct view *(*open)(const struct view_ctx *ctx);
+    void (*close)(struct view *view);
+    void (*draw)(struct view *view, const struct canvas *canvas, const struct view_ctx *ctx);
+    enum view_result (*request)(struct view *view, enum request request,
+                                const struct request_arg *arg, const struct view_ctx *ctx);
+    /* Every key while view->typing; may be NULL where it never types. */
+    void (*key_typed)(struct view *view, const struct key *key, const struct view_ctx *ctx);
+    /* True where the tab is to carry a "•" (something to see there); may be NULL. */
+    bool (*knocks)(const struct view *view, const struct view_ctx *ctx);
+    /* Called once when the screen comes to the front; may be NULL. */
+    void (*shown)(struct view *view, const struct view_ctx *ctx);
+};
+
+/* Every view begins with this. */
+struct view {
+    const struct view_ops *ops;
+    bool typing; /* keys go to key_typed as they are; the key line says EDIT */
+    const char *typing_hint; /* for the key line meanwhile; NULL: "Enter accepts, Esc reverts" */
+};
+
+/* A log, line by line, however long; owned by the console. Lines have neither newline nor escape
+ * sequences. */
+struct log_view;
+
+/* What views can have done. All return at once; what comes of it comes as events, and errors go to
+ * the message line by themselves. `app` is ctx->app. Other screens' needs are added here and
+ * implemented in tui/actions*.c. */
+struct app_ops {
+    /* Builds the goals (target NULL) or one target, with what is selected. */
+    void (*build)(void *app, const char *target);
+    void (*compose)(void *app);
+    void (*boot)(void *app);
+    void (*tests)(void *app);
+    /* Stops build or guest: first drains, then kills. */
+    void (*stop)(void *app);
+    /* Bytes for the guest's console. */
+    void (*vm_type)(void *app, const char *bytes, size_t length);
+    /* Picks NAME=VALUE (arch, mode, image, cmdline, any conf name) for the next build; value NULL
+     * takes the pick back. */
+    void (*select)(void *app, const char *name, const char *value);
+    /* The configuration with what is picked; owned by the console, valid until the next select.
+     * NULL where it can't be read (the reason is in err). */
+    struct conf *(*conf)(void *app, struct err *err);
+    /* $VISUAL or $EDITOR on a file of the tree; the screen is suspended meanwhile. */
+    void (*edit)(void *app, const char *path, unsigned line);
+    /* To the clipboard, by OSC 52. */
+    void (*copy)(void *app, const char *text);
+    /* One sentence in the message line, until the next key. */
+    void (*say)(void *app, enum severity severity, const char *text);
+    /* Another screen by its name ("log"). */
+    void (*go)(void *app, const char *view_name);
+    /* The log of a step; of the whole build in order with EVENT_NONE. NULL where there is none. */
+    struct log_view *(*log)(void *app, uint32_t step);
+    uint64_t (*log_lines)(struct log_view *log);
+    /* One line, from 0; its length in *length. Valid until the next call. */
+    const char *(*log_line)(struct log_view *log, uint64_t line, size_t *length);
+};
+
+/* What kind of tree this is, as far as screens differ. */
+enum app_tree { APP_TREE_NONE, APP_TREE_NATIVE, APP_TREE_OSV, APP_TREE_MAKE };
+
+/* What the console knows besides the events. Read-only for views, except `focus`. */
+struct app_state {
+    const char *root; /* the tree, absolute; NULL: none */
+    enum app_tree tree;
+    const char *tree_error; /* no tree: what was looked for, and what to do */
+    const char *arch, *mode, *image; /* as picked, or by default: what the next build builds */
+    const char *held_by; /* another build holds the configuration: who; else NULL */
+    bool building, booting; /* ours */
+    bool stopping; /* the build was asked to drain */
+    uint32_t focus; /* the step that log, why and graph speak of; EVENT_NONE: none */
+};
+
+struct view_ctx {
+    const struct model *model; /* the fold of the events */
+    struct app_state *state;
+    const struct app_ops *ops;
+    void *app;
+};
+
+#endif
