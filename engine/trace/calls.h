@@ -1,0 +1,49 @@
+/* The traced system calls as a table: which arguments are paths, and what the call does to them. */
+#ifndef GANTRY_TRACE_CALLS_H
+#define GANTRY_TRACE_CALLS_H
+
+#include <stdint.h>
+
+enum call_op {
+    CALL_OPEN, /* flags argument decides */
+    CALL_OPENAT2, /* flags stand in struct open_how, to which `flags` points */
+    CALL_CREAT,
+    CALL_STAT, /* follows a last link unless AT_SYMLINK_NOFOLLOW */
+    CALL_LSTAT,
+    CALL_READLINK,
+    CALL_EXEC,
+    CALL_RENAME,
+    CALL_EXCHANGE, /* renameat2: RENAME_EXCHANGE touches both ends */
+    CALL_LINK,
+    CALL_SYMLINK,
+    CALL_UNLINK, /* AT_REMOVEDIR makes it rmdir */
+    CALL_RMDIR,
+    CALL_MKDIR,
+    CALL_MKNOD,
+    CALL_TRUNCATE,
+    CALL_META,
+    CALL_LMETA,
+    CALL_CHDIR,
+    CALL_FCHDIR,
+    CALL_LIST, /* getdents on a descriptor */
+    CALL_BIND, /* a socket's name in the file system */
+    CALL_ROOT, /* chroot, pivot_root, mount, unshare, setns: paths mean something else now */
+};
+
+enum { NO_ARG = -1 };
+
+struct call {
+    const char *name;
+    enum call_op op;
+    int8_t dir, path; /* argument indexes of a directory descriptor and a path, or NO_ARG */
+    int8_t flags; /* of flags, or NO_ARG */
+    int8_t dir2, path2; /* of a second path */
+};
+
+extern const struct call trace_calls[];
+extern const unsigned trace_calls_count;
+
+/* The call behind a number of an architecture (AUDIT_ARCH_*), or NULL. */
+const struct call *trace_call_of(uint32_t arch, int number);
+
+#endif

@@ -1,0 +1,147 @@
+#include "trace/resolve.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum { LINKS_MAX = 40 }; /* path_resolution(7) */
+
+void resolve_forget(struct resolver *resolver)
+{
+    if (intern_count(&resolver->directories))
+        intern_free(&resolver->directories);
+}
+
+/* One walk: `done` is canonical and real so far, `rest` is still to be walked. */
+struct walk {
+    struct str *done;
+    char *rest; /* owned */
+    size_t at; /* of rest */
+    unsigned links;
+};
+
+static void step_up(struct str *done)
+{
+    char *slash = done->len ? strrchr(done->at, '/') : NULL;
+    str_cut(done, slash ? (size_t)(slash - done->at) : 0);
+}
+
+/* Puts a link's target in front of what is left. */
+static void go_through(struct walk *walk, const char *target)
+{
+    if (target[0] == '/')
+        str_cut(walk->done, 0);
+    else
+        step_up(walk->done);
+    char *rest = mem_format("%s/%s", target, walk->rest + walk->at);
+    free(walk->rest);
+    walk->rest = rest;
+    walk->at = 0;
+}
+
+/* Where the kernel sees the caller's own process, we must see that process, not ourselves. */
+static bool is_self(struct str *done, pid_t tid)
+{
+    if (strcmp(done->at, "/proc/self") != 0 && strcmp(done->at, "/proc/thread-self") != 0)
+        return false;
+    str_cut(done, 5);
+    str_addf(done, "/%ld", (long)tid);
+    return true;
+}
+
+static bool at_end(const struct walk *walk)
+{
+    return walk->rest[walk->at + strspn(walk->rest + walk->at, "/")] == '\0';
+}
+
+/* Looks at what `done` names; true where the walk goes on. */
+static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool follow,
+                 enum resolve_kind *kind)
+{
+    struct str *done = walk->done;
+    struct stat st;
+    if (is_self(done, tid)) {
+        *kind = RESOLVE_DIRECTORY;
+        return true;
+    }
+    if (lstat(done->at, &st) < 0) {
+        *kind = RESOLVE_ABSENT;
+        return false;
+    }
+    if (S_ISDIR(st.st_mode)) {
+        *kind = RESOLVE_DIRECTORY;
+        if (strncmp(done->at, "/proc/", 6) != 0) /* processes come and go */
+            intern_id_n(&resolver->directories, done->at, done->len);
+        return true;
+    }
+    if (!S_ISLNK(st.st_mode)) {
+        *kind = RESOLVE_FILE;
+        return false;
+    }
+    *kind = RESOLVE_LINK;
+    if (!follow)
+        return false;
+    char target[PATH_MAX + 1];
+    ssize_t length = readlink(done->at, target, PATH_MAX);
+    bool magic = strncmp(done->at, "/proc/", 6) == 0 && length > 0 && target[0] != '/';
+    if (length <= 0 || ++walk->links > LINKS_MAX || magic) {
+        *kind = magic ? RESOLVE_FILE : RESOLVE_ABSENT; /* a pipe or socket; or a loop */
+        return false;
+    }
+    target[length] = '\0';
+    if (resolver->link && strncmp(done->at, "/proc/", 6) != 0)
+        resolver->link(resolver->data, done->at);
+    go_through(walk, target);
+    *kind = RESOLVE_DIRECTORY;
+    return true;
+}
+
+enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char *path,
+                               bool follow_last, struct str *canonical)
+{
+    str_cut(canonical, 0);
+    struct walk walk = {.done = canonical, .rest = mem_copy(path)};
+    size_t length = strlen(path);
+    if (length && path[length - 1] == '/')
+        follow_last = true;
+    enum resolve_kind kind = RESOLVE_DIRECTORY;
+    for (;;) {
+        walk.at += strspn(walk.rest + walk.at, "/");
+        const char *name = walk.rest + walk.at;
+        size_t name_length = strcspn(name, "/");
+        if (!name_length)
+            break;
+        walk.at += name_length;
+        if (name_length == 1 && name[0] == '.')
+            continue;
+        if (name_length == 2 && name[0] == '.' && name[1] == '.') {
+            step_up(canonical);
+            continue;
+        }
+        str_add_char(canonical, '/');
+        str_add_n(canonical, name, name_length);
+        kind = RESOLVE_DIRECTORY;
+        if (intern_find_n(&resolver->directories, canonical->at, canonical->len) != INTERN_NONE)
+            continue;
+        bool last = at_end(&walk);
+        if (look(resolver, &walk, tid, !last || follow_last, &kind))
+            continue;
+        if (!last) { /* through a file, or nothing there: keep the rest, cleaned of nothing */
+            if (kind != RESOLVE_ABSENT)
+                kind = RESOLVE_ABSENT;
+            walk.at += strspn(walk.rest + walk.at, "/");
+            str_add_char(canonical, '/');
+            str_add(canonical, walk.rest + walk.at);
+        }
+        break;
+    }
+    if (!canonical->len)
+        str_add_char(canonical, '/');
+    free(walk.rest);
+    return kind;
+}

@@ -1,0 +1,95 @@
+/*
+ * Which files a process tree touches, seen through seccomp user notification: without privileges,
+ * static and 32-bit programs and raw system calls included (DESIGN.md section 7).
+ *
+ * The child installs a filter between fork and exec and sends the listener's descriptor to its
+ * supervisor; from then on every call that names a path or changes a name stops until the
+ * supervisor has seen it. One trace has one supervising thread, which alone may call trace_serve;
+ * the result may be read by anyone once that returned.
+ */
+#ifndef GANTRY_TRACE_TRACE_H
+#define GANTRY_TRACE_TRACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/map.h"
+
+/* What was done with a path; an access is a set of these. */
+enum access_kind {
+    ACCESS_READ = 1 << 0, /* opened for reading, or executed */
+    ACCESS_WRITE = 1 << 1, /* opened for writing, or truncated, where it was there before */
+    ACCESS_CREATE =
+        1 << 2, /* came into being: open with O_CREAT, mknod, link, symlink, rename to */
+    ACCESS_REMOVE = 1 << 3, /* unlink, or rename away */
+    ACCESS_MKDIR = 1 << 4,
+    ACCESS_RMDIR = 1 << 5,
+    ACCESS_LIST = 1 << 6, /* a directory's entries were read */
+    ACCESS_STAT = 1 << 7, /* weak: stat, access, readlink of what is no link */
+    ACCESS_META = 1 << 8, /* weak: chmod, chown, utimens, xattr */
+    ACCESS_LINK = 1 << 9, /* a symbolic link that was followed, or read by readlink */
+    ACCESS_APPEND = 1 << 10, /* writing was by O_APPEND only */
+    ACCESS_EXEC = 1 << 11,
+};
+
+struct access {
+    uint32_t path; /* id in trace->paths: canonical, absolute */
+    uint32_t kinds; /* enum access_kind, all that were seen */
+    bool found; /* it was there when first touched */
+    uint32_t process; /* who touched it first: index of trace->processes */
+    uint64_t first_ns, last_ns; /* monotonic */
+};
+
+struct trace_process {
+    pid_t pid; /* thread id of the first call seen */
+    uint32_t program; /* id in trace->paths of what it executed, or INTERN_NONE */
+};
+
+/* Why a trace may be incomplete; the race report respects it. */
+enum trace_flaw {
+    TRACE_FOREIGN_ROOT =
+        1, /* a process changed its root or mount namespace: paths are as it saw them */
+    TRACE_UNREADABLE = 2, /* a path could not be read out of the process */
+};
+
+struct trace {
+    struct intern paths;
+    VEC(struct access) accesses; /* in order of first touch */
+    VEC(struct trace_process) processes;
+    uint64_t calls; /* notifications answered */
+    unsigned flaws; /* enum trace_flaw */
+    struct trace_private *private;
+};
+
+/* What a child needs to become traced; made once, shared by all, never freed before exit. */
+struct trace_filter;
+const struct trace_filter *trace_filter_get(struct err *err);
+
+/*
+ * In the child, between fork (or clone) and exec: installs the filter and sends the listener over
+ * `socket`. Async-signal-safe. 0, or -1 with errno (EBUSY: a listener is there already).
+ * The process gets no_new_privs, so set-user-id programs run without their privilege.
+ */
+int trace_child(const struct trace_filter *filter, int socket);
+/* In the supervisor: the listener that trace_child sent, or -1 with errno. */
+int trace_receive(int socket);
+
+/* A trace on a listener, which it owns from now on. */
+struct trace *trace_open(int listener);
+/* Answers calls until every process of the tree has ended. -1 and err where that went wrong. */
+int trace_serve(struct trace *trace, struct err *err);
+void trace_free(struct trace *trace);
+
+/* The access of a canonical path, or NULL. */
+const struct access *trace_find(const struct trace *trace, const char *path);
+
+/* What this kernel can do, told by trying: the synchronous wake-up (Linux 6.6) and the killable
+ * wait (5.19). */
+struct trace_features {
+    bool notify, killable_wait, sync_wake_up;
+};
+struct trace_features trace_probe(void);
+
+#endif
