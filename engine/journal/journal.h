@@ -1,0 +1,40 @@
+/*
+ * The journal: a build's events as JSON Lines under zstd. gantry-journal(5) is the format.
+ * The writer has a thread of its own, so a slow disk never slows a build; what is written reaches
+ * the file within a second, so that a reader can follow. The reader is for one thread.
+ */
+#ifndef GANTRY_JOURNAL_JOURNAL_H
+#define GANTRY_JOURNAL_JOURNAL_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "journal/event.h"
+
+struct journal;
+
+/* Starts a journal at `path`, or, where that is NULL, at <directory>/<n>.jsonl.zst, of which the
+ * last ten are kept. The file is made when the first step is ready or a message comes; a build that
+ * has nothing to do leaves none (unless `path` says so). */
+struct journal *journal_open(const char *path, const char *directory, struct err *err);
+/* Hands over an event (free() frees it). Any thread. */
+void journal_add(struct journal *journal, struct event *event);
+/* Writes what is left and ends the thread. -1 and err where anything could not be written. */
+int journal_close(struct journal *journal, struct err *err);
+
+struct journal_reader;
+
+/* Opens a journal; err names the remedy where it is none. */
+struct journal_reader *journal_read_open(const char *path, struct err *err);
+/* The next event (free() frees it), or NULL at the present end: call again later to follow a
+ * journal that grows. Lines that are no events of ours are passed over and counted. */
+struct event *journal_next(struct journal_reader *reader);
+/* At the end: false where the journal stops in the middle (a build that was killed, or runs). */
+bool journal_is_complete(const struct journal_reader *reader);
+unsigned journal_bad_lines(const struct journal_reader *reader);
+void journal_read_close(struct journal_reader *reader);
+
+/* The newest journal of a directory, new; NULL where there is none. */
+char *journal_newest(const char *directory);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * Inside of a build: what the native runner (native.c) and the make runner (load/make.c) share.
+ * One coordinator thread owns a struct build; lane threads may call only what says so.
+ */
+#ifndef GANTRY_RUN_BUILD_INTERNAL_H
+#define GANTRY_RUN_BUILD_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "journal/event.h"
+#include "journal/journal.h"
+#include "run/build.h"
+
+enum stop_state { STOP_NO, STOP_DRAIN, STOP_KILL };
+
+/* What build-end tells; the runner counts. */
+struct totals {
+    uint64_t total, run, unchanged, failed;
+    uint64_t cpu_ns;
+};
+
+struct build {
+    struct build_options options; /* its strings live in the build's own arena */
+    struct arena arena;
+    unsigned lanes; /* options.lanes, or the processors of this machine */
+    struct queue *events;
+    struct journal *journal; /* NULL before the state directory is known */
+    uint64_t start_ns;
+    _Atomic int stop; /* enum stop_state; only grows. Any thread */
+    int wake_fd; /* eventfd, readable from the first command on; never read, so all may poll it */
+    int kill_fd; /* the same for BUILD_KILL */
+    struct totals totals;
+    struct guard *guard; /* ends the steps if we are killed; see guard.h. NULL before the first */
+    pthread_t thread; /* the coordinator */
+    pthread_mutex_t diag_lock;
+    struct diag *diag; /* made with the first output that is scanned; under diag_lock */
+};
+
+/* Sends an event to the reader and to the journal. Any thread; the event is copied. */
+void build_send(struct build *build, const struct event *event);
+/* The same for a sentence: EVENT_MESSAGE. */
+void build_say(struct build *build, enum severity severity, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Opens the journal at options.journal or in `state_dir`/journal. What was sent before is in it. */
+int build_open_journal(struct build *build, const char *state_dir, struct err *err);
+/* Any thread. */
+enum stop_state build_stopping(const struct build *build);
+
+/* The runners, called in the coordinator's thread. Each returns the exit status (0, 1, 2), having
+ * told by events what went wrong; build.c makes 128 + SIGINT of a build that was stopped, and sends
+ * build-end. They send build-begin themselves, first of all. */
+int native_build_run(struct build *build);
+int make_build_run(struct build *build);
+
+struct graph;
+struct run_settings {
+    const char *state_dir; /* absolute; its lock is held by the caller */
+    const char *out; /* prefix that is left out of log names and source dirs, or "" */
+    const char *const *targets; /* goals as paths; none: the graph's own */
+    size_t targets_count;
+};
+/* Runs what is stale of a finished graph: the heart of the native runner, and the tests' entry. */
+int build_run_graph(struct build *build, const struct graph *graph,
+                    const struct run_settings *settings);
+
+#endif
