@@ -18,3 +18,9 @@ qemu-machine = -machine virt,gic-version=3 -cpu cortex-a57 -m 256 -smp 1
 qemu-boot = kernel
 qemu-disk = -drive file=%(disk),format=%(format),if=none,id=hd0,cache=unsafe -device virtio-blk-device,drive=hd0
 qemu-kvm-arch = aarch64
+# KVM runs the machine's own processor only.
+qemu-kvm = -accel kvm -cpu max
+# Prints OK on the PL011 and powers off by PSCI: run once in each boot of the machine, it tells
+# whether KVM works here.
+qemu-probe = 0020a1d2 e1098052 010000b9 61098052 010000b9 41018052 010000b9
+qemu-probe += 0080b052 00018072 020000d4 00000014

@@ -18,3 +18,6 @@ qemu-machine = -machine pc -m 256 -smp 1
 qemu-boot = disk
 qemu-disk = -drive file=%(disk),format=%(format),if=none,id=hd0,cache=unsafe -device virtio-blk-pci,drive=hd0,bootindex=0
 qemu-kvm-arch = x86_64
+# A boot sector that prints OK on the serial line and resets: run once in each boot of the machine,
+# it tells whether KVM works here.
+qemu-probe = ba f8 03 b0 4f ee b0 4b ee b0 0a ee b0 fe e6 64 f4 eb fd

@@ -1,6 +1,10 @@
 /*
  * Booting an image in QEMU: arguments, the serial console, the verdict. Runs in a thread of its own
- * and tells by events (vm-begin, vm-output, vm-end). Called by the front end's thread.
+ * and tells by events (vm-begin, vm-output, message, vm-end). Called by the front end's thread.
+ *
+ * A boot never changes what was composed: QEMU writes to a snapshot that is thrown away, unless
+ * conf says `qemu-writable = 1`. While it runs, the image is held (flock), and whoever wants to
+ * write into it is told by whom.
  */
 #ifndef GANTRY_VM_VM_H
 #define GANTRY_VM_VM_H
@@ -8,19 +12,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/queue.h"
 #include "conf/conf.h"
 
 struct vm_options {
-    const char *root; /* the tree */
+    const char *root; /* the tree, absolute */
     struct conf *conf; /* read in vm_start only */
-    unsigned memory_mib; /* 0: 512 */
-    unsigned processors; /* 0: 1 */
+    unsigned memory_mib; /* 0: what conf's qemu-machine says */
+    unsigned processors; /* 0: the same */
     const char *expect; /* text (PCRE2) whose appearance is success; NULL: a clean power-off */
     unsigned timeout_s; /* 0: none */
     bool tcg; /* never KVM */
+    const char *const *extra; /* more arguments for QEMU, NULL-ended; may be NULL */
 };
 
 struct vm;
@@ -28,13 +34,25 @@ struct vm;
 /*
  * Boots the composed image of the configuration (what conf's qemu-* say). KVM is used only where a
  * probe that runs something worked. A missing QEMU names its package; a missing image the command
- * that composes it.
+ * that composes it; an image that another run holds names that run.
+ *
+ * Sent: one vm-begin, vm-output (at most 30 a second, whole UTF-8 sequences, no NUL), perhaps a
+ * message that says why the verdict is bad, and, last, vm-end with the verdict: "ok" (the expected
+ * text came, or the guest powered off and none was expected), "failed", "timeout", "stopped".
  */
 struct vm *vm_start(const struct vm_options *options, struct queue *events, struct err *err);
-/* Bytes typed at the guest's serial console. */
+/* Bytes typed at the guest's serial console. Never blocks. */
 void vm_type(struct vm *vm, const char *bytes, size_t length);
+/* Ends the guest: SIGTERM to QEMU, SIGKILL two seconds later. Never blocks. */
 void vm_stop(struct vm *vm);
 /* Waits for the end, frees. 0: the verdict was good; 1: it was not. */
 int vm_finish(struct vm *vm);
+
+/* The boot image of a configuration, and what it is booted with: a new path (the caller frees), or
+ * NULL where conf names none. */
+char *vm_image_path(const char *root, struct conf *conf);
+
+/* Whether a run holds an image, by its path. *holder is its pid, 0 where that is not to be known. */
+bool vm_image_held(const char *path, pid_t *holder);
 
 #endif

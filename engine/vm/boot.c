@@ -1,0 +1,225 @@
+/*
+ * From conf to QEMU's command line. No arch is known by name here: all that differs stands in
+ * conf/<arch>.mk (gantry-conf(5)):
+ *
+ *   qemu, qemu-package        the program, and the package that has it
+ *   qemu-machine              machine, processor, memory
+ *   qemu-boot                 disk: the boot image starts itself; kernel: loader.img by -kernel, with
+ *                             the boot image's arguments by -append
+ *   qemu-disk                 how a disk is attached; %(disk) %(format)
+ *   qemu-kvm-arch             the machine (uname -m) that can run it under KVM
+ *   qemu-kvm, qemu-tcg        flags for either (-accel kvm, -accel tcg)
+ *   qemu-probe                in hex, a guest that prints OK; booted as qemu-boot says
+ *   qemu-writable             1: what the guest writes goes into the image
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "image/image.h"
+#include "vm/spec.h"
+
+static void add(str_list *argv, const char *word)
+{
+    vec_push(argv, mem_copy(word));
+}
+
+/* Adds the words of a conf value, placeholders replaced; with disk NULL they stay. */
+static void add_words(str_list *argv, const char *text, const char *disk, const char *format)
+{
+    str_list words = {0};
+    text_split(&words, text);
+    for (size_t i = 0; i < words.len; i++)
+        vec_push(argv, disk ? vm_word(words.at[i], disk, format) : mem_copy(words.at[i]));
+    str_list_free(&words);
+}
+
+/* Nothing that was not asked for, the console on our pipes, and an end where the guest resets. */
+static void add_console(str_list *argv)
+{
+    add_words(argv,
+              "-no-user-config -nodefaults -display none -serial stdio -monitor none -no-reboot",
+              NULL, NULL);
+}
+
+static const char *get_or(struct conf *conf, const char *name, const char *otherwise)
+{
+    const char *value = conf_get(conf, name);
+    return *value ? value : otherwise;
+}
+
+static bool boots_by_kernel(struct conf *conf)
+{
+    return strcmp(conf_get(conf, "qemu-boot"), "kernel") == 0;
+}
+
+/* Where an output stands: with the image, if it is declared there, else with the configuration. */
+static char *output_path(const char *root, struct conf *conf, const char *name)
+{
+    str_list words = {0};
+    text_split(&words, conf_get(conf, "image-targets"));
+    bool of_image = false;
+    for (size_t i = 0; i < words.len; i++)
+        of_image = of_image || strcmp(words.at[i], name) == 0;
+    str_list_free(&words);
+    char *relative = mem_format("%s/%s", conf_get(conf, of_image ? "image-out" : "out"), name);
+    char *path = path_join(root, relative);
+    free(relative);
+    return path;
+}
+
+char *vm_image_path(const char *root, struct conf *conf)
+{
+    const char *name = conf_get(conf, "boot-image");
+    return *name ? output_path(root, conf, name) : NULL;
+}
+
+/* "qcow2" or "raw", by the first bytes: the file may be older than what conf says now. */
+static const char *disk_format(const char *path)
+{
+    char magic[4] = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : pread(fd, magic, sizeof magic, 0);
+    if (fd >= 0)
+        close(fd);
+    return got == sizeof magic && memcmp(magic, "QFI\xfb", 4) == 0 ? "qcow2" : "raw";
+}
+
+static int hex_digit(char c)
+{
+    return isdigit((unsigned char)c) ? c - '0'
+           : c >= 'a' && c <= 'f'    ? c - 'a' + 10
+           : c >= 'A' && c <= 'F'    ? c - 'A' + 10
+                                     : -1;
+}
+
+/* Bytes from hex digits, white space between them passed over. */
+static int read_hex(const char *text, struct str *bytes, struct err *err)
+{
+    int high = -1;
+    for (; *text; text++) {
+        if (isspace((unsigned char)*text))
+            continue;
+        int digit = hex_digit(*text);
+        if (digit < 0)
+            return err_set(err, ERR_INPUT, "qemu-probe: '%c' is no hexadecimal digit", *text);
+        if (high < 0) {
+            high = digit;
+        } else {
+            str_add_char(bytes, (char)(high << 4 | digit));
+            high = -1;
+        }
+    }
+    return 0;
+}
+
+/* The probe, where this machine is one that could run the arch under KVM at all. */
+static int fill_probe(struct vm_spec *spec, struct conf *conf, struct err *err)
+{
+    const char *hex = conf_get(conf, "qemu-probe");
+    struct utsname machine;
+    if (!*hex || uname(&machine) < 0 ||
+        strcmp(machine.machine, conf_get(conf, "qemu-kvm-arch")) != 0)
+        return 0;
+    struct vm_probe *probe = spec->probe = mem_zero(1, sizeof *probe);
+    if (read_hex(hex, &probe->guest, err) < 0)
+        return -1;
+    add(&probe->argv, conf_get(conf, "qemu"));
+    add_words(&probe->argv, conf_get(conf, "qemu-machine"), NULL, NULL);
+    add_console(&probe->argv);
+    if (boots_by_kernel(conf)) {
+        add_words(&probe->argv, "-kernel %(disk)", NULL, NULL);
+    } else {
+        /* A boot sector: its last two bytes say so. */
+        while (probe->guest.len < VM_SECTOR - 2)
+            str_add_char(&probe->guest, '\0');
+        str_cut(&probe->guest, VM_SECTOR - 2);
+        str_add_n(&probe->guest, "\x55\xaa", 2);
+        add_words(&probe->argv, conf_get(conf, "qemu-disk"), NULL, NULL);
+    }
+    for (size_t i = 0; i < spec->with_kvm.len; i++)
+        add(&probe->argv, spec->with_kvm.at[i]);
+    return 0;
+}
+
+/* The image must be there; what is booted and attached follows from qemu-boot. */
+static int fill_disks(struct vm_spec *spec, const struct vm_options *options, struct err *err)
+{
+    struct conf *conf = options->conf;
+    spec->image = vm_image_path(options->root, conf);
+    if (!spec->image)
+        return err_set(err, ERR_INPUT,
+                       "image %s names no boot-image; add `boot-image = FILE` to it",
+                       conf_get(conf, "image"));
+    if (access(spec->image, R_OK) < 0)
+        return err_set(err, ERR_INPUT, "%s: %s; `gantry compose` makes it", spec->image,
+                       strerror(errno));
+    spec->arguments = image_args(spec->image, err);
+    if (!spec->arguments)
+        return -1;
+    bool is_kernel = boots_by_kernel(conf);
+    char *loader = output_path(options->root, conf, "loader.img");
+    if (is_kernel) {
+        add(&spec->argv, "-kernel");
+        add(&spec->argv, loader);
+        add(&spec->argv, "-append");
+        add(&spec->argv, spec->arguments);
+    }
+    if (!is_kernel || strcmp(loader, spec->image) != 0)
+        add_words(&spec->argv, conf_get(conf, "qemu-disk"), spec->image, disk_format(spec->image));
+    free(loader);
+    if (strcmp(conf_get(conf, "qemu-writable"), "1") != 0)
+        add(&spec->argv, "-snapshot");
+    return 0;
+}
+
+int vm_spec_fill(struct vm_spec *spec, const struct vm_options *options, struct err *err)
+{
+    struct conf *conf = options->conf;
+    const char *program = conf_get(conf, "qemu");
+    if (!*program)
+        return err_set(err, ERR_INPUT,
+                       "nothing says how to boot %s: set qemu = PROGRAM in conf/%s.mk",
+                       conf_get(conf, "arch"), conf_get(conf, "arch"));
+    add(&spec->argv, program);
+    if (*conf_get(conf, "qemu-package"))
+        spec->package = mem_copy(conf_get(conf, "qemu-package"));
+    add_words(&spec->argv, conf_get(conf, "qemu-machine"), NULL, NULL);
+    add_console(&spec->argv);
+    if (fill_disks(spec, options, err) < 0)
+        return -1;
+    add_words(&spec->with_kvm, get_or(conf, "qemu-kvm", "-accel kvm"), NULL, NULL);
+    add_words(&spec->without_kvm, get_or(conf, "qemu-tcg", "-accel tcg"), NULL, NULL);
+    if (!options->tcg && fill_probe(spec, conf, err) < 0)
+        return -1;
+    /* The last -m and -smp are in force. */
+    if (options->memory_mib) {
+        add(&spec->argv, "-m");
+        vec_push(&spec->argv, mem_format("%u", options->memory_mib));
+    }
+    if (options->processors) {
+        add(&spec->argv, "-smp");
+        vec_push(&spec->argv, mem_format("%u", options->processors));
+    }
+    for (const char *const *word = options->extra; word && *word; word++)
+        add(&spec->argv, *word);
+    spec->expect = options->expect ? mem_copy(options->expect) : NULL;
+    spec->timeout_s = options->timeout_s;
+    return 0;
+}
+
+struct vm *vm_start(const struct vm_options *options, struct queue *events, struct err *err)
+{
+    struct vm_spec spec = {0};
+    if (vm_spec_fill(&spec, options, err) == 0)
+        return vm_start_spec(&spec, events, err);
+    vm_spec_free(&spec);
+    return NULL;
+}

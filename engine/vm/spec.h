@@ -1,0 +1,51 @@
+/*
+ * What is run, told apart from why: a spec is made of conf by boot.c and run by vm.c. Private to the
+ * room and its tests.
+ */
+#ifndef GANTRY_VM_SPEC_H
+#define GANTRY_VM_SPEC_H
+
+#include "base/err.h"
+#include "base/queue.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "vm/vm.h"
+
+enum { VM_PROBE_SECONDS = 2, VM_SECTOR = 512 };
+
+/* A guest of a few instructions, which prints "OK" on its console where the arguments work. */
+struct vm_probe {
+    str_list argv; /* whole; %(disk) and %(format) stand for the guest */
+    struct str guest; /* a boot sector, or what -kernel takes */
+};
+
+/* Every member is owned by the spec. */
+struct vm_spec {
+    str_list argv; /* the program first, by path or by name on PATH */
+    str_list with_kvm, without_kvm; /* appended when the probe has spoken */
+    struct vm_probe *probe; /* NULL: no KVM */
+    char *package; /* that has the program; NULL: not known */
+    char *image; /* held while it runs; NULL: none */
+    char *arguments; /* what the kernel is booted with, for vm-begin; may be NULL */
+    char *expect; /* as in vm_options */
+    unsigned timeout_s;
+};
+
+/* A zeroed spec, filled from conf. On error it is to be freed all the same. */
+int vm_spec_fill(struct vm_spec *spec, const struct vm_options *options, struct err *err);
+void vm_spec_free(struct vm_spec *spec);
+/* A word of conf with %(disk) and %(format) replaced, new. A comma in the disk's path is doubled
+ * within an option list ("file=a,,b"), as QEMU's syntax wants it. */
+char *vm_word(const char *word, const char *disk, const char *format);
+
+/* Runs a spec, which is taken over (and freed on error too). */
+struct vm *vm_start_spec(struct vm_spec *spec, struct queue *events, struct err *err);
+
+/* Whether the probe's guest runs under KVM: asked once in each boot of the machine and kept in the
+ * user's cache directory. Blocks for up to VM_PROBE_SECONDS. */
+bool vm_kvm_works(const struct vm_probe *probe);
+
+/* Takes the image for a run; the descriptor holds it. -1 and err where another run does. */
+int vm_hold(const char *path, struct err *err);
+
+#endif
