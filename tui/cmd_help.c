@@ -15,7 +15,7 @@ static const char *const headings[GROUPS] = {
 
 static const char common_text[] =
     "Options of every command, anywhere before --:\n"
-    "  NAME=VALUE         ARCH mode image CROSS_PREFIX HOST_CC fs cmdline, any conf name\n"
+    "  NAME=VALUE         ARCH mode image CROSS_PREFIX HOST_CC fs cmdline, conf names\n"
     "  -C DIR             as if started in DIR\n"
     "  -j N               N lanes; -j alone, and without it: one a processor\n"
     "  -k                 keep going after a failure\n"

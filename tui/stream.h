@@ -1,0 +1,28 @@
+/*
+ * Events to standard output and to where --json says, by the plain and JSON views: what every
+ * command that starts a build, a boot or a replay uses when there is no console. Main thread.
+ */
+#ifndef GANTRY_TUI_STREAM_H
+#define GANTRY_TUI_STREAM_H
+
+#include "journal/event.h"
+#include "run/build.h"
+#include "tui/cli.h"
+
+struct stream;
+
+/* Opens what --plain, --json, --color, -v and -n ask for. NULL and err where --json's file cannot
+ * be opened. */
+struct stream *stream_open(const struct cli *cli, struct err *err);
+/* Prints one event. A reader that went away (EPIPE) is no error: the work goes on unseen. */
+void stream_put(struct stream *stream, const struct event *event);
+/* Writes out what is kept; call it before waiting for more. */
+void stream_flush(struct stream *stream);
+/* Flushes and frees. 0, or cli_fail's status where something could not be written. */
+int stream_close(struct stream *stream);
+
+/* Runs a build from start to end in lines: starts it, prints, hands on ^C (once: the steps are
+ * ended; twice: killed). Returns the exit status: the build's, or 128 + signal. */
+int stream_build(struct cli *cli, const struct build_options *options);
+
+#endif
