@@ -10,10 +10,11 @@ O = out
 SAN =
 PREFIX = /usr/local
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
-LIBS = ncursesw libgit2 libpcre2-8 libxxhash libzstd jansson liblz4 libutf8proc libseccomp
+# libgit2 is opened on first use (engine/vcs): its headers are needed, no link.
+LIBS = ncursesw libpcre2-8 libxxhash libzstd jansson liblz4 libutf8proc libseccomp
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu17 $(WARN) $(CFLAGS) $(SAN) -D_GNU_SOURCE -DNCURSES_WIDECHAR=1 \
-  -DGANTRY_VERSION='"$(VERSION)"' -Iengine -I. -I$(O)/gen $(shell pkg-config --cflags $(LIBS)) -MMD -MP -pthread
+  -DGANTRY_VERSION='"$(VERSION)"' -Iengine -I. -I$(O)/gen $(shell pkg-config --cflags $(LIBS) libgit2) -MMD -MP -pthread
 ALL_LDFLAGS = $(SAN) -pthread $(LDFLAGS)
 ALL_LIBS = $(shell pkg-config --libs $(LIBS)) -lext2fs -lcom_err -lm
 
