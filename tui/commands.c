@@ -7,6 +7,7 @@
 #include "tui/cli.h"
 
 const struct command commands[] = {
+    {"demo", cmd_demo, GROUP_TREE, "DIR", "write the bundled tree to DIR, to try things on", ""},
     {"help", cmd_help, GROUP_TREE, "[COMMAND]", "this overview, or a command's own page", ""},
 };
 const unsigned commands_count = sizeof commands / sizeof *commands;

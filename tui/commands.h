@@ -4,6 +4,7 @@
 
 struct cli;
 
+int cmd_demo(struct cli *cli, int argc, char **argv);
 int cmd_help(struct cli *cli, int argc, char **argv);
 
 #endif
