@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/vec.h"
 #include "journal/event.h"
 #include "tui/canvas.h"
 #include "tui/key.h"
@@ -72,6 +73,8 @@ struct view {
 /* A log, line by line, however long; owned by the console. Lines have neither newline nor escape
  * sequences. */
 struct log_view;
+struct target_data;
+struct compose_data;
 
 /* What views can have done. All return at once; what comes of it comes as events, and errors go to
  * the message line by themselves. `app` is ctx->app. Other screens' needs are added here and
@@ -105,6 +108,34 @@ struct app_ops {
     uint64_t (*log_lines)(struct log_view *log);
     /* One line, from 0; its length in *length. Valid until the next call. */
     const char *(*log_line)(struct log_view *log, uint64_t line, size_t *length);
+
+    /* The rest is in tui/actions_screens.c; data in tui/screen_data.h. */
+
+    /* What the target screen shows; never NULL where there is a tree. */
+    const struct target_data *(*targets)(void *app);
+    /* Writes what is picked into the tree's saved selection. */
+    void (*save_selection)(void *app);
+
+    /* What the compose screen shows; never NULL where there is a tree. Edits are staged in memory:
+     * nothing is written before `write_staged`. */
+    const struct compose_data *(*composition)(void *app);
+    /* Adds an entry to the manifest in which entry `beside` (a guest name) stands; NULL: the first
+     * of the tab. */
+    void (*stage_add)(void *app, size_t tab, const char *guest, const char *wanted,
+                      const char *beside);
+    void (*stage_remove)(void *app, size_t tab, const char *guest);
+    /* Renames an entry and gives it another right side. */
+    void (*stage_change)(void *app, size_t tab, const char *guest, const char *to,
+                         const char *wanted);
+    void (*stage_args)(void *app, const char *args);
+    void (*stage_undo)(void *app);
+    void (*stage_redo)(void *app);
+    /* A unified diff of everything staged, new; "" where nothing is. */
+    char *(*staged_diff)(void *app);
+    /* Writes everything staged; false where it was refused (the reason is in the message line). */
+    bool (*write_staged)(void *app);
+    /* The files that continue what was typed of a host path; new strings are added to words. */
+    void (*complete_host)(void *app, const char *typed, str_list *words);
 };
 
 /* What kind of tree this is, as far as screens differ. */
