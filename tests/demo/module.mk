@@ -3,7 +3,7 @@
 modules += kernel drivers lib host arch/$(arch)
 
 # Public headers are in include/, what the build writes for itself in gen/include/.
-cppflags = -Iinclude -Iarch/$(arch) -I$(out)/gen/include
+cppflags = -I. -Iinclude -Iarch/$(arch) -I$(out)/gen/include
 
 # How programs are linked: position independent, started at program_entry (lib/program.c),
 # nothing left for a dynamic linker but RELATIVE relocations.

@@ -15,7 +15,7 @@ loader.elf: rule = link
 loader.elf: scripts = kernel/loader.ld
 loader.elf: ldflags += -static -nostdlib --build-id=none -z max-page-size=0x1000 -z noexecstack
 loader.elf: ldflags += --no-warn-rwx-segments --defsym=KERNEL_BASE=$(kernel_base)
-loader.elf: objects += kernel/main.o kernel/console.o kernel/options.o kernel/alloc.o kernel/log.o
+loader.elf: objects += kernel/main.o kernel/console.o kernel/options.o kernel/alloc.o
 loader.elf: objects += kernel/vfs.o kernel/bootfs.o kernel/bootfs_blob.o kernel/rofs.o
 loader.elf: objects += kernel/block.o kernel/elf.o kernel/api.o kernel/fdt.o
 loader.elf: objects += $(if $(filter 1,$(conf-tracing)),kernel/trace.o)

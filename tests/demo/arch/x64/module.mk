@@ -30,13 +30,15 @@ lzloader.elf: ldflags = -static -nostdlib --build-id=none -z max-page-size=0x100
 lzloader.elf: ldflags += -z noexecstack --no-warn-rwx-segments
 lzloader.elf: ldflags += --defsym=LZLOADER_BASE=$(lzloader_base)
 
-# The disks. The boot sector is told how many 32 KiB blocks lzloader.elf has.
+# The disks. The boot sector is told how many 32 KiB blocks lzloader.elf has. They are filled up to
+# 512 KiB: a BIOS reads the first sector by cylinder and head, and gives none to a disk that is
+# smaller than one cylinder (16 heads of 63 sectors).
 image-targets += loader.img usr.img
 loader.img usr.img: rule = disk
 loader.img usr.img: size-of = lzloader.elf
 loader.img usr.img: size-field = 0x10:2:0x8000
 loader.img usr.img: cmdline-at = 0x200
-loader.img usr.img: pad = 0x8000
+loader.img usr.img: pad = 0x80000
 loader.img: parts = boot.bin@0 lzloader.elf@0x10000
 usr.img: parts = boot.bin@0 lzloader.elf@0x10000 rofs.img@p2
 usr.img: align = $(img_align)
