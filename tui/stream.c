@@ -120,6 +120,7 @@ struct stream *stream_open(const struct cli *cli, struct err *err)
                                     .color = cli_color(cli, stdout),
                                     .ascii = cli_ascii(cli),
                                     .dry_run = cli->dry_run,
+                                    .quiet = cli->quiet,
                                     .verbose = cli->verbose};
     if (cli->output != OUTPUT_JSON)
         stream->plain = plain_new(&options, &stream->io);

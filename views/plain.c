@@ -132,6 +132,21 @@ static void count_step(struct plain *plain, struct plain_step *step)
     step->counted = true;
 }
 
+/* A record of the graph: what waits counts; what turns out to be fresh after all does not. */
+static void on_step(struct plain *plain, const struct event *event)
+{
+    bool fresh = event->state && strcmp(event->state, "fresh") == 0;
+    struct plain_step *step = step_of(plain, event->step);
+    keep(&step->target, event->target);
+    keep(&step->rule, event->rule);
+    if (fresh && step->counted)
+        plain->total--;
+    if (fresh)
+        step->counted = false;
+    else if (event->state)
+        count_step(plain, step);
+}
+
 /* Prints a stretch of a log; `state` carries over where a sequence is cut by a chunk's end. Returns
  * the last byte printed, or '\n' for none. */
 static char print_range(struct plain *plain, const struct range *range, struct sanitize *state)
@@ -271,10 +286,13 @@ static void on_end(struct plain *plain, const struct event *event)
     keep(&step->target, event->target);
     count_step(plain, step);
     plain->done++;
-    if (!plain->options.raw)
-        print_end(plain, step, event);
-    print_output(plain, step);
-    if (event->outcome == OUTCOME_FAILED)
+    bool failed = event->outcome == OUTCOME_FAILED;
+    if (failed || !plain->options.quiet) {
+        if (!plain->options.raw)
+            print_end(plain, step, event);
+        print_output(plain, step);
+    }
+    if (failed)
         vec_push(&plain->failed, event->step);
     else
         forget_ranges(step);
@@ -370,7 +388,8 @@ static void print_cause(struct plain *plain, size_t first, bool *told)
 static void on_build_end(struct plain *plain, const struct event *event)
 {
     char took[24];
-    if (plain->options.raw || !plain->begun)
+    bool nothing = event->status == BUILD_OK && event->steps_run == 0;
+    if (plain->options.raw || !plain->begun || (plain->options.quiet && nothing))
         return;
     bool *told = mem_zero(plain->failed.len + 1, sizeof *told);
     if (plain->failed.len)
@@ -382,7 +401,7 @@ static void on_build_end(struct plain *plain, const struct event *event)
     plain_duration(took, event->wall_ns);
     if (plain->options.dry_run) {
         str_addf(&plain->line, "%" PRIu64 " to run of %" PRIu64, plain->total, event->steps_total);
-    } else if (event->status == BUILD_OK && event->steps_run == 0) {
+    } else if (nothing) {
         str_addf(&plain->line, "nothing to do: %" PRIu64 " steps are up to date, %s",
                  event->steps_total, took);
     } else {
@@ -432,6 +451,9 @@ void plain_event(struct plain *plain, const struct event *event)
     case EVENT_GRAPH:
         plain->graph_steps = event->steps;
         plain->complete = event->complete;
+        break;
+    case EVENT_STEP:
+        on_step(plain, event);
         break;
     case EVENT_STEP_ADD:
         step = step_of(plain, event->step);

@@ -28,6 +28,7 @@ struct plain_io {
 
 struct plain_options {
     bool raw, color, ascii, dry_run;
+    bool quiet; /* of steps only those that failed; no summary where nothing had to be done */
     unsigned verbose; /* 1: commands too */
 };
 

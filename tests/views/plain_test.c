@@ -157,6 +157,38 @@ static void nothing_begun_prints_no_summary(void **state)
     free_printed(&printed);
 }
 
+static void put(struct plain *plain, enum event_kind kind, uint32_t step, const char *state)
+{
+    plain_event(plain, &(struct event){.kind = kind, .step = step, .target = "t", .state = state});
+}
+
+static void what_turns_out_fresh_does_not_count(void **state)
+{
+    (void)state;
+    struct printed printed = {.log = ""};
+    struct plain_io io = {.data = &printed, .write = write_printed, .read = read_printed};
+    struct plain *plain = plain_new(&(struct plain_options){0}, &io);
+    put(plain, EVENT_STEP, 0, "fresh");
+    put(plain, EVENT_STEP, 1, "waiting");
+    put(plain, EVENT_STEP, 2, "waiting");
+    put(plain, EVENT_STEP, 3, "waiting");
+    put(plain, EVENT_STEP_END, 1, NULL);
+    put(plain, EVENT_STEP, 2, "fresh");
+    put(plain, EVENT_STEP_END, 3, NULL);
+    plain_free(plain);
+    assert_string_equal(str_text(&printed.out), "[1/3] t\n[2/2] t\n");
+    free_printed(&printed);
+}
+
+static void quiet_tells_failures_only(void **state)
+{
+    (void)state;
+    struct printed printed = {0};
+    fold(&printed, (struct plain_options){.quiet = true, .ascii = true});
+    assert_int_equal(strncmp(str_text(&printed.out), "[2/3] x CC b.o", 14), 0);
+    free_printed(&printed);
+}
+
 static void json_has_the_text_of_the_log(void **state)
 {
     (void)state;
@@ -194,6 +226,8 @@ int main(void)
         cmocka_unit_test(raw_is_the_output_and_nothing_else),
         cmocka_unit_test(verbose_and_color_add_to_it),
         cmocka_unit_test(nothing_begun_prints_no_summary),
+        cmocka_unit_test(what_turns_out_fresh_does_not_count),
+        cmocka_unit_test(quiet_tells_failures_only),
         cmocka_unit_test(json_has_the_text_of_the_log),
         cmocka_unit_test(terminal_tricks_are_dropped_whatever_the_chunks),
     };
