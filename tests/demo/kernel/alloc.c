@@ -12,6 +12,7 @@ struct block {
     struct block *next; /* in address order; NULL after the last */
     uint32_t magic; /* BLOCK_MAGIC, so that a wild release or an overrun is noticed */
     bool used;
+    bool filled; /* free, and every byte is FILL; never so of memory that was not used yet */
 };
 
 static const uint32_t BLOCK_MAGIC = 0x6b6c4221;
@@ -42,15 +43,16 @@ static void check(const struct block *block)
 
 static void fill_free(struct block *block)
 {
+    block->filled = CONF_debug_memory;
     if (CONF_debug_memory)
         memset(block_data(block), FILL, block_size(block));
 }
 
-static void check_free(struct block *block, size_t size)
+static void check_filled(struct block *block, size_t size)
 {
     const unsigned char *data = (unsigned char *)block_data(block);
 
-    for (size_t i = 0; CONF_debug_memory && i < size; i++)
+    for (size_t i = 0; block->filled && i < size; i++)
         if (data[i] != FILL)
             panic("released memory was written at %p", (const void *)&data[i]);
 }
@@ -63,7 +65,6 @@ void memory_start(uintptr_t start, uintptr_t end)
         panic("no memory behind the kernel");
     first = (struct block *)start;
     *first = (struct block){.magic = BLOCK_MAGIC};
-    fill_free(first);
 }
 
 /* Makes a free block begin at data address at, inside block, if there is room for both. */
@@ -71,7 +72,7 @@ static struct block *cut(struct block *block, uintptr_t at)
 {
     struct block *rest = (struct block *)at - 1;
 
-    *rest = (struct block){.next = block->next, .magic = BLOCK_MAGIC};
+    *rest = (struct block){.next = block->next, .magic = BLOCK_MAGIC, .filled = block->filled};
     block->next = rest;
     return rest;
 }
@@ -95,7 +96,7 @@ void *memory_allocate_aligned(size_t size, size_t align)
             continue;
         if (aligned != data)
             block = cut(block, aligned);
-        check_free(block, size);
+        check_filled(block, size);
         if (block_size(block) >= size + sizeof(struct block) + ALIGN)
             cut(block, (uintptr_t)block_data(block) + size + sizeof(struct block));
         block->used = true;
@@ -117,6 +118,7 @@ static void merge(struct block *block)
     if (!next || block->used || next->used)
         return;
     block->next = next->next;
+    block->filled &= next->filled;
     if (CONF_debug_memory)
         memset(next, FILL, sizeof *next);
 }

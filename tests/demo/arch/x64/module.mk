@@ -27,7 +27,8 @@ lzloader.elf: objects = arch/x64/lzentry.o arch/x64/lzloader.o arch/x64/lzblob.o
 lzloader.elf: libraries = lib/libtiny.a
 lzloader.elf: scripts = arch/x64/lzloader.ld
 lzloader.elf: ldflags = -static -nostdlib --build-id=none -z max-page-size=0x1000
-lzloader.elf: ldflags += -z noexecstack --no-warn-rwx-segments
+# The boot sector reads the whole file: no debug information in it.
+lzloader.elf: ldflags += --strip-debug -z noexecstack --no-warn-rwx-segments
 lzloader.elf: ldflags += --defsym=LZLOADER_BASE=$(lzloader_base)
 
 # The disks. The boot sector is told how many 32 KiB blocks lzloader.elf has. They are filled up to
