@@ -56,6 +56,20 @@ struct disk_layout {
 int disk_write(const char *path, const struct disk_layout *layout, const struct image_io *io,
                struct err *err);
 
+/* A disk whose partition 2 is a file system, put there straight from the manifest: loader.img at 0,
+ * the partition at the loader's size rounded up to `align` (0: 2 MiB), as OSv HEAD lays it out. */
+enum image_fs { IMAGE_ROFS };
+struct image_pack {
+    const char *loader; /* loader.img; NULL: a disk for a kernel that is loaded otherwise */
+    const struct manifest_list *list;
+    enum image_fs fs;
+    const char *cmdline; /* NULL: what the loader has */
+    uint64_t align;
+    enum disk_format format;
+};
+int image_pack(const char *path, const struct image_pack *pack, const struct image_io *io,
+               struct err *err);
+
 /* Boot arguments of a raw or qcow2 image, in place: one NUL-ended string at 0x200. */
 enum { IMAGE_CMDLINE_AT = 0x200, IMAGE_CMDLINE_MAX = 1023 };
 char *image_args(const char *path, struct err *err); /* the caller frees */

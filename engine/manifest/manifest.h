@@ -35,49 +35,61 @@ struct manifest_entry {
     const char *guest; /* absolute, clean */
     const char *host; /* the file on this machine; for a symlink its target; NULL if missing */
     const char *wanted; /* the right side as written */
+    const char
+        *source; /* the same with variables, & and ** put in: what the dirs are searched for */
     const char *file; /* the manifest, and the line in it */
     unsigned line;
+    uint32_t order; /* of its line, over all manifests */
     enum entry_kind kind;
     uint64_t size_bytes;
+    const char *problem; /* what a strict reading stops at, or NULL */
     bool missing; /* the host file is not there */
-    bool duplicate; /* a later line names the same guest file */
+    bool duplicate; /* a later line names the same guest file, and wins as in OSv */
 };
 
 struct manifest_list {
     struct arena arena;
     VEC(struct manifest_entry) entries; /* sorted by guest, bytewise; parents not added */
-    str_list looked_at; /* directories listed and files found or missed: for state */
+    VEC(const char *)
+    looked_at; /* manifests, directories listed, files found or missed; once each */
 };
 
 /*
- * Reads manifest files in order and resolves them. With `strict` a missing file, an unknown
- * variable, a bad line, a name with `..` or a device as source is an error (file:line); otherwise
- * missing ones are marked. Syntax errors are errors always.
+ * Reads manifest files in order and resolves them; `list` is zeroed by the caller, and freed by him
+ * on error too. MANIFEST_STRICT: a missing file, an unknown variable, a name with `..`, a device as
+ * source, or a file where another line needs a directory is an error (file:line).
+ * MANIFEST_MARK: such an entry has its `problem`. Lines that cannot be read are errors always.
  */
 enum manifest_mode { MANIFEST_STRICT, MANIFEST_MARK };
 int manifest_resolve(struct manifest_list *list, const char *const *files, size_t files_count,
                      const struct manifest_scope *scope, enum manifest_mode mode, struct err *err);
 void manifest_list_free(struct manifest_list *list);
 
-/* Editing: the lines of one manifest file, changed in memory; nothing is written before save. */
+/* Editing: the text of one manifest file, changed in memory; nothing is written before save. */
 struct manifest_line {
-    char *text; /* the whole line */
-    char *guest; /* NULL: a comment, a blank or a section line */
-    char *host;
-    bool staged; /* changed or added since load */
+    const char *text; /* the whole line */
+    const char *guest; /* clean; NULL: a comment, a blank or a section line */
+    const char *host;
+    bool staged; /* changed or added since load or save */
 };
 struct manifest_edit {
     char *path;
-    VEC(struct manifest_line) lines;
-    VEC(char *) undo, redo; /* whole texts: a manifest is small */
-    char *on_disk; /* as loaded: the diff is against it */
+    char *text; /* the whole, as it would be written */
+    char *on_disk; /* as loaded or saved last: the diff is against it */
+    VEC(struct manifest_line) lines; /* of text */
+    struct arena arena; /* what lines point to; made anew with them */
+    str_list undo, redo; /* whole texts: a manifest is small */
 };
+/* A zeroed struct is opened; close it after an error too. */
 int manifest_edit_open(struct manifest_edit *edit, const char *path, struct err *err);
+/* Adds a line at the end, or gives the line of a guest that is there a new right side. */
 int manifest_edit_add(struct manifest_edit *edit, const char *guest, const char *host,
                       struct err *err);
+/* Removes, or renames in place, every line of that guest; none is an error. */
 int manifest_edit_remove(struct manifest_edit *edit, const char *guest, struct err *err);
 int manifest_edit_rename(struct manifest_edit *edit, const char *guest, const char *to,
                          struct err *err);
+/* False where there is nothing to undo or redo. */
 bool manifest_edit_undo(struct manifest_edit *edit);
 bool manifest_edit_redo(struct manifest_edit *edit);
 /* A unified diff of disk against memory; the caller frees; "" where nothing changed. */

@@ -1,0 +1,114 @@
+#include "image/actions.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "image/sink.h"
+
+static bool stopped(void *data)
+{
+    struct action_io *io = data;
+    return io->stopped && io->stopped(io);
+}
+
+/* Where the machine finds a path of the tree; the caller frees. */
+static char *in_root(const struct action_io *io, const char *path)
+{
+    return path_join(io->root ? io->root : ".", path);
+}
+
+static void tell_size(struct action_io *io, const char *file)
+{
+    struct stat st;
+    if (io->compose && stat(file, &st) == 0)
+        io->compose(io, io->outputs[0], (uint64_t)st.st_size);
+}
+
+typedef int fs_write(const char *, const struct manifest_list *, const struct image_io *,
+                     struct err *);
+
+static int write_fs(const struct manifest_action *action, struct action_io *io, fs_write *write,
+                    struct err *err)
+{
+    struct manifest_list list = {0};
+    struct manifest_scope scope = action->scope;
+    struct image_io image_io = {.data = io, .stopped = stopped};
+    char *output = in_root(io, io->outputs[0]);
+    scope.root = io->root;
+    int status = manifest_resolve(&list, action->manifests, action->manifests_count, &scope,
+                                  MANIFEST_STRICT, err);
+    if (!status)
+        status = write(output, &list, &image_io, err);
+    for (size_t i = 0; !status && io->needs && i < list.looked_at.len; i++)
+        io->needs(io, list.looked_at.at[i]);
+    if (!status)
+        tell_size(io, output);
+    manifest_list_free(&list);
+    free(output);
+    return status;
+}
+
+int action_bootfs(const void *data, struct action_io *io, struct err *err)
+{
+    return write_fs(data, io, bootfs_write, err);
+}
+
+int action_rofs(const void *data, struct action_io *io, struct err *err)
+{
+    return write_fs(data, io, rofs_write, err);
+}
+
+int action_disk(const void *data, struct action_io *io, struct err *err)
+{
+    struct disk_layout layout = *(const struct disk_layout *)data;
+    struct image_io image_io = {.data = io, .stopped = stopped};
+    char *files[DISK_PARTS_MAX] = {0};
+    for (unsigned i = 0; i < layout.parts_count; i++)
+        layout.parts[i].file = files[i] = in_root(io, layout.parts[i].file);
+    char *output = in_root(io, io->outputs[0]);
+    int status = disk_write(output, &layout, &image_io, err);
+    if (!status)
+        tell_size(io, output);
+    for (unsigned i = 0; i < layout.parts_count; i++)
+        free(files[i]);
+    free(output);
+    return status;
+}
+
+int action_compress(const void *data, struct action_io *io, struct err *err)
+{
+    (void)data;
+    char *input = in_root(io, io->inputs[0]), *output = in_root(io, io->outputs[0]);
+    int status = loader_compress(input, output, err);
+    if (!status)
+        tell_size(io, output);
+    free(input);
+    free(output);
+    return status;
+}
+
+int action_copy(const void *data, struct action_io *io, struct err *err)
+{
+    (void)data;
+    struct sink sink;
+    struct stat st;
+    struct image_io image_io = {.data = io, .stopped = stopped};
+    char *input = in_root(io, io->inputs[0]), *output = in_root(io, io->outputs[0]);
+    int status = -1;
+    if (stat(input, &st) < 0) {
+        err_errno(err, "cannot read %s", input);
+    } else if (sink_open(&sink, output, DISK_RAW, &image_io, err) == 0) {
+        if (sink_file(&sink, input, (uint64_t)st.st_size, err) == 0) {
+            fchmod(sink.out.fd, st.st_mode & 0777);
+            status = sink_finish(&sink, sink_at(&sink), err);
+        } else {
+            sink_abandon(&sink);
+        }
+    }
+    free(input);
+    free(output);
+    return status;
+}

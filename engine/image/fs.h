@@ -1,0 +1,20 @@
+/* File systems as they are put into a sink, for whole files and for partitions. Private. */
+#ifndef GANTRY_IMAGE_FS_H
+#define GANTRY_IMAGE_FS_H
+
+#include "base/err.h"
+#include "image/sink.h"
+#include "manifest/manifest.h"
+
+/* Writes a file system at the sink's place, which is a multiple of 512. Entries with a problem are
+ * refused (ERR_INPUT, file:line); replaced duplicates are left out. */
+int rofs_put(struct sink *sink, const struct manifest_list *list, struct err *err);
+int bootfs_put(struct sink *sink, const struct manifest_list *list, struct err *err);
+
+/* The data of one file; what is wrong with it is said with the manifest's file:line. */
+int fs_put_file(struct sink *sink, const struct manifest_entry *entry, struct err *err);
+
+/* The bytes of all files, for progress; and -1 where an entry cannot be written. */
+int fs_total(const struct manifest_list *list, uint64_t *total_bytes, struct err *err);
+
+#endif
