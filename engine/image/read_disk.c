@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "vm/vm.h"
 
 enum {
     HEADER_V2 = 72,
@@ -113,18 +115,27 @@ static int open_qcow2(struct disk_file *disk, const unsigned char *header, struc
     return read_level1(disk, get_be(header + 40, 8), err);
 }
 
-/* Takes what QEMU would see as "in use", and sees what QEMU took. A file system without locks has
- * none to offend. */
+/* Takes what QEMU, and a run of our own (vm_image_held), see as "in use", and sees what they took.
+ * A file system without locks has none to offend. */
 static int lock(struct disk_file *disk, struct err *err)
 {
+    pid_t holder;
+    if (vm_image_held(disk->path, &holder)) {
+        if (holder)
+            return err_set(err, ERR_INPUT,
+                           "%s is in use by pid %ld (a run holds it); stop it first", disk->path,
+                           (long)holder);
+        return err_set(err, ERR_INPUT, "%s is in use by a run; stop it first", disk->path);
+    }
     struct flock range = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_FIRST, .l_len = LOCK_LENGTH};
-    if (fcntl(disk->fd, F_OFD_SETLK, &range) == 0)
+    bool taken = flock(disk->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    if (!taken && fcntl(disk->fd, F_OFD_SETLK, &range) < 0)
+        taken = errno == EAGAIN || errno == EACCES;
+    if (!taken)
         return 0;
-    if (errno == EAGAIN || errno == EACCES)
-        return err_set(err, ERR_INPUT,
-                       "%s is held by a running VM (or another editor); stop it first", disk->path);
-    return 0;
+    return err_set(err, ERR_INPUT, "%s is in use by a running VM or another edit; stop it first",
+                   disk->path);
 }
 
 int disk_open(struct disk_file *disk, const char *path, enum disk_access access, struct err *err)

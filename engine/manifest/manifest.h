@@ -18,6 +18,11 @@ struct manifest_variable {
     const char *name, *value;
 };
 
+/* Text to be read in place of a manifest file: an edit that is not saved. */
+struct manifest_overlay {
+    const char *path, *text;
+};
+
 /* What variables and host paths mean: the -D values, and the directories that relative host paths
  * are tried against, in order. */
 struct manifest_scope {
@@ -25,6 +30,8 @@ struct manifest_scope {
     size_t variables_count;
     const char *const *dirs;
     size_t dirs_count;
+    const struct manifest_overlay *overlays; /* may be NULL */
+    size_t overlays_count;
     const char *root; /* what relative manifests, dirs and hosts are relative to; NULL: here */
 };
 
@@ -85,14 +92,17 @@ int manifest_edit_open(struct manifest_edit *edit, const char *path, struct err 
 /* Adds a line at the end, or gives the line of a guest that is there a new right side. */
 int manifest_edit_add(struct manifest_edit *edit, const char *guest, const char *host,
                       struct err *err);
-/* Removes, or renames in place, every line of that guest; none is an error. */
+/* Removes every line of that guest; none is an error. */
 int manifest_edit_remove(struct manifest_edit *edit, const char *guest, struct err *err);
-int manifest_edit_rename(struct manifest_edit *edit, const char *guest, const char *to,
-                         struct err *err);
+/* Gives the lines of `guest` another name, and another right side where `host` is not NULL, in
+ * place and in one step of undo. */
+int manifest_edit_set(struct manifest_edit *edit, const char *guest, const char *to,
+                      const char *host, struct err *err);
 /* False where there is nothing to undo or redo. */
 bool manifest_edit_undo(struct manifest_edit *edit);
 bool manifest_edit_redo(struct manifest_edit *edit);
-/* A unified diff of disk against memory; the caller frees; "" where nothing changed. */
+/* A unified diff of disk against memory; the caller frees; "" where nothing changed. Removed and
+ * added lines of one place stand together. */
 char *manifest_edit_diff(const struct manifest_edit *edit);
 /* Writes atomically; refuses where the file changed on disk since it was opened. */
 int manifest_edit_save(struct manifest_edit *edit, struct err *err);

@@ -343,6 +343,26 @@ static int add_entry(struct resolver *r, const char *guest, const char *wanted)
     return 0;
 }
 
+/* The text of a manifest, new; from an overlay where there is one. */
+static char *manifest_text(struct resolver *r, const char *path, size_t *length)
+{
+    for (size_t i = 0; i < r->scope->overlays_count; i++)
+        if (strcmp(r->scope->overlays[i].path, path) == 0) {
+            *length = strlen(r->scope->overlays[i].text);
+            return mem_copy(r->scope->overlays[i].text);
+        }
+    struct stat st;
+    const char *real = open_path(r, r->file);
+    if (stat(real, &st) == 0 && !S_ISREG(st.st_mode)) {
+        err_set(r->err, ERR_INPUT, "%s: a manifest must be a file", path);
+        return NULL;
+    }
+    char *text = file_read(real, length, r->err);
+    if (!text)
+        err_set(r->err, ERR_INPUT, "%s: cannot read this manifest: %s", path, strerror(errno));
+    return text;
+}
+
 static int read_manifest(struct resolver *r, const char *path)
 {
     struct arena *arena = &r->list->arena;
@@ -350,14 +370,9 @@ static int read_manifest(struct resolver *r, const char *path)
     r->line = 0;
     looked_at(r, path);
     size_t length;
-    struct stat st;
-    const char *real = open_path(r, r->file);
-    if (stat(real, &st) == 0 && !S_ISREG(st.st_mode))
-        return err_set(r->err, ERR_INPUT, "%s: a manifest must be a file", path);
-    char *text = file_read(real, &length, r->err);
+    char *text = manifest_text(r, path, &length);
     if (!text)
-        return err_set(r->err, ERR_INPUT, "%s: cannot read this manifest: %s", path,
-                       strerror(errno));
+        return -1;
     int status = 0;
     for (size_t at = 0; at < length && !status;) {
         const char *newline = memchr(text + at, '\n', length - at);
