@@ -1,8 +1,10 @@
 # Gantry. `make help` says what there is.
+# Every Debian package that anything here uses: building, the demo, the checks, the benchmarks.
 PACKAGES = build-essential pkg-config git libncurses-dev ncurses-term libgit2-dev libpcre2-dev \
   libcmocka-dev libxxhash-dev libzstd-dev libext2fs-dev libjansson-dev libseccomp-dev liblz4-dev \
   uthash-dev libutf8proc-dev libvterm-dev qemu-utils qemu-system-x86 qemu-system-arm \
-  gcc-aarch64-linux-gnu ant default-jdk-headless tmux clang strace
+  gcc-aarch64-linux-gnu ant default-jdk-headless tmux clang libclang-rt-dev clang-format mandoc \
+  strace procps ninja-build
 
 VERSION = 0.1.0
 CC = gcc
@@ -14,9 +16,12 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 LIBS = ncursesw libpcre2-8 libxxhash libzstd jansson liblz4 libutf8proc libseccomp
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu17 $(WARN) $(CFLAGS) $(SAN) -D_GNU_SOURCE -DNCURSES_WIDECHAR=1 \
-  -DGANTRY_VERSION='"$(VERSION)"' -Iengine -I. -I$(O)/gen $(shell pkg-config --cflags $(LIBS) libgit2) -MMD -MP -pthread
+  -DGANTRY_VERSION='"$(VERSION)"' -Iengine -I. -I$(O)/gen $(PKG_CFLAGS) -MMD -MP -pthread
 ALL_LDFLAGS = $(SAN) -pthread $(LDFLAGS)
-ALL_LIBS = $(shell pkg-config --libs $(LIBS)) -lext2fs -lcom_err -lm
+# Asked once, and only where something is compiled: `make deps` runs before pkg-config is there.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(LIBS) libgit2))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(LIBS)))$(PKG_LIBS)
+ALL_LIBS = $(PKG_LIBS) -lext2fs -lcom_err -lm
 
 # The gate and its hook are programs of their own, built by their own rules.
 APART = engine/load/gate.c engine/load/hook.c engine/conf/embed_tool.c
@@ -29,7 +34,7 @@ LIBGANTRY = $(O)/libgantry.a
 FRONT_NO_MAIN = $(filter-out tui/main.c,$(FRONT))
 TEST_PROGRAMS = $(TESTS:%.c=$(O)/%)
 
-.PHONY: all deps demo check bench install clean help test asan tsan
+.PHONY: all deps demo check bench fuzz install uninstall clean help test asan tsan tests FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -69,17 +74,93 @@ $(O)/gen/stock.c: $(O)/gen/embed_tool $(O)/gen/stock.list $(STOCK)
 $(OBJ)/gen/stock.o: $(O)/gen/stock.c
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
-.PHONY: FORCE
 
-# Runs every unit test program; the first failure stops.
-test: all $(TEST_PROGRAMS)
-	@for t in $(TEST_PROGRAMS); do echo "== $$t"; GANTRY=$(abspath $(O))/gantry $$t || exit 1; done
-	@echo "all $(words $(TEST_PROGRAMS)) test programs passed"
 
+FUZZERS = $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/*_fuzz.c))
+$(O)/tests/fuzz/%_fuzz: $(OBJ)/tests/fuzz/%_fuzz.o $(LIBGANTRY)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)
+
+# The variants, each in a directory of its own.
+ASAN = O=$(O)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer' \
+  SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
+TSAN = O=$(O)/tsan CFLAGS='-O1 -g' SAN=-fsanitize=thread
+CLANG = O=$(O)/clang CC=clang CFLAGS=-O1
+FUZZ = O=$(O)/fuzz CC=clang CFLAGS='-O1 -g' \
+  SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+JOBS = $(shell nproc)
+FUZZ_SECONDS = 10
+
+tests: all $(TEST_PROGRAMS)
+fuzzers: $(FUZZERS)
+
+# The unit tests alone, for a quick look; `make check` is everything.
+test: tests
+	@tests/check.sh -j$(JOBS) $(TEST_PROGRAMS:$(O)/%=unit:%)
 asan:
-	$(MAKE) test O=$(O)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer' SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
+	@$(MAKE) --no-print-directory -j$(JOBS) tests $(ASAN)
+	@tests/check.sh -j$(JOBS) $(TEST_PROGRAMS:$(O)/%=asan:%)
 tsan:
-	$(MAKE) test O=$(O)/tsan CFLAGS='-O1 -g' SAN=-fsanitize=thread
+	@$(MAKE) --no-print-directory -j$(JOBS) tests $(TSAN)
+	@tests/check.sh -j$(JOBS) $(TEST_PROGRAMS:$(O)/%=tsan:%)
+fuzz:
+	@$(MAKE) --no-print-directory -j$(JOBS) fuzzers $(FUZZ)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/check.sh -j$(JOBS) $(FUZZERS:$(O)/%=fuzz:%)
+
+.PHONY: fuzzers variants variant-gcc variant-asan variant-tsan variant-clang variant-fuzz
+variant-gcc: tests
+variant-asan:
+	@$(MAKE) --no-print-directory tests $(ASAN)
+variant-tsan:
+	@$(MAKE) --no-print-directory tests $(TSAN)
+variant-clang:
+	@$(MAKE) --no-print-directory tests $(CLANG)
+variant-fuzz:
+	@$(MAKE) --no-print-directory fuzzers $(FUZZ)
+variants: variant-gcc variant-asan variant-tsan variant-clang variant-fuzz
+
+# Everything that a change must pass; the last line counts. `.ci/run` is this.
+CHECKS = lint:format lint:man lint:words $(patsubst tests/e2e/%.sh,e2e:%,$(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh))) \
+  $(TEST_PROGRAMS:$(O)/%=unit:%) $(TEST_PROGRAMS:$(O)/%=asan:%) $(TEST_PROGRAMS:$(O)/%=tsan:%) \
+  $(FUZZERS:$(O)/%=fuzz:%)
+check: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) variants
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/check.sh -j$(JOBS) $(CHECKS)
+
+# Installs what is missing of PACKAGES, and does nothing where nothing is.
+deps:
+	@tests/deps.sh $(PACKAGES)
+
+# Builds, composes and boots the bundled tree for two arches; then the console, on a terminal.
+demo: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@tests/demo.sh $(abspath $(O))/gantry $(abspath $(O))/demo
+
+bench: all
+	@tests/bench/run.sh $(abspath $(O))/gantry
+
+BIN = $(DESTDIR)$(PREFIX)/bin
+SHARE = $(DESTDIR)$(PREFIX)/share
+install: all
+	install -D -m 755 $(O)/gantry $(BIN)/gantry
+	for page in man/*.[1-8]; do \
+	  install -D -m 644 $$page $(SHARE)/man/man$${page##*.}/$${page##*/} || exit 1; done
+	install -D -m 644 completions/gantry.bash $(SHARE)/bash-completion/completions/gantry
+	install -D -m 644 completions/_gantry $(SHARE)/zsh/site-functions/_gantry
+uninstall:
+	rm -f $(BIN)/gantry $(patsubst man/%,$(SHARE)/man/man*/%,$(wildcard man/*.[1-8])) \
+	  $(SHARE)/bash-completion/completions/gantry $(SHARE)/zsh/site-functions/_gantry
 
 clean:
 	rm -rf out
+
+help:
+	@echo 'make          out/gantry, which works from anywhere'
+	@echo 'make deps     install the Debian packages that are missing (apt-get, sudo)'
+	@echo 'make demo     build, compose and boot the bundled tree; then the console'
+	@echo 'make check    everything that a change must pass    make test: the unit tests'
+	@echo 'make asan     make tsan    the unit tests under sanitizers'
+	@echo 'make fuzz     FUZZ_SECONDS=10 for each fuzzer'
+	@echo 'make bench    the yardsticks: a table, and out/bench/bench.json'
+	@echo 'make install  PREFIX=/usr/local DESTDIR=    make uninstall    make clean'

@@ -60,11 +60,30 @@ static void print_command(const struct command *command)
     printf("\n%s", common_text);
 }
 
+/* Every command and every long option, one a line: for completions and the check of the manual. */
+static void print_words(void)
+{
+    for (unsigned i = 0; i < commands_count; i++) {
+        puts(commands[i].name);
+        for (const char *line = commands[i].options; line && *line;) {
+            if (*line == '-')
+                printf("%.*s\n", (int)strcspn(line, " =[\n"), line);
+            line = strchr(line, '\n');
+            line = line ? line + 1 : NULL;
+        }
+    }
+    puts("--plain\n--json\n--journal\n--color\n--ascii\n--help\n--version");
+}
+
 int cmd_help(struct cli *cli, int argc, char **argv)
 {
     (void)cli;
     if (argc < 2) {
         print_overview();
+        return 0;
+    }
+    if (strcmp(argv[1], "--words") == 0) {
+        print_words();
         return 0;
     }
     const struct command *command = command_find(argv[1]);

@@ -8,7 +8,8 @@
 
 const struct command commands[] = {
     {"demo", cmd_demo, GROUP_TREE, "DIR", "write the bundled tree to DIR, to try things on", ""},
-    {"help", cmd_help, GROUP_TREE, "[COMMAND]", "this overview, or a command's own page", ""},
+    {"help", cmd_help, GROUP_TREE, "[COMMAND]", "this overview, or a command's own page",
+     "--words  only the commands and options, one a line\n"},
 };
 const unsigned commands_count = sizeof commands / sizeof *commands;
 

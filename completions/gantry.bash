@@ -1,0 +1,55 @@
+# bash completion for gantry(1)
+_gantry() {
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} i tree=.
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        [[ ${COMP_WORDS[i]} == -- ]] && return
+        [[ ${COMP_WORDS[i]} == -C ]] && tree=${COMP_WORDS[i + 1]}
+    done
+    # NAME=VALUE arrives as three words: NAME, =, VALUE.
+    if [[ $word == = ]]; then
+        previous=$word word=
+    fi
+    if [[ $previous == = ]]; then
+        case ${COMP_WORDS[COMP_CWORD - 2 + (${#word} == 0 && ${#COMP_WORDS[COMP_CWORD]} == 1)]} in
+        ARCH) COMPREPLY=($(compgen -W "$(_gantry_arches "$tree")" -- "$word")) ;;
+        mode) COMPREPLY=($(compgen -W "release debug" -- "$word")) ;;
+        image) COMPREPLY=($(compgen -W "$(_gantry_names "$tree"/conf/images/*.mk)" -- "$word")) ;;
+        --color) COMPREPLY=($(compgen -W "auto always never" -- "$word")) ;;
+        --plain) COMPREPLY=($(compgen -W "raw" -- "$word")) ;;
+        *) COMPREPLY=($(compgen -f -- "$word")) ;;
+        esac
+        return
+    fi
+    case $previous in
+    -C | demo)
+        COMPREPLY=($(compgen -d -- "$word"))
+        return
+        ;;
+    esac
+    if [[ $word == -* ]]; then
+        COMPREPLY=($(compgen -W "-C -j -k -n -l -v --plain --json --journal --color --ascii --help
+            --version --words" -- "$word"))
+    else
+        COMPREPLY=($(compgen -W "ARCH= mode= image= cmdline= fs= CROSS_PREFIX= HOST_CC=
+            demo help" -- "$word") $(compgen -f -- "$word"))
+        [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+    fi
+}
+
+# Base names without .mk of the arguments.
+_gantry_names() {
+    local file
+    for file; do
+        [[ -e $file ]] && file=${file##*/} && echo "${file%.mk}"
+    done
+}
+
+# The arches of a tree: what conf/ holds besides base and the modes.
+_gantry_arches() {
+    local names
+    names=$(_gantry_names "$1"/conf/*.mk | grep -vxE 'base|release|debug')
+    echo "${names:-x64 aarch64}"
+}
+
+complete -F _gantry gantry

@@ -1,0 +1,107 @@
+#!/bin/bash
+# Runs checks in parallel and counts: tests/check.sh [-jN] KIND:NAME...
+#   unit|asan|tsan:tests/x/y_test   a cmocka program of that variant
+#   fuzz:tests/fuzz/x_fuzz          for FUZZ_SECONDS, from its seeds
+#   e2e:NAME                        tests/e2e/NAME.sh
+#   lint:format|man|words           the sources, the man pages, help against man and completions
+# Each check's output is kept in out/check/; what failed is printed. The last line is
+# "N passed, N failed"; the exit status is 1 where anything failed.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+results=$PWD/out/check
+
+# One passed or failed test a line: "ok NAME" or "not ok NAME".
+cmocka() {
+    variant=$1 program=$2
+    shift 2
+    GANTRY=$PWD/out/gantry "$@" "$variant/$program"
+}
+
+lint_format() {
+    git ls-files -coz --exclude-standard '*.[ch]' | xargs -0 clang-format --dry-run -Werror
+}
+
+# mandoc's errors and warnings; style remarks are taste.
+lint_man() {
+    mandoc -T lint -W warning man/*.[1-8]
+}
+
+# Every command and option of the program stands in the man page and in both completions.
+lint_words() {
+    bad=0
+    for word in $(out/gantry help --words); do
+        for file in man/gantry.1 completions/gantry.bash completions/_gantry; do
+            if ! grep -qw -e "${word#--}" "$file"; then
+                echo "$file does not know $word"
+                bad=1
+            fi
+        done
+    done
+    return $bad
+}
+
+run_check() {
+    kind=${1%%:*} name=${1#*:}
+    case $kind in
+    unit) cmocka out "$name" env ;;
+    asan) cmocka out/asan "$name" env ;;
+    # ThreadSanitizer cannot lay out its memory where addresses are very random.
+    tsan) if setarch -R true 2>/dev/null; then cmocka out/tsan "$name" setarch -R; else cmocka out/tsan "$name" env; fi ;;
+    fuzz) fuzz "$name" ;;
+    e2e) GANTRY=$PWD/out/gantry bash "tests/e2e/$name.sh" ;;
+    lint) "lint_$name" ;;
+    *) echo "no such check: $1" && return 2 ;;
+    esac
+}
+
+fuzz() {
+    short=${1##*/}
+    seeds=tests/fuzz/seed/${short%_fuzz}
+    corpus=$(mktemp -d)
+    out/fuzz/"$1" -max_total_time="${FUZZ_SECONDS:-10}" -rss_limit_mb=2048 -timeout=10 -close_fd_mask=1 \
+        -artifact_prefix="$results/$short-" "$corpus" "$seeds"
+    status=$?
+    rm -rf "$corpus"
+    return $status
+}
+
+# One check: its log, its time, its counts.
+one() {
+    log=$results/$(printf '%s' "$1" | tr '/:' '__').log
+    start=$(date +%s%N)
+    timeout -k 10 "${CHECK_SECONDS:-600}" "$0" --run "$1" >"$log" 2>&1
+    status=$?
+    took=$((($(date +%s%N) - start) / 100000000))
+    # cmocka counts its own tests; everything else is one.
+    passed=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s)\.$/\1/p' "$log" | tail -1)
+    failed=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s), listed below:$/\1/p' "$log" | tail -1)
+    passed=${passed:-0} failed=${failed:-0}
+    if [ $status != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
+    if [ $status = 0 ] && [ "$passed" = 0 ]; then passed=1; fi
+    echo "$passed $failed" >"$log.count"
+    if [ $status = 0 ]; then
+        printf 'ok      %-52s %4d  %3d.%ds\n' "$1" "$passed" $((took / 10)) $((took % 10))
+    else
+        # As one write, so that two failures do not mix.
+        printf 'FAILED  %-52s exit %d, see %s\n%s\n' "$1" $status "${log#"$PWD"/}" \
+            "$(tail -n 60 "$log" | sed 's/^/    /')"
+    fi
+}
+
+case ${1-} in
+--run)
+    run_check "$2"
+    exit
+    ;;
+--one)
+    one "$2"
+    exit 0
+    ;;
+esac
+jobs=2
+case ${1-} in -j*) jobs=${1#-j} && shift ;; esac
+rm -rf "$results"
+mkdir -p "$results"
+printf '%s\n' "$@" | xargs -r -P "$jobs" -n 1 "$0" --one
+cat "$results"/*.count 2>/dev/null |
+    awk '{ p += $1; f += $2 } END { printf "%d passed, %d failed\n", p, f; exit f > 0 || p == 0 }'
