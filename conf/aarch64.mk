@@ -5,6 +5,8 @@ arch-cflags = -mstrict-align -mtls-dialect=desc -ftls-model=local-exec
 
 cross-prefix = aarch64-linux-gnu-
 cross-packages = gcc-aarch64-linux-gnu
+# What uname -m and the compiler call this machine.
+machine = aarch64
 elf-machine = 183
 
 # RAM starts at 0x40000000; the Image header asks for an offset of 0x80000.

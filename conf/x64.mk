@@ -3,6 +3,8 @@ arch-cflags = -msse2
 
 cross-prefix = x86_64-linux-gnu-
 cross-packages = gcc-x86-64-linux-gnu
+# What uname -m and the compiler call this machine.
+machine = x86_64
 elf-machine = 62
 
 # Where loader.elf is linked to run, and where its compressed form (lzloader.elf) runs to unpack it.

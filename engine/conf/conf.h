@@ -40,7 +40,7 @@ struct conf;
 
 /* One value of a name: the one in force first, then those that it overrides. */
 struct conf_value {
-    const char *text; /* as written, not expanded */
+    const char *text; /* as written, not expanded, but for values that := expanded at once */
     struct origin origin;
 };
 
@@ -62,13 +62,27 @@ const char *conf_get(struct conf *conf, const char *name);
 const char *conf_get_for(struct conf *conf, const char *target, const char *name);
 /* Expands any text ("$(out)/x"). The caller frees; NULL and err on a syntax error. */
 char *conf_expand(struct conf *conf, const char *target, const char *text, struct err *err);
+/* The same with names that are bound for this once, as $@ and $< in a command. */
+struct conf_local {
+    const char *name, *value;
+};
+char *conf_expand_with(struct conf *conf, const char *target, const struct conf_local *locals,
+                       size_t count, const char *text, struct err *err);
 /* The values of a name, the one in force first; NULL and 0 where unset. */
 const struct conf_value *conf_values(struct conf *conf, const char *name, size_t *count);
 /* All names, sorted. */
 void conf_names(struct conf *conf, str_list *names);
+/* Where a target's value of a name was written; where `word` is given, the line that put that word
+ * in. ORIGIN_BUILTIN without a file where it is unset. */
+struct origin conf_origin(struct conf *conf, const char *target, const char *name,
+                          const char *word);
+/* All targets and patterns that have values of their own, in order of reading. */
+void conf_target_names(struct conf *conf, str_list *names);
 const char *origin_name(enum origin_kind kind);
 /* The origin for people: "conf/base.mk:3", "command line". */
 void origin_text(const struct origin *origin, struct str *out);
+/* What $(warning) said while the files were read, with file:line. */
+const str_list *conf_warnings(const struct conf *conf);
 /* Every file that was read, and looked for in vain, for state: loading again is needed on change. */
 const str_list *conf_files(const struct conf *conf);
 

@@ -1,0 +1,319 @@
+/*
+ * Loading a configuration, in this order, into one set of variables: values from outside the files;
+ * conf/base.mk, conf/<arch>.mk, conf/<mode>.mk, of each the stock file and then the tree's own, which
+ * thus overrides it; for a native tree then conf/images/<image>.mk (one of them), module.mk and the
+ * modules that it names.
+ */
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "conf/dialect.h"
+#include "conf/select.h"
+#include "conf/stock.h"
+
+enum { BUDGET = 64 << 20 }; /* bytes that one expansion may look at */
+
+/* Names that the environment may give; the saved selection may give any. */
+static const char *const environment_names[] = {"ARCH",    "mode", "image",  "CROSS_PREFIX",
+                                                "HOST_CC", "fs",   "cmdline"};
+/* Names that nobody else may give. */
+static const char *const own_names[] = {"src", "out", "image-out", "host_arch"};
+
+static void set_builtin(struct conf *conf, const char *name, const char *text)
+{
+    variable_outside(conf, name, text, &(struct origin){.kind = ORIGIN_BUILTIN});
+}
+
+/* ---- values from outside ---- */
+
+static int add_outside(struct conf *conf, const struct assignment *assign, struct err *err)
+{
+    struct origin origin = {.kind = assign->kind};
+    struct expansion x = {.conf = conf, .at = origin, .err = err};
+
+    for (size_t i = 0; i < sizeof own_names / sizeof own_names[0]; i++)
+        if (strcmp(assign->name, own_names[i]) == 0)
+            return err_set(err, ERR_INPUT, "'%s' is set by Gantry itself and cannot be given",
+                           assign->name);
+    if (expand_check(&x, assign->value, strlen(assign->value)) != 0)
+        return -1;
+    variable_outside(conf, select_name(assign->name), assign->value, &origin);
+    return 0;
+}
+
+static int read_saved(struct conf *conf, struct err *err)
+{
+    char *path = path_join(conf->root, SELECTION_FILE);
+    struct source source = {.name = conf_note_file(conf, SELECTION_FILE), .kind = ORIGIN_SAVED};
+    char *text = file_read(path, &source.length, NULL);
+
+    free(path);
+    if (text == NULL)
+        return 0;
+    source.text = text;
+    int result = conf_read_text(conf, &source, err);
+    free(text);
+    return result;
+}
+
+static int read_outside(struct conf *conf, const struct assignment *overrides, size_t count,
+                        struct err *err)
+{
+    struct utsname machine;
+
+    uname(&machine);
+    set_builtin(conf, "host_arch", machine.machine);
+    set_builtin(conf, "src", ".");
+    if (read_saved(conf, err) != 0)
+        return -1;
+    for (size_t i = 0; i < sizeof environment_names / sizeof environment_names[0]; i++) {
+        struct assignment assign = {environment_names[i], getenv(environment_names[i]),
+                                    ORIGIN_ENVIRONMENT};
+        if (assign.value && assign.value[0] && add_outside(conf, &assign, err) != 0)
+            return -1;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (add_outside(conf, &overrides[i], err) != 0)
+            return -1;
+    return 0;
+}
+
+/* ---- files ---- */
+
+/* Reads the stock file and then the tree's. 0 also where neither exists. */
+static int read_layers(struct conf *conf, const char *path, struct err *err)
+{
+    const struct stock_file *stock = stock_find(path);
+    char *full = path_join(conf->root, path);
+    struct err failed = {0};
+    size_t length;
+    char *text = file_read(full, &length, &failed);
+    int result = 0;
+
+    free(full);
+    if (text == NULL && failed.number != ENOENT && failed.number != ENOTDIR)
+        return err_set(err, failed.kind, "%s", failed.text);
+    if (stock) {
+        struct source source = {path, stock->bytes, stock->length, ORIGIN_STOCK, 0};
+        source.name = arena_copy(&conf->arena, path);
+        result = conf_read_text(conf, &source, err);
+    }
+    const char *name = conf_note_file(conf, path);
+    if (result == 0 && text)
+        result = conf_read_text(conf, &(struct source){name, text, length, ORIGIN_TREE, 0}, err);
+    free(text);
+    return result;
+}
+
+/* The value of a pick without blanks around it; "" where it is unset. */
+static int expand_pick(struct conf *conf, const char *name, struct str *value,
+                       struct origin *origin, struct err *err)
+{
+    struct expansion x = {.conf = conf, .err = err};
+    struct str text = {0};
+    int result = expand_name(&x, &text, name, strlen(name));
+    struct slice rest = {str_text(&text), text.len}, word;
+
+    if (result == 0 && slice_word(&rest, &word))
+        str_add_n(value, word.at, word.len);
+    str_free(&text);
+    *origin = conf_origin(conf, NULL, name, NULL);
+    return result;
+}
+
+/* Sets the pick to what it is in the end: given and known, or `fallback`. */
+static int settle(struct conf *conf, enum choice_kind kind, const char *name, const char *fallback,
+                  struct str *value, struct err *err)
+{
+    struct origin origin;
+
+    if (expand_pick(conf, name, value, &origin, err) != 0)
+        return -1;
+    if (value->len == 0) {
+        str_add(value, fallback);
+        set_builtin(conf, name, fallback);
+        origin.kind = ORIGIN_BUILTIN;
+    }
+    return select_check(conf->root, kind, str_text(value), &origin, err);
+}
+
+/* Picks arch and mode, and what follows from them. */
+static int settle_arch_and_mode(struct conf *conf, enum described described, struct str *arch,
+                                struct str *mode, struct err *err)
+{
+    const char *machine = conf_get(conf, "host_arch");
+    char *fallback = select_arch_of(conf->root, machine);
+    struct origin origin;
+    int result;
+
+    if (described == DESCRIBED_NOT) {
+        result = expand_pick(conf, "arch", arch, &origin, err);
+        if (result == 0)
+            result = expand_pick(conf, "mode", mode, &origin, err);
+        if (arch->len == 0)
+            set_builtin(conf, "arch", fallback ? fallback : machine);
+        if (mode->len == 0)
+            set_builtin(conf, "mode", "release");
+        free(fallback);
+        return result;
+    }
+    if (fallback == NULL && expand_pick(conf, "arch", arch, &origin, err) == 0 && arch->len == 0)
+        return err_set(err, ERR_INPUT,
+                       "no conf/<arch>.mk says 'machine = %s', which this machine is; say ARCH=...",
+                       machine);
+    str_cut(arch, 0);
+    result = settle(conf, CHOICE_ARCH, "arch", fallback ? fallback : "", arch, err);
+    if (result == 0)
+        result = settle(conf, CHOICE_MODE, "mode", "release", mode, err);
+    free(fallback);
+    return result;
+}
+
+static int read_described(struct conf *conf, const char *arch, const char *mode, struct err *err)
+{
+    struct str path = {0};
+    int result = read_layers(conf, "conf/base.mk", err);
+
+    str_addf(&path, "conf/%s.mk", arch);
+    if (result == 0)
+        result = read_layers(conf, str_text(&path), err);
+    str_cut(&path, 0);
+    str_addf(&path, "conf/%s.mk", mode);
+    if (result == 0)
+        result = read_layers(conf, str_text(&path), err);
+    str_free(&path);
+    return result;
+}
+
+/* Reads each module's file once; a module may name more of them. */
+static int read_modules(struct conf *conf, struct err *err)
+{
+    struct expansion x = {.conf = conf, .err = err};
+    struct str list = {0}, path = {0};
+    int result = expand_name(&x, &list, "modules", strlen("modules"));
+    struct slice rest = {str_text(&list), list.len}, word;
+    bool more = false;
+
+    while (result == 0 && slice_word(&rest, &word)) {
+        char *name = mem_copy_n(word.at, word.len);
+        if (map_get(&conf->modules_read, name) == NULL) {
+            map_put(&conf->modules_read, name, conf);
+            more = true;
+            str_cut(&path, 0);
+            str_addf(&path, "%s/module.mk", name);
+            result = conf_read_file(conf, str_text(&path), 0, err);
+        }
+        if (result == 1) {
+            struct origin origin = conf_origin(conf, NULL, "modules", name);
+            result = err_at(err, origin.file ? origin.file : origin_name(origin.kind), origin.line,
+                            0, "module '%.200s' has no %.200s", name, str_text(&path));
+        }
+        free(name);
+    }
+    str_free(&list);
+    str_free(&path);
+    return result != 0 ? -1 : more;
+}
+
+static int read_native(struct conf *conf, struct err *err)
+{
+    char *fallback = mem_copy(conf_get(conf, "default-image"));
+    struct str image = {0}, path = {0};
+    int result = settle(conf, CHOICE_IMAGE, "image", fallback, &image, err);
+
+    str_addf(&path, "build/%s.%s/images/%s", conf_get(conf, "mode"), conf_get(conf, "arch"),
+             str_text(&image));
+    set_builtin(conf, "image-out", str_text(&path));
+    str_cut(&path, 0);
+    str_addf(&path, "conf/images/%s.mk", str_text(&image));
+    if (result == 0)
+        result = conf_read_file(conf, str_text(&path), 0, err);
+    if (result == 0)
+        result = conf_read_file(conf, "module.mk", 0, err);
+    if (result == 0)
+        do
+            result = read_modules(conf, err);
+        while (result == 1);
+    str_free(&image);
+    str_free(&path);
+    free(fallback);
+    return result;
+}
+
+/* Expands every value once, so that what is wrong with one is told now and not in mid-build. */
+static int check_values(struct conf *conf, struct err *err)
+{
+    int result = 0;
+
+    conf->checking = true;
+    for (size_t i = 0; result == 0 && i < conf->variables.values.len; i++) {
+        const struct variable *variable = conf->variables.values.at[i];
+        struct expansion x = {.conf = conf, .err = err};
+        struct str value = {0};
+        result = expand_name(&x, &value, variable->name, strlen(variable->name));
+        str_free(&value);
+    }
+    for (size_t i = 0; result == 0 && i < conf->scopes.values.len; i++) {
+        const struct scope *scope = conf->scopes.values.at[i];
+        for (size_t k = 0; result == 0 && k < scope->specifics.len; k++) {
+            const char *name = scope->specifics.at[k].variable->name;
+            struct expansion x = {.conf = conf, .target = scope->target, .err = err};
+            struct str value = {0};
+            result = expand_name(&x, &value, name, strlen(name));
+            str_free(&value);
+        }
+    }
+    conf->checking = false;
+    return result;
+}
+
+static int load(struct conf *conf, const struct assignment *overrides, size_t count,
+                struct err *err)
+{
+    struct str arch = {0}, mode = {0}, out = {0};
+    enum described described = select_described(conf->root);
+
+    conf_note_file(conf, "module.mk");
+    conf_note_file(conf, "conf");
+    int result = read_outside(conf, overrides, count, err);
+    if (result == 0)
+        result = settle_arch_and_mode(conf, described, &arch, &mode, err);
+    if (result == 0) {
+        set_builtin(conf, "ARCH", conf_get(conf, "arch"));
+        str_addf(&out, "build/%s.%s", conf_get(conf, "mode"), conf_get(conf, "arch"));
+        set_builtin(conf, "out", str_text(&out));
+    }
+    if (result == 0 && described != DESCRIBED_NOT)
+        result = read_described(conf, str_text(&arch), str_text(&mode), err);
+    if (result == 0 && described == DESCRIBED_NATIVE)
+        result = read_native(conf, err);
+    if (result == 0)
+        result = check_values(conf, err);
+    str_free(&arch);
+    str_free(&mode);
+    str_free(&out);
+    return result;
+}
+
+struct conf *conf_load(const char *root, const struct assignment *overrides, size_t count,
+                       struct err *err)
+{
+    struct conf *conf = mem_zero(1, sizeof *conf);
+
+    conf->root = mem_copy(root);
+    conf->budget = BUDGET;
+    if (load(conf, overrides, count, err) != 0) {
+        conf_free(conf);
+        return NULL;
+    }
+    conf->sealed = true;
+    return conf;
+}
