@@ -5,7 +5,7 @@ static int run_help(int argc, char **argv)
     (void)argc, (void)argv;
     for (const struct command *command = commands; command->name; command++)
         print("  %-22s %s\n", command->usage, command->summary);
-    print("A program is run by its path, or by its name alone if it is in /tools.\n"
+    print("A program is run by its path, or by its name alone if it is in /tools or /bin.\n"
           "Commands are separated by ';', words are quoted by '...' and \"...\".\n");
     return 0;
 }

@@ -8,21 +8,29 @@ int shell_argc;
 char **shell_argv;
 bool shell_done;
 
+/* Where the program called name is: as it says, or in /tools, or in /bin. False if nowhere. */
+static bool find_program(const char *name, char *path, size_t size)
+{
+    static const char *const places[] = {"/tools/%s.so", "/bin/%s"};
+    struct file file;
+
+    if (strchr(name, '/'))
+        return text_copy(path, name, size);
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (format_text(path, size, places[i], name) < size && kernel->look_up(path, &file) == 0)
+            return true;
+    return false;
+}
+
 static int run_words(int argc, char **argv)
 {
     char path[PATH_MAX_BYTES + 1];
-    struct file file;
     int status, error;
 
     for (const struct command *command = commands; command->name; command++)
         if (strcmp(command->name, argv[0]) == 0)
             return command->run(argc, argv);
-    /* A name without a slash is a program of /tools. */
-    if (strchr(argv[0], '/'))
-        text_copy(path, argv[0], sizeof path);
-    else
-        format_text(path, sizeof path, "/tools/%s.so", argv[0]);
-    if (kernel->look_up(path, &file) != 0) {
+    if (!find_program(argv[0], path, sizeof path)) {
         print("%s: no such command; try help\n", argv[0]);
         return 127;
     }

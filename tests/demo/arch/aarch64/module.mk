@@ -1,4 +1,8 @@
 # aarch64: a Linux Image header (preboot) -> loader.elf, both in loader.img; QEMU loads it.
+# No floating point or vector registers, neither in the kernel nor in programs: the kernel enables
+# and saves none.
+arch-cflags += -mgeneral-regs-only
+
 arch-drivers = virtio virtio_mmio virtio_pci virtio_blk pci
 
 loader.elf: objects += arch/aarch64/start.o arch/aarch64/arch.o arch/aarch64/mmu.o

@@ -15,17 +15,12 @@ _start:
         mov     x1, #3                  /* the counter is EL1's to read */
         msr     cnthctl_el2, x1
         msr     cntvoff_el2, xzr
-        mov     x1, #0x33ff             /* no traps of floating point */
-        msr     cptr_el2, x1
         mov     x1, #0x3c5              /* EL1h, interrupts masked */
         msr     spsr_el2, x1
         adr     x1, 1f
         msr     elr_el2, x1
         eret
 1:
-        mov     x1, #3 << 20            /* floating point: compilers use it to move memory */
-        msr     cpacr_el1, x1
-        isb
         adrp    x1, stack_end
         add     x1, x1, :lo12:stack_end
         mov     sp, x1

@@ -1,4 +1,8 @@
 # x64: BIOS boot sector -> lzloader.elf -> loader.elf. The disk is laid out as OSv lays out its own.
+# No floating point or vector registers, neither in the kernel nor in programs: the kernel enables
+# and saves none.
+arch-cflags += -mgeneral-regs-only
+
 arch-drivers = virtio virtio_pci virtio_blk pci
 
 loader.elf: objects += arch/x64/start.o arch/x64/arch.o arch/x64/fault.o arch/x64/fault_entry.o
