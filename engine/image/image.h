@@ -78,16 +78,17 @@ int image_set_args(const char *path, const char *cmdline, struct err *err);
 
 /* What an image is made of. */
 struct image_part {
-    char name[64]; /* "boot sector", "command line", "lzloader", "partition 2" */
-    char kind[32]; /* "x64 boot", "elf", "rofs", "bootfs", ... */
+    char name[64]; /* "boot sector", "command line", "loader", "partition 2" */
+    char kind[32]; /* "code", "text", "elf", "rofs", "bootfs", ... */
     uint64_t offset, size_bytes;
 };
 struct image_info {
     enum disk_format format;
     uint64_t virtual_bytes, file_bytes;
     char *cmdline; /* NULL where it has none */
-    VEC(struct image_part) parts;
+    VEC(struct image_part) parts; /* by offset */
 };
+/* info is zeroed by the caller, and freed by him on error too. */
 int image_info(const char *path, struct image_info *info, struct err *err);
 void image_info_free(struct image_info *info);
 
@@ -102,12 +103,33 @@ struct image_listing {
     struct arena arena;
     VEC(struct image_file) files; /* sorted by path */
 };
-/* Lists the file systems of a disk, or of a bare rofs or bootfs file. */
+/* Lists the first file system of a disk that can be read, or a bare rofs or bootfs file. The listing
+ * is zeroed by the caller, and freed by him on error too. */
 int image_list(const char *path, struct image_listing *listing, struct err *err);
 void image_listing_free(struct image_listing *listing);
+/* Gives a file's bytes to `take`, in order and in pieces; -1 from it ends the reading. Links are
+ * followed inside of the image. */
+typedef int image_take(void *data, const void *bytes, size_t length, struct err *err);
+int image_get(const char *path, const char *guest, image_take *take, void *data, struct err *err);
 /* Appends the file's bytes to out. */
 int image_cat(const char *path, const char *guest, struct str *out, struct err *err);
-/* Checks structure and bounds of everything that is known; findings are lines in `report`. */
+
+/* What differs from image `a` to image `b`, by path. */
+enum image_change_kind { CHANGE_ADDED, CHANGE_GONE, CHANGE_KIND, CHANGE_SIZE, CHANGE_CONTENT };
+struct image_change {
+    const char *path;
+    enum image_change_kind kind;
+    uint64_t old_bytes, new_bytes;
+};
+struct image_changes {
+    struct arena arena;
+    VEC(struct image_change) changes; /* sorted by path */
+};
+int image_compare(const char *a, const char *b, struct image_changes *changes, struct err *err);
+void image_changes_free(struct image_changes *changes);
+
+/* Checks structure and bounds of everything that is known; findings are lines in `report`, which
+ * stays empty where all is well. -1 where the file cannot be read at all. */
 int image_check(const char *path, struct str *report, struct err *err);
 
 #endif

@@ -1,0 +1,27 @@
+/* What the readers of whole images share: the parts of a disk. Private to engine/image. */
+#ifndef GANTRY_IMAGE_READ_IMAGE_H
+#define GANTRY_IMAGE_READ_IMAGE_H
+
+#include "image/read_fs.h"
+
+struct part {
+    struct image_part shown;
+    enum fs_kind fs; /* FS_NONE: no file system */
+    unsigned partition; /* 1 to 4; 0: none */
+};
+struct part_list {
+    VEC(struct part) parts; /* by offset */
+    char *cmdline; /* new, or NULL */
+};
+
+/* Finds the parts of an open disk. */
+int image_parts(struct disk_file *disk, struct part_list *list, struct err *err);
+void image_parts_free(struct part_list *list);
+
+/* Opens the first file system that can be read; `reader` is zeroed by the caller and freed by him. */
+int image_open_fs(struct disk_file *disk, struct fs_reader *reader, struct err *err);
+/* Reads one file of it, in pieces. */
+int image_read_file(struct fs_reader *reader, const struct fs_file *file, image_take *take,
+                    void *data, struct err *err);
+
+#endif
