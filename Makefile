@@ -46,7 +46,8 @@ $(O)/gantry: $(FRONT:%.c=$(OBJ)/%.o) $(LIBGANTRY)
 
 $(LIBGANTRY): $(ENGINE:%.c=$(OBJ)/%.o) $(OBJ)/gen/stock.o
 	@rm -f $@
-	ar rcsD $@ $^
+	@echo "  AR $@"
+	@ar rcsD $@ $^
 
 $(OBJ)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -77,7 +78,7 @@ $(OBJ)/gen/stock.o: $(O)/gen/stock.c
 
 
 FUZZERS = $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/*_fuzz.c))
-$(O)/tests/fuzz/%_fuzz: $(OBJ)/tests/fuzz/%_fuzz.o $(LIBGANTRY)
+$(O)/tests/fuzz/%_fuzz: $(OBJ)/tests/fuzz/%_fuzz.o $(FRONT_NO_MAIN:%.c=$(OBJ)/%.o) $(LIBGANTRY)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)
@@ -90,6 +91,8 @@ CLANG = O=$(O)/clang CC=clang CFLAGS=-O1
 FUZZ = O=$(O)/fuzz CC=clang CFLAGS='-O1 -g' \
   SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 JOBS = $(shell nproc)
+# Sub-makes get as many jobs as there are processors, unless make was told.
+PARALLEL = $(if $(filter --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 FUZZ_SECONDS = 10
 
 tests: all $(TEST_PROGRAMS)
@@ -99,13 +102,13 @@ fuzzers: $(FUZZERS)
 test: tests
 	@tests/check.sh -j$(JOBS) $(TEST_PROGRAMS:$(O)/%=unit:%)
 asan:
-	@$(MAKE) --no-print-directory -j$(JOBS) tests $(ASAN)
+	@$(MAKE) --no-print-directory $(PARALLEL) tests $(ASAN)
 	@tests/check.sh -j$(JOBS) $(TEST_PROGRAMS:$(O)/%=asan:%)
 tsan:
-	@$(MAKE) --no-print-directory -j$(JOBS) tests $(TSAN)
+	@$(MAKE) --no-print-directory $(PARALLEL) tests $(TSAN)
 	@tests/check.sh -j$(JOBS) $(TEST_PROGRAMS:$(O)/%=tsan:%)
 fuzz:
-	@$(MAKE) --no-print-directory -j$(JOBS) fuzzers $(FUZZ)
+	@$(MAKE) --no-print-directory $(PARALLEL) fuzzers $(FUZZ)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/check.sh -j$(JOBS) $(FUZZERS:$(O)/%=fuzz:%)
 
 .PHONY: fuzzers variants variant-gcc variant-asan variant-tsan variant-clang variant-fuzz
@@ -125,7 +128,7 @@ CHECKS = lint:format lint:man lint:words $(patsubst tests/e2e/%.sh,e2e:%,$(filte
   $(TEST_PROGRAMS:$(O)/%=unit:%) $(TEST_PROGRAMS:$(O)/%=asan:%) $(TEST_PROGRAMS:$(O)/%=tsan:%) \
   $(FUZZERS:$(O)/%=fuzz:%)
 check: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) variants
+	@$(MAKE) --no-print-directory $(PARALLEL) variants
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/check.sh -j$(JOBS) $(CHECKS)
 
 # Installs what is missing of PACKAGES, and does nothing where nothing is.
@@ -134,7 +137,7 @@ deps:
 
 # Builds, composes and boots the bundled tree for two arches; then the console, on a terminal.
 demo: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@tests/demo.sh $(abspath $(O))/gantry $(abspath $(O))/demo
 
 bench: all
