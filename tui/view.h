@@ -47,7 +47,7 @@ struct view_key {
 struct view_ops {
     const char *name; /* "build": for the palette */
     const char *title; /* "Build": for the tab */
-    char key; /* '1' */
+    char key; /* '1'; 0: a pop-up, drawn over the screen */
     const struct view_key *keys;
     /* A new view; freed by close. */
     struct view *(*open)(const struct view_ctx *ctx);
@@ -99,10 +99,13 @@ struct app_ops {
     void (*edit)(void *app, const char *path, unsigned line);
     /* To the clipboard, by OSC 52. */
     void (*copy)(void *app, const char *text);
-    /* One sentence in the message line, until the next key. */
+    /* One sentence in the message line, until the next key. (This and the next two are the
+     * console's own, app.c.) */
     void (*say)(void *app, enum severity severity, const char *text);
     /* Another screen by its name ("log"). */
     void (*go)(void *app, const char *view_name);
+    /* As if the request's key was pressed on the screen under the pop-up, which closes. */
+    void (*perform)(void *app, enum request request);
     /* The log of a step; of the whole build in order with EVENT_NONE. NULL where there is none. */
     struct log_view *(*log)(void *app, uint32_t step);
     uint64_t (*log_lines)(struct log_view *log);
@@ -148,6 +151,8 @@ struct app_state {
     const char *tree_error; /* no tree: what was looked for, and what to do */
     const char *arch, *mode, *image; /* as picked, or by default: what the next build builds */
     const char *held_by; /* another build holds the configuration: who; else NULL */
+    const char *head; /* "master@0e34e4d", "" where unknown */
+    unsigned dirty; /* files that differ from it */
     bool building, booting; /* ours */
     bool stopping; /* the build was asked to drain */
     uint32_t focus; /* the step that log, why and graph speak of; EVENT_NONE: none */
@@ -157,7 +162,7 @@ struct view_ctx {
     const struct model *model; /* the fold of the events */
     struct app_state *state;
     const struct app_ops *ops;
-    void *app;
+    void *app; /* for the ops; a struct app (app.h) stands at its beginning */
 };
 
 #endif

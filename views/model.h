@@ -132,7 +132,8 @@ struct model {
     uint64_t warnings;
     uint64_t cpu_ns; /* of ended steps */
     struct event summary; /* of build-end: the numbers only */
-    uint32_t goal; /* the step that the build is for: the last that nothing needs; or MODEL_NONE */
+    uint32_t goal; /* the step that the build is for, or MODEL_NONE; found by model_tick */
+    bool goal_stale; /* steps came since */
     uint32_t generation; /* changes with every event */
     uint32_t shape; /* changes when steps or edges come */
 };
@@ -142,7 +143,7 @@ void model_init(struct model *model);
 void model_free(struct model *model);
 /* Takes in one event; build-begin forgets the build before (the guest's console stays). */
 void model_event(struct model *model, const struct event *event);
-/* Moves the clock on, never back; build time. */
+/* Moves the clock on, never back (build time), and does what is worth doing once a frame. */
 void model_tick(struct model *model, uint64_t now_ns);
 
 /* The text of an interned id, "" for MODEL_NONE. */

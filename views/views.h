@@ -1,12 +1,13 @@
-/* The screens there are, in the order of their keys. */
+/* The screens there are, in the order of their keys, and the pop-ups that go over them. */
 #ifndef GANTRY_VIEWS_VIEWS_H
 #define GANTRY_VIEWS_VIEWS_H
 
 #include "tui/view.h"
 
 extern const struct view_ops *const views[];
-extern const unsigned views_count;
+extern const unsigned views_count; /* at most APP_VIEWS_MAX */
 
 extern const struct view_ops view_build, view_log;
+extern const struct view_ops view_help, view_palette, view_why;
 
 #endif

@@ -1,0 +1,543 @@
+#include "views/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* ---- ids ---- */
+
+static uint32_t slot_of(const struct model *model, uint32_t id)
+{
+    uint32_t mask = model->by_id.slots - 1;
+    uint32_t at = id * 2654435761u & mask; /* Knuth's multiplicative hash */
+    while (model->by_id.indexes[at] && model->by_id.ids[at] != id)
+        at = (at + 1) & mask;
+    return at;
+}
+
+static void grow_ids(struct model *model)
+{
+    uint32_t old_slots = model->by_id.slots;
+    uint32_t *ids = model->by_id.ids, *indexes = model->by_id.indexes;
+    model->by_id.slots = old_slots ? old_slots * 2 : 1024;
+    model->by_id.ids = mem_zero(model->by_id.slots, sizeof *ids);
+    model->by_id.indexes = mem_zero(model->by_id.slots, sizeof *indexes);
+    for (uint32_t i = 0; i < old_slots; i++) {
+        if (indexes[i]) {
+            uint32_t at = slot_of(model, ids[i]);
+            model->by_id.ids[at] = ids[i];
+            model->by_id.indexes[at] = indexes[i];
+        }
+    }
+    free(ids);
+    free(indexes);
+}
+
+uint32_t model_find(const struct model *model, uint32_t step_id)
+{
+    if (!model->by_id.slots || step_id == EVENT_NONE)
+        return MODEL_NONE;
+    uint32_t index = model->by_id.indexes[slot_of(model, step_id)];
+    return index ? index - 1 : MODEL_NONE;
+}
+
+static uint32_t text_id(struct model *model, const char *text)
+{
+    return text ? intern_id(&model->texts, text) : MODEL_NONE;
+}
+
+const char *model_text(const struct model *model, uint32_t id)
+{
+    return id == MODEL_NONE ? "" : intern_text(&model->texts, id);
+}
+
+const char *model_target(const struct model *model, uint32_t step)
+{
+    return step < model->steps.len ? model_text(model, model->steps.at[step].target) : "";
+}
+
+/* ---- begin, end ---- */
+
+void model_init(struct model *model)
+{
+    *model = (struct model){.tree = MODEL_NONE,
+                            .head = MODEL_NONE,
+                            .loader = MODEL_NONE,
+                            .arch = MODEL_NONE,
+                            .mode = MODEL_NONE,
+                            .image = MODEL_NONE,
+                            .argv = MODEL_NONE,
+                            .goal = MODEL_NONE};
+    model->vm.argv = model->vm.args = model->vm.verdict = MODEL_NONE;
+}
+
+/* Frees what belongs to one build. */
+static void free_build(struct model *model)
+{
+    intern_free(&model->texts);
+    vec_free(&model->steps);
+    vec_free(&model->links);
+    vec_free(&model->lanes);
+    vec_free(&model->diagnostics);
+    vec_free(&model->causes);
+    vec_free(&model->messages);
+    vec_free(&model->parts);
+    vec_free(&model->ended);
+    free(model->by_id.ids);
+    free(model->by_id.indexes);
+}
+
+void model_free(struct model *model)
+{
+    free_build(model);
+    str_free(&model->vm.console);
+    model_init(model);
+}
+
+/* Forgets the build before; the guest and its texts stay. */
+static void forget_build(struct model *model)
+{
+    struct model old = *model;
+    model_init(model);
+    model->generation = old.generation;
+    model->shape = old.shape;
+    model->vm = old.vm;
+    model->vm.argv =
+        old.vm.argv == MODEL_NONE ? MODEL_NONE : text_id(model, model_text(&old, old.vm.argv));
+    model->vm.args =
+        old.vm.args == MODEL_NONE ? MODEL_NONE : text_id(model, model_text(&old, old.vm.args));
+    model->vm.verdict = old.vm.verdict == MODEL_NONE
+                            ? MODEL_NONE
+                            : text_id(model, model_text(&old, old.vm.verdict));
+    free_build(&old);
+}
+
+/* ---- steps ---- */
+
+static enum stage stage_of(const char *rule)
+{
+    static const struct {
+        const char *rule;
+        enum stage stage;
+    } known[] = {
+        {"cc", STAGE_CC},        {"cxx", STAGE_CC},         {"as", STAGE_CC},
+        {"link", STAGE_LINK},    {"shared", STAGE_LINK},    {"archive", STAGE_LINK},
+        {"ar", STAGE_LINK},      {"ld", STAGE_LINK},        {"strip", STAGE_LINK},
+        {"binary", STAGE_LINK},  {"objcopy", STAGE_LINK},   {"compress", STAGE_IMAGE},
+        {"bootfs", STAGE_IMAGE}, {"rofs", STAGE_IMAGE},     {"disk", STAGE_IMAGE},
+        {"image", STAGE_IMAGE},  {"qemu-img", STAGE_IMAGE},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i].rule, rule) == 0)
+            return known[i].stage;
+    return STAGE_GEN;
+}
+
+static void set_state(struct model *model, struct model_step *step, enum step_state state)
+{
+    model->counts[step->state]--;
+    model->counts[state]++;
+    step->state = (uint8_t)state;
+}
+
+/* The step of an event, added where it is new. */
+static struct model_step *step_of(struct model *model, const struct event *event)
+{
+    if (event->step == EVENT_NONE)
+        return NULL;
+    uint32_t index = model_find(model, event->step);
+    if (index == MODEL_NONE) {
+        if ((model->by_id.used + 1) * 4 >= model->by_id.slots * 3)
+            grow_ids(model);
+        uint32_t at = slot_of(model, event->step);
+        index = (uint32_t)model->steps.len;
+        model->by_id.ids[at] = event->step;
+        model->by_id.indexes[at] = index + 1;
+        model->by_id.used++;
+        struct model_step *fresh = vec_new(&model->steps);
+        fresh->id = event->step;
+        fresh->target = text_id(model, "");
+        fresh->dir = fresh->target;
+        fresh->rule = fresh->target;
+        fresh->command = fresh->host = fresh->log = fresh->lane = MODEL_NONE;
+        fresh->reason = fresh->path = fresh->was = fresh->now = MODEL_NONE;
+        fresh->diagnostic = MODEL_NONE;
+        model->counts[STEP_STATE_FRESH]++;
+        model->shape++;
+    }
+    struct model_step *step = &model->steps.at[index];
+    if (event->target && *event->target && !*model_text(model, step->target)) {
+        const char *slash = strrchr(event->target, '/');
+        size_t dir = slash ? (size_t)(slash - event->target) : 0;
+        step->target = text_id(model, event->target);
+        step->dir = dir ? intern_id_n(&model->texts, event->target, dir) : text_id(model, ".");
+        model->shape++;
+    }
+    if (event->rule && *event->rule && !*model_text(model, step->rule)) {
+        step->rule = text_id(model, event->rule);
+        step->stage = (uint8_t)stage_of(event->rule);
+        model->shape++;
+    }
+    return step;
+}
+
+static void take_graph_step(struct model *model, const struct event *event)
+{
+    struct model_step *step = step_of(model, event);
+    if (!step)
+        return;
+    step->forecast = event->forecast;
+    uint32_t first = (uint32_t)model->links.len, index = model_find(model, event->step);
+    for (uint32_t i = 0; i < event->needs_count; i++) {
+        struct event named = {.step = event->needs[i]};
+        if (step_of(model, &named)) {
+            uint32_t need = model_find(model, event->needs[i]);
+            model->steps.at[need].needed = true;
+            vec_push(&model->links, need);
+        }
+    }
+    step = &model->steps.at[index]; /* the array may have moved */
+    step->needs = first;
+    step->needs_count = (uint32_t)model->links.len - first;
+    model->shape++;
+}
+
+static void take_add(struct model *model, const struct event *event)
+{
+    struct model_step *step = step_of(model, event);
+    if (!step)
+        return;
+    step->forecast = event->forecast;
+    if (step->state == STEP_STATE_FRESH)
+        set_state(model, step, STEP_STATE_WAITING);
+}
+
+static void take_ready(struct model *model, const struct event *event)
+{
+    struct model_step *step = step_of(model, event);
+    if (!step)
+        return;
+    step->reason = text_id(model, event->reason);
+    step->path = text_id(model, event->path);
+    step->was = text_id(model, event->was);
+    step->now = text_id(model, event->now);
+    if (step->state == STEP_STATE_FRESH || step->state == STEP_STATE_WAITING)
+        set_state(model, step, STEP_STATE_READY);
+}
+
+static struct model_lane *lane_of(struct model *model, uint32_t lane)
+{
+    if (lane >= 4096) /* no machine has so many: a damaged journal */
+        return NULL;
+    while (model->lanes.len <= lane)
+        vec_push(&model->lanes, (struct model_lane){MODEL_NONE, MODEL_NONE, MODEL_NONE, 0});
+    return &model->lanes.at[lane];
+}
+
+static void take_begin(struct model *model, const struct event *event)
+{
+    struct model_step *step = step_of(model, event);
+    struct model_lane *lane = lane_of(model, event->lane);
+    if (!step)
+        return;
+    set_state(model, step, STEP_STATE_RUNNING);
+    step->forecast = false;
+    step->begin_ns = event->t_ns;
+    step->expect_ns = event->expect_ns;
+    step->lane = event->lane;
+    step->host = text_id(model, event->host);
+    step->command = text_id(model, event->text);
+    if (lane) {
+        lane->step = model_find(model, event->step);
+        lane->idle_why = MODEL_NONE;
+        lane->rss_kib = 0;
+    }
+}
+
+static bool same_diagnostic(const struct model *model, uint32_t a, uint32_t b)
+{
+    if (a == MODEL_NONE || b == MODEL_NONE)
+        return false;
+    const struct model_diagnostic *x = &model->diagnostics.at[a], *y = &model->diagnostics.at[b];
+    return x->path == y->path && x->line == y->line && x->text == y->text;
+}
+
+static void add_failure(struct model *model, uint32_t index)
+{
+    uint32_t diagnostic = model->steps.at[index].diagnostic;
+    for (size_t i = 0; i < model->causes.len; i++) {
+        if (same_diagnostic(model, model->causes.at[i].diagnostic, diagnostic)) {
+            model->causes.at[i].count++;
+            return;
+        }
+    }
+    vec_push(&model->causes, (struct model_cause){index, diagnostic, 1});
+}
+
+static void take_end(struct model *model, const struct event *event)
+{
+    struct model_step *step = step_of(model, event);
+    if (!step)
+        return;
+    uint32_t index = model_find(model, event->step);
+    bool over = step->state == STEP_STATE_DONE || step->state == STEP_STATE_FAILED ||
+                step->state == STEP_STATE_CANCELLED;
+    if (over) /* a journal that tells it twice */
+        return;
+    static const enum step_state states[OUTCOMES] = {
+        STEP_STATE_DONE, STEP_STATE_DONE, STEP_STATE_DONE, STEP_STATE_FAILED, STEP_STATE_CANCELLED};
+    set_state(model, step, states[event->outcome]);
+    step->forecast = false;
+    step->outcome = (uint8_t)event->outcome;
+    step->exit = event->exit;
+    step->signal = event->signal;
+    step->end_ns = event->t_ns;
+    step->wall_ns = event->wall_ns;
+    step->cpu_ns = event->cpu_ns;
+    step->rss_kib = event->rss_kib;
+    step->untraced = !event->traced;
+    model->outcomes[event->outcome]++;
+    model->cpu_ns += event->cpu_ns;
+    vec_push(&model->ended, index);
+    for (size_t i = 0; i < model->lanes.len; i++) {
+        if (model->lanes.at[i].step == index) {
+            model->lanes.at[i].step = MODEL_NONE;
+            model->lanes.at[i].last = index;
+        }
+    }
+    if (event->outcome == OUTCOME_FAILED)
+        add_failure(model, index);
+}
+
+static void take_diagnostic(struct model *model, const struct event *event)
+{
+    uint32_t step = model_find(model, event->step);
+    uint32_t index = (uint32_t)model->diagnostics.len;
+    vec_push(&model->diagnostics,
+             (struct model_diagnostic){.step = step,
+                                       .path = text_id(model, event->path),
+                                       .text = text_id(model, event->text ? event->text : ""),
+                                       .line = event->line,
+                                       .column = event->column,
+                                       .severity = (uint8_t)event->severity});
+    model->warnings += event->severity == SEVERITY_WARNING;
+    if (step == MODEL_NONE || event->severity != SEVERITY_ERROR ||
+        model->steps.at[step].diagnostic != MODEL_NONE)
+        return;
+    model->steps.at[step].diagnostic = index;
+    for (size_t i = 0; i < model->causes.len; i++) /* told after the step's end */
+        if (model->causes.at[i].step == step && model->causes.at[i].diagnostic == MODEL_NONE)
+            model->causes.at[i].diagnostic = index;
+}
+
+/* ---- the build ---- */
+
+static void take_build_begin(struct model *model, const struct event *event)
+{
+    forget_build(model);
+    model->state = BUILD_RUNNING;
+    model->tree = text_id(model, event->tree);
+    model->head = text_id(model, event->head);
+    model->loader = text_id(model, event->loader);
+    model->arch = text_id(model, event->arch);
+    model->mode = text_id(model, event->mode);
+    model->image = text_id(model, event->image);
+    model->argv = text_id(model, event->argv);
+    model->dirty = event->dirty;
+    if (event->lanes && event->lanes <= 4096)
+        lane_of(model, event->lanes - 1);
+}
+
+static void take_build_end(struct model *model, const struct event *event)
+{
+    model->state = BUILD_ENDED;
+    model->status = event->status;
+    model->exit = event->exit;
+    model->end_ns = event->t_ns;
+    model->summary = (struct event){.kind = EVENT_BUILD_END,
+                                    .wall_ns = event->wall_ns,
+                                    .cpu_ns = event->cpu_ns,
+                                    .steps_total = event->steps_total,
+                                    .steps_run = event->steps_run,
+                                    .steps_unchanged = event->steps_unchanged,
+                                    .steps_failed = event->steps_failed,
+                                    .findings = event->findings};
+    for (size_t i = 0; i < model->lanes.len; i++)
+        model->lanes.at[i].step = MODEL_NONE;
+    for (size_t i = 0; i < model->steps.len; i++) {
+        struct model_step *step = &model->steps.at[i];
+        if (step->state == STEP_STATE_RUNNING) /* its end was not told: the engine was killed */
+            set_state(model, step, STEP_STATE_CANCELLED);
+        else if ((step->state == STEP_STATE_WAITING || step->state == STEP_STATE_READY) &&
+                 event->status == BUILD_OK)
+            set_state(model, step, STEP_STATE_FRESH); /* spared: what it needs did not change */
+    }
+}
+
+static void take_graph(struct model *model, const struct event *event)
+{
+    model->graph_steps = event->steps;
+    model->complete = event->complete;
+}
+
+/* The goal: of the steps that nothing needs, the last of the last stage. */
+static void find_goal(struct model *model)
+{
+    model->goal = MODEL_NONE;
+    for (size_t i = model->steps.len; i-- > 0;) {
+        const struct model_step *step = &model->steps.at[i];
+        if (!step->needed && step->needs_count &&
+            (model->goal == MODEL_NONE || step->stage > model->steps.at[model->goal].stage))
+            model->goal = (uint32_t)i;
+    }
+}
+
+static void take_vm(struct model *model, const struct event *event)
+{
+    struct model_vm *vm = &model->vm;
+    if (event->kind == EVENT_VM_BEGIN) {
+        vm->state = VM_RUNNING;
+        str_cut(&vm->console, 0);
+        vm->lines = 0;
+        vm->argv = text_id(model, event->argv);
+        vm->args = text_id(model, event->text);
+        vm->verdict = MODEL_NONE;
+        vm->exit = 0;
+        vm->begin_ns = event->t_ns;
+        vm->wall_ns = 0;
+    } else if (event->kind == EVENT_VM_OUTPUT) {
+        const char *text = event->text ? event->text : "";
+        str_add(&vm->console, text);
+        for (; *text; text++)
+            vm->lines += *text == '\n';
+    } else {
+        vm->state = VM_ENDED;
+        vm->verdict = text_id(model, event->verdict);
+        vm->exit = event->exit;
+        vm->wall_ns = event->wall_ns;
+    }
+}
+
+void model_event(struct model *model, const struct event *event)
+{
+    bool vm = event->kind == EVENT_VM_BEGIN || event->kind == EVENT_VM_OUTPUT ||
+              event->kind == EVENT_VM_END;
+    uint32_t shape = model->shape;
+    model->generation++;
+    switch (event->kind) {
+    case EVENT_BUILD_BEGIN:
+        take_build_begin(model, event);
+        break;
+    case EVENT_GRAPH:
+        take_graph(model, event);
+        break;
+    case EVENT_STEP:
+        take_graph_step(model, event);
+        break;
+    case EVENT_STEP_ADD:
+        take_add(model, event);
+        break;
+    case EVENT_STEP_READY:
+        take_ready(model, event);
+        break;
+    case EVENT_STEP_BEGIN:
+        take_begin(model, event);
+        break;
+    case EVENT_STEP_OUTPUT: {
+        struct model_step *step = step_of(model, event);
+        if (step) {
+            step->log = text_id(model, event->path);
+            step->log_length = event->offset + event->length;
+        }
+        break;
+    }
+    case EVENT_STEP_END:
+        take_end(model, event);
+        break;
+    case EVENT_FINDING:
+        model->findings++;
+        break;
+    case EVENT_LANE: {
+        struct model_lane *lane = lane_of(model, event->lane);
+        if (lane) {
+            lane->idle_why = text_id(model, event->idle_why);
+            lane->rss_kib = event->rss_kib;
+        }
+        break;
+    }
+    case EVENT_COMPOSE:
+        vec_push(&model->parts, (struct model_part){text_id(model, event->part ? event->part : ""),
+                                                    text_id(model, event->hash), event->bytes});
+        break;
+    case EVENT_VM_BEGIN:
+    case EVENT_VM_OUTPUT:
+    case EVENT_VM_END:
+        take_vm(model, event);
+        break;
+    case EVENT_DIAGNOSTIC:
+        take_diagnostic(model, event);
+        break;
+    case EVENT_MESSAGE:
+        vec_push(&model->messages,
+                 (struct model_message){text_id(model, event->text), (uint8_t)event->severity});
+        break;
+    case EVENT_BUILD_END:
+        take_build_end(model, event);
+        break;
+    case EVENT_SHELL_CALL:
+    case EVENT_KINDS:
+        break;
+    }
+    if (shape != model->shape)
+        model->goal_stale = true;
+    if (!vm && event->t_ns > model->now_ns)
+        model->now_ns = event->t_ns;
+}
+
+void model_tick(struct model *model, uint64_t now_ns)
+{
+    if (now_ns > model->now_ns)
+        model->now_ns = now_ns;
+    if (model->goal_stale) {
+        find_goal(model);
+        model->goal_stale = false;
+    }
+}
+
+/* ---- questions ---- */
+
+uint64_t model_done(const struct model *model)
+{
+    return model->counts[STEP_STATE_DONE] + model->counts[STEP_STATE_FAILED];
+}
+
+uint64_t model_total(const struct model *model)
+{
+    return model->steps.len - model->counts[STEP_STATE_FRESH];
+}
+
+uint64_t model_left_ns(const struct model *model)
+{
+    uint64_t done = model->ended.len;
+    if (model->state != BUILD_RUNNING || done < 8 || !model->complete)
+        return 0;
+    uint64_t over = model_done(model) + model->counts[STEP_STATE_CANCELLED];
+    uint64_t left = model_total(model) - over;
+    return model->now_ns / done * left;
+}
+
+const char *model_state_word(const struct model_step *step)
+{
+    static const char *const words[STEP_STATES] = {"fresh", "done",    "waiting", "cancelled",
+                                                   "ready", "running", "failed"};
+    if (step->state == STEP_STATE_DONE)
+        return outcome_name(step->outcome);
+    return words[step->state];
+}
+
+const char *model_state_glyph(const struct model_step *step)
+{
+    static const char *const glyphs[STEP_STATES] = {"✓", "✓", "○", "⊘", "◐", "●", "✗"};
+    return step->forecast ? "┄" : glyphs[step->state];
+}
