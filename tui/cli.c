@@ -304,7 +304,8 @@ int cli_parse(struct cli *cli, int argc, char **argv, struct err *err)
     cli->words = mem_zero((size_t)argc + 1, sizeof *cli->words);
     while (words.next < argc) {
         char *word = argv[words.next++];
-        size_t name = assignment_name(word);
+        const struct command *command = cli->words_count ? command_find(cli->words[0]) : NULL;
+        size_t name = command && !command->options ? 0 : assignment_name(word);
         int status = 0;
         if (strcmp(word, "--") == 0) {
             cli->after = argv + words.next;

@@ -46,7 +46,9 @@ struct command {
     const char *usage; /* after the name */
     const char *summary; /* one line */
     /* Its own options, one a line: "--cone TARGET  what TARGET needs\n". An option that is neither
-     * here nor common is refused by cli_parse; NULL: the command checks its options itself. */
+     * here nor common is refused by cli_parse. NULL: all words after the name but the common long
+     * options stay as they are, NAME=VALUE and `-o` too, and the command checks them itself; its
+     * `usage` then has as many lines as it needs. */
     const char *options;
 };
 extern const struct command commands[]; /* sorted by name */

@@ -10,6 +10,18 @@ const struct command commands[] = {
     {"demo", cmd_demo, GROUP_TREE, "DIR", "write the bundled tree to DIR, to try things on", ""},
     {"help", cmd_help, GROUP_TREE, "[COMMAND]", "this overview, or a command's own page",
      "--words  only the commands and options, one a line\n"},
+    {"image", cmd_image, GROUP_IMAGE,
+     "pack --manifest FILE... -o IMAGE [--loader loader.img] [--args TEXT]\n"
+     "                  [--fs=rofs] [--format=raw|qcow2] [-D NAME=VALUE]... [--dir DIR]...\n"
+     "gantry image info IMAGE               its parts and boot arguments\n"
+     "gantry image ls IMAGE                 the files of its file system\n"
+     "gantry image cat IMAGE GUEST          one of them\n"
+     "gantry image get IMAGE GUEST [HOST]   the same, written here\n"
+     "gantry image args IMAGE               its boot arguments\n"
+     "gantry image set-args IMAGE TEXT...   other boot arguments, in place\n"
+     "gantry image check IMAGE              its structure\n"
+     "gantry image diff IMAGE IMAGE         what came, went and changed",
+     "make, show, compare and change images; needs no tree", NULL},
 };
 const unsigned commands_count = sizeof commands / sizeof *commands;
 
