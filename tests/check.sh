@@ -57,9 +57,10 @@ run_check() {
 fuzz() {
     short=${1##*/}
     seeds=tests/fuzz/seed/${short%_fuzz}
+    [ -d "$seeds" ] || seeds=
     corpus=$(mktemp -d)
     out/fuzz/"$1" -max_total_time="${FUZZ_SECONDS:-10}" -rss_limit_mb=2048 -timeout=10 -close_fd_mask=1 \
-        -artifact_prefix="$results/$short-" "$corpus" "$seeds"
+        -artifact_prefix="$results/$short-" "$corpus" ${seeds:+"$seeds"}
     status=$?
     rm -rf "$corpus"
     return $status

@@ -6,5 +6,7 @@
 #include <stdint.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* Called once before, where a fuzzer has it: argv holds the directory of inputs. */
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 #endif
