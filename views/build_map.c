@@ -165,8 +165,8 @@ static void draw_cell(const struct canvas *canvas, int x, int y, const struct ta
     canvas_put(canvas, x, y, style, glyph);
 }
 
-void build_map_draw(const struct build_map *map, const struct model *model, const struct canvas *canvas,
-              bool focus)
+void build_map_draw(const struct build_map *map, const struct model *model,
+                    const struct canvas *canvas, bool focus)
 {
     for (int i = 0; i < STAGES; i++) {
         const struct map_stage *stage = &map->stages[i];

@@ -32,8 +32,8 @@ struct build_map {
 };
 
 void build_map_update(struct build_map *map, const struct model *model, int w, int h);
-void build_map_draw(const struct build_map *map, const struct model *model, const struct canvas *canvas,
-              bool focus);
+void build_map_draw(const struct build_map *map, const struct model *model,
+                    const struct canvas *canvas, bool focus);
 /* Moves the cursor; true where the request was a motion. */
 bool build_map_request(struct build_map *map, enum request request, int x, int y);
 /* What the cursor's cell holds: "cc bsd/sys/netinet  38/41  1 running". */

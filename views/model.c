@@ -69,7 +69,6 @@ void model_init(struct model *model)
                             .image = MODEL_NONE,
                             .argv = MODEL_NONE,
                             .goal = MODEL_NONE};
-    model->vm.argv = model->vm.args = model->vm.verdict = MODEL_NONE;
 }
 
 /* Frees what belongs to one build. */
@@ -88,10 +87,23 @@ static void free_build(struct model *model)
     free(model->by_id.indexes);
 }
 
+static void free_run(struct model_vm *vm)
+{
+    str_free(&vm->console);
+    free(vm->argv);
+    free(vm->args);
+    free(vm->verdict);
+    free(vm->why);
+    *vm = (struct model_vm){0};
+}
+
 void model_free(struct model *model)
 {
     free_build(model);
-    str_free(&model->vm.console);
+    free_run(&model->vm);
+    for (size_t i = 0; i < model->vm_earlier.len; i++)
+        free_run(&model->vm_earlier.at[i]);
+    vec_free(&model->vm_earlier);
     model_init(model);
 }
 
@@ -103,13 +115,9 @@ static void forget_build(struct model *model)
     model->generation = old.generation;
     model->shape = old.shape;
     model->vm = old.vm;
-    model->vm.argv =
-        old.vm.argv == MODEL_NONE ? MODEL_NONE : text_id(model, model_text(&old, old.vm.argv));
-    model->vm.args =
-        old.vm.args == MODEL_NONE ? MODEL_NONE : text_id(model, model_text(&old, old.vm.args));
-    model->vm.verdict = old.vm.verdict == MODEL_NONE
-                            ? MODEL_NONE
-                            : text_id(model, model_text(&old, old.vm.verdict));
+    model->vm_earlier.at = old.vm_earlier.at;
+    model->vm_earlier.len = old.vm_earlier.len;
+    model->vm_earlier.cap = old.vm_earlier.cap;
     free_build(&old);
 }
 
@@ -393,19 +401,32 @@ static void find_goal(struct model *model)
     }
 }
 
+static char *copy_or_null(const char *text)
+{
+    return text ? mem_copy(text) : NULL;
+}
+
+/* A new run; the one before is kept, and the oldest dropped where there are many. */
+static void begin_run(struct model *model, const struct event *event)
+{
+    if (model->vm.state != VM_NEVER) {
+        if (model->vm_earlier.len == MODEL_RUNS_MAX) {
+            free_run(&model->vm_earlier.at[0]);
+            model->vm_earlier.len--;
+            memmove(model->vm_earlier.at, model->vm_earlier.at + 1,
+                    model->vm_earlier.len * sizeof *model->vm_earlier.at);
+        }
+        vec_push(&model->vm_earlier, model->vm);
+    }
+    model->vm = (struct model_vm){
+        .state = VM_RUNNING, .argv = copy_or_null(event->argv), .args = copy_or_null(event->text)};
+}
+
 static void take_vm(struct model *model, const struct event *event)
 {
     struct model_vm *vm = &model->vm;
     if (event->kind == EVENT_VM_BEGIN) {
-        vm->state = VM_RUNNING;
-        str_cut(&vm->console, 0);
-        vm->lines = 0;
-        vm->argv = text_id(model, event->argv);
-        vm->args = text_id(model, event->text);
-        vm->verdict = MODEL_NONE;
-        vm->exit = 0;
-        vm->begin_ns = event->t_ns;
-        vm->wall_ns = 0;
+        begin_run(model, event);
     } else if (event->kind == EVENT_VM_OUTPUT) {
         const char *text = event->text ? event->text : "";
         str_add(&vm->console, text);
@@ -413,9 +434,20 @@ static void take_vm(struct model *model, const struct event *event)
             vm->lines += *text == '\n';
     } else {
         vm->state = VM_ENDED;
-        vm->verdict = text_id(model, event->verdict);
+        free(vm->verdict);
+        vm->verdict = copy_or_null(event->verdict);
         vm->exit = event->exit;
         vm->wall_ns = event->wall_ns;
+    }
+}
+
+static void take_message(struct model *model, const struct event *event)
+{
+    vec_push(&model->messages,
+             (struct model_message){text_id(model, event->text), (uint8_t)event->severity});
+    if (model->vm.state == VM_RUNNING && event->severity == SEVERITY_ERROR) {
+        free(model->vm.why);
+        model->vm.why = copy_or_null(event->text);
     }
 }
 
@@ -479,8 +511,7 @@ void model_event(struct model *model, const struct event *event)
         take_diagnostic(model, event);
         break;
     case EVENT_MESSAGE:
-        vec_push(&model->messages,
-                 (struct model_message){text_id(model, event->text), (uint8_t)event->severity});
+        take_message(model, event);
         break;
     case EVENT_BUILD_END:
         take_build_end(model, event);

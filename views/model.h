@@ -91,11 +91,13 @@ struct model_vm {
     enum vm_state state;
     struct str console; /* all that the guest printed */
     uint64_t lines; /* newlines in it */
-    uint32_t argv, args; /* QEMU's, the boot arguments; interned, or MODEL_NONE */
-    uint32_t verdict;
+    char *argv, *args; /* QEMU's, the boot arguments; NULL: not told. Its own: it outlives builds */
+    char *verdict, *why; /* how it ended, and the sentence for a bad end; NULL */
     int exit;
-    uint64_t begin_ns, wall_ns;
+    uint64_t wall_ns;
 };
+
+enum { MODEL_RUNS_MAX = 20 }; /* earlier runs that are kept */
 
 enum build_state { BUILD_NEVER, BUILD_RUNNING, BUILD_ENDED };
 
@@ -109,7 +111,8 @@ struct model {
     VEC(struct model_message) messages;
     VEC(struct model_part) parts; /* what was composed */
     VEC(uint32_t) ended; /* steps in the order in which they ended */
-    struct model_vm vm;
+    struct model_vm vm; /* the last run of a guest */
+    VEC(struct model_vm) vm_earlier; /* those before, the oldest first */
     /* id of an event -> dense index + 1, open addressing */
     struct {
         uint32_t *ids, *indexes;
