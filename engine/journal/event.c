@@ -64,7 +64,7 @@ static const struct field fields[] = {
     F(column, U32, K(DIAGNOSTIC)),
     F(command, TEXT, K(SHELL_CALL)),
     F(severity, SEVERITY_F, K(DIAGNOSTIC) | K(MESSAGE)),
-    F(state, TEXT, K(LANE)),
+    F(state, TEXT, K(LANE) | K(STEP)),
     F(idle_why, TEXT, K(LANE)),
     F(part, TEXT, K(COMPOSE)),
     F(bytes, U64, K(COMPOSE)),

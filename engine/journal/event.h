@@ -20,7 +20,8 @@
 enum event_kind {
     EVENT_BUILD_BEGIN, /* tree head dirty loader arch mode image lanes argv selection */
     EVENT_GRAPH, /* steps files edges complete */
-    EVENT_STEP, /* step target rule path(source dir) needs[] forecast: one graph record */
+    EVENT_STEP, /* step target rule path(source dir) needs[] forecast state(fresh|waiting): one
+                 graph record; sent again as fresh where a waiting one need not run after all */
     EVENT_STEP_ADD, /* step target rule forecast */
     EVENT_STEP_READY, /* step target rule why{reason path was now} */
     EVENT_STEP_BEGIN, /* step target lane host expect_ns text(command) */

@@ -30,7 +30,7 @@ struct build;
 
 enum build_command {
     BUILD_DRAIN, /* start nothing more, let the running steps end */
-    BUILD_KILL, /* and end those too: SIGTERM, then SIGKILL */
+    BUILD_KILL, /* and end those too: SIGTERM, then SIGKILL; a second time SIGKILL at once */
 };
 
 /*
@@ -44,6 +44,11 @@ struct build *build_start(const struct build_options *options, struct queue *eve
 void build_command(struct build *build, enum build_command command);
 /* Waits for the end and frees the build. Returns the exit status (0, 1, 2, 128 + signal). */
 int build_finish(struct build *build);
+
+/* Where a configuration keeps its state and its journals (in journal/): new, absolute. For a native
+ * tree that depends on arch and mode; NULL and err where those are wrong. */
+char *build_state_dir(const char *root, const struct assignment *assigns, size_t count,
+                      struct err *err);
 
 /* The lock of a configuration: one build at a time. -1 with err naming the holder ("held by
  * pid 4711 (gantry build) since 12:04"). The descriptor is closed to release. */

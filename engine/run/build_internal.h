@@ -14,7 +14,8 @@
 #include "journal/journal.h"
 #include "run/build.h"
 
-enum stop_state { STOP_NO, STOP_DRAIN, STOP_KILL };
+/* STOP_NOW: asked a second time, no more waiting for SIGTERM to be heard. */
+enum stop_state { STOP_NO, STOP_DRAIN, STOP_KILL, STOP_NOW };
 
 /* What build-end tells; the runner counts. */
 struct totals {
@@ -27,33 +28,42 @@ struct build {
     struct arena arena;
     unsigned lanes; /* options.lanes, or the processors of this machine */
     struct queue *events;
-    struct journal *journal; /* NULL before the state directory is known */
+    struct journal *journal;
     uint64_t start_ns;
     _Atomic int stop; /* enum stop_state; only grows. Any thread */
     int wake_fd; /* eventfd, readable from the first command on; never read, so all may poll it */
     int kill_fd; /* the same for BUILD_KILL */
+    int now_fd; /* and for a second BUILD_KILL */
     struct totals totals;
     struct guard *guard; /* ends the steps if we are killed; see guard.h. NULL before the first */
     pthread_t thread; /* the coordinator */
+    int (*runner)(struct build *build, void *data);
+    void *runner_data;
     pthread_mutex_t diag_lock;
     struct diag *diag; /* made with the first output that is scanned; under diag_lock */
 };
+
+/* What a build's thread does between begin and end; gives the exit status. */
+typedef int build_runner(struct build *build, void *data);
+/* build_start with a runner of one's own: for tests. */
+struct build *build_start_with(const struct build_options *options, struct queue *events,
+                               build_runner *runner, void *data, struct err *err);
 
 /* Sends an event to the reader and to the journal. Any thread; the event is copied. */
 void build_send(struct build *build, const struct event *event);
 /* The same for a sentence: EVENT_MESSAGE. */
 void build_say(struct build *build, enum severity severity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Opens the journal at options.journal or in `state_dir`/journal. What was sent before is in it. */
+/* Starts the journal at options.journal or in `state_dir`/journal. What was sent before is in it. */
 int build_open_journal(struct build *build, const char *state_dir, struct err *err);
 /* Any thread. */
 enum stop_state build_stopping(const struct build *build);
 
 /* The runners, called in the coordinator's thread. Each returns the exit status (0, 1, 2), having
  * told by events what went wrong; build.c makes 128 + SIGINT of a build that was stopped, and sends
- * build-end. They send build-begin themselves, first of all. */
-int native_build_run(struct build *build);
-int make_build_run(struct build *build);
+ * build-end. They send build-begin themselves, first of all. `data` is not used. */
+int native_build_run(struct build *build, void *data);
+int make_build_run(struct build *build, void *data);
 
 struct graph;
 struct run_settings {

@@ -1,0 +1,222 @@
+/* Writing a journal: a thread that turns events into lines and lines into a zstd frame. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <zstd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "journal/journal.h"
+
+enum { KEEP = 10, FLUSH_MS = 500, CHUNK = 64 * 1024 };
+
+struct journal {
+    struct queue *queue;
+    pthread_t thread;
+    bool started;
+    char *path; /* NULL: the next free number in directory */
+    char *directory;
+    /* The thread's own. */
+    int fd;
+    ZSTD_CCtx *zstd;
+    struct str lines; /* not yet compressed */
+    bool wanted; /* the file is to be made: something happened */
+    struct err err; /* the first failure; nothing is written after it */
+};
+
+/* What the queue carries at its end. */
+static struct event end_mark;
+
+/* The number of "<n>.jsonl.zst", or 0. */
+static unsigned long number_of(const char *name)
+{
+    char *rest;
+    unsigned long number = strtoul(name, &rest, 10);
+    return rest != name && !strcmp(rest, ".jsonl.zst") ? number : 0;
+}
+
+/* The highest number in a directory; where `below` is not 0, removes those lower than it. */
+static unsigned long look_through(const char *directory, unsigned long below)
+{
+    unsigned long highest = 0;
+    DIR *dir = opendir(directory);
+    if (!dir)
+        return 0;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        unsigned long number = number_of(entry->d_name);
+        if (number > highest)
+            highest = number;
+        if (number && number < below)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    closedir(dir);
+    return highest;
+}
+
+char *journal_newest(const char *directory)
+{
+    unsigned long number = look_through(directory, 0);
+    return number ? mem_format("%s/%lu.jsonl.zst", directory, number) : NULL;
+}
+
+static int open_file(struct journal *journal, struct err *err)
+{
+    if (journal->path) {
+        if (file_make_parents(journal->path, err) < 0)
+            return -1;
+        journal->fd = open(journal->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    } else {
+        if (file_make_dirs(journal->directory, err) < 0)
+            return -1;
+        unsigned long number = look_through(journal->directory, 0);
+        do {
+            free(journal->path);
+            journal->path = mem_format("%s/%lu.jsonl.zst", journal->directory, ++number);
+            journal->fd = open(journal->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        } while (journal->fd < 0 && errno == EEXIST);
+        if (journal->fd >= 0 && number > KEEP)
+            look_through(journal->directory, number - KEEP + 1);
+    }
+    if (journal->fd < 0)
+        return err_errno(err, "cannot write the journal %s", journal->path);
+    return 0;
+}
+
+static int write_all(struct journal *journal, const char *at, size_t length)
+{
+    while (length) {
+        ssize_t done = write(journal->fd, at, length);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return err_errno(&journal->err, "cannot write the journal %s", journal->path);
+        at += done;
+        length -= (size_t)done;
+    }
+    return 0;
+}
+
+/* Compresses the gathered lines and writes what comes out; `how` flushes or ends the frame. */
+static void write_lines(struct journal *journal, ZSTD_EndDirective how)
+{
+    static _Thread_local char chunk[CHUNK];
+    ZSTD_inBuffer in = {journal->lines.at, journal->lines.len, 0};
+    size_t left;
+    do {
+        ZSTD_outBuffer out = {chunk, sizeof chunk, 0};
+        left = ZSTD_compressStream2(journal->zstd, &out, &in, how);
+        if (write_all(journal, chunk, out.pos) < 0)
+            return;
+    } while (how == ZSTD_e_continue ? in.pos < in.size : left > 0);
+    str_cut(&journal->lines, 0);
+}
+
+static void take(struct journal *journal, struct event *event)
+{
+    if (event->kind == EVENT_STEP_READY || event->kind == EVENT_STEP_BEGIN ||
+        event->kind == EVENT_MESSAGE)
+        journal->wanted = true;
+    event_to_json(event, NULL, &journal->lines);
+    str_add_char(&journal->lines, '\n');
+    free(event);
+}
+
+static void *write_journal(void *data)
+{
+    struct journal *journal = data;
+    uint64_t flushed_ns = clock_ns();
+    bool ended = false, pending = false;
+    while (!ended) {
+        struct event *event = queue_wait(journal->queue, pending ? FLUSH_MS : -1);
+        for (; event; event = ended ? NULL : queue_pop(journal->queue)) {
+            ended = event == &end_mark;
+            if (ended)
+                break;
+            if (journal->err.kind != ERR_NONE) {
+                free(event);
+                continue;
+            }
+            take(journal, event);
+            pending = true;
+            if (journal->lines.len > CHUNK)
+                break;
+        }
+        if (!journal->wanted || journal->err.kind != ERR_NONE)
+            continue;
+        if (journal->fd < 0 && open_file(journal, &journal->err) < 0)
+            continue;
+        bool late = clock_ns() - flushed_ns >= FLUSH_MS * UINT64_C(1000000);
+        if (ended || late || journal->lines.len > CHUNK)
+            write_lines(journal, ended ? ZSTD_e_end : late ? ZSTD_e_flush : ZSTD_e_continue);
+        if (late) {
+            flushed_ns = clock_ns();
+            pending = false;
+        }
+    }
+    return NULL;
+}
+
+struct journal *journal_new(void)
+{
+    struct queue *queue = queue_new();
+    if (!queue)
+        return NULL;
+    struct journal *journal = mem_zero(1, sizeof *journal);
+    journal->queue = queue;
+    journal->fd = -1;
+    return journal;
+}
+
+int journal_start(struct journal *journal, const char *path, const char *directory, struct err *err)
+{
+    journal->path = path ? mem_copy(path) : NULL;
+    journal->directory = directory ? mem_copy(directory) : NULL;
+    journal->wanted = path != NULL;
+    if (path && open_file(journal, err) < 0)
+        return -1;
+    journal->zstd = ZSTD_createCCtx();
+    if (!journal->zstd)
+        abort();
+    if (pthread_create(&journal->thread, NULL, write_journal, journal) != 0)
+        return err_set(err, ERR_SYSTEM, "cannot start a thread for the journal");
+    journal->started = true;
+    return 0;
+}
+
+void journal_add(struct journal *journal, struct event *event)
+{
+    queue_push(journal->queue, event);
+}
+
+int journal_close(struct journal *journal, struct err *err)
+{
+    if (!journal)
+        return 0;
+    int status = 0;
+    if (journal->started) {
+        queue_push(journal->queue, &end_mark);
+        pthread_join(journal->thread, NULL);
+        if (journal->err.kind != ERR_NONE) {
+            if (err)
+                *err = journal->err;
+            status = -1;
+        }
+    }
+    if (journal->fd >= 0)
+        close(journal->fd);
+    queue_free(journal->queue, free);
+    ZSTD_freeCCtx(journal->zstd);
+    str_free(&journal->lines);
+    free(journal->path);
+    free(journal->directory);
+    free(journal);
+    return status;
+}

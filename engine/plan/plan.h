@@ -1,0 +1,97 @@
+/*
+ * The plan: which steps of a cone are stale, and why; in which order they can be judged and run.
+ *
+ * A step is judged when all that it needs is settled (fresh, or run), so a verdict is final: what an
+ * earlier step rewrote with the same bytes is no reason. Owned by the coordinator's thread.
+ */
+#ifndef GANTRY_PLAN_PLAN_H
+#define GANTRY_PLAN_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "graph/graph.h"
+#include "state/state.h"
+
+enum verdict { VERDICT_NONE, VERDICT_FRESH, VERDICT_STALE };
+
+/* Why a step is stale. Texts live until the next verdict. */
+struct why {
+    const char *reason; /* new forced command input header output (see event.h); NULL: fresh */
+    const char *path; /* the file that decided it, or NULL */
+    const char *was, *now;
+};
+
+/* A file as it was when a step ended. */
+struct seen {
+    char *path; /* relative to the root where it is in the tree */
+    struct identity id;
+    struct hash hash; /* hash_unknown: changed while the step ran */
+};
+
+/* What a run of a step left, to be recorded. */
+struct ran {
+    const struct seen *inputs, *headers, *outputs; /* inputs and outputs as the graph has them */
+    uint32_t inputs_count, headers_count, outputs_count;
+    uint64_t wall_ns, cpu_ns, rss_kib;
+};
+
+struct plan_edge {
+    step_id from, to;
+};
+
+struct plan {
+    const struct graph *graph;
+    struct state *state;
+    int root_fd;
+    text_id *text_of_file; /* by file_id; TEXT_NONE until needed */
+    file_id *file_of_text; /* by text_id, of the texts that state had at plan_open */
+    uint32_t texts_known;
+    VEC(version_id) now; /* by text id: the present version, or NOW_UNSEEN, NOW_OTHER */
+    uint8_t *in_cone; /* by step_id */
+    uint8_t *verdict; /* by step_id: enum verdict, VERDICT_NONE before it is judged */
+    uint32_t cone_count; /* steps in the cone */
+    uint32_t *waiting; /* by step_id: prerequisites that are not settled */
+    VEC(struct plan_edge) extra; /* order by headers that steps make, sorted by `from` */
+    VEC(step_id) ready; /* settled prerequisites, not judged yet */
+    uint64_t *cost_ns; /* by step_id: the longest way to the end; NULL until asked for */
+    struct str text, was, now_text, why_path; /* scratch, and texts of the last why */
+};
+
+/* The graph must be finished; state and graph must outlive the plan. */
+int plan_open(struct plan *plan, const struct graph *graph, struct state *state, const char *root,
+              struct err *err);
+void plan_close(struct plan *plan);
+
+/* The files that names on the command line mean: a path, or one under `out`, or the end of exactly
+ * one target's path; none: the graph's goals. Err names the nearest target. */
+typedef VEC(file_id) file_list;
+int plan_goals(const struct graph *graph, const char *out, const char *const *names, size_t count,
+               file_list *goals, struct err *err);
+
+/* Sets the cone of some files. Call once. */
+void plan_select(struct plan *plan, const file_id *goals, size_t count);
+/* The next step whose prerequisites are settled, or STEP_NONE. */
+step_id plan_next(struct plan *plan);
+/* Judges such a step. `why` may be NULL. */
+enum verdict plan_judge(struct plan *plan, step_id step, struct why *why);
+/* The step is fresh or has run: those that wait for it may come up. */
+void plan_settle(struct plan *plan, step_id step);
+/* For a dry run: takes the step's outputs for changed. */
+void plan_assume_changed(struct plan *plan, step_id step);
+/* Nothing runs and nothing comes up, yet steps wait: drops the order that only headers gave (it may
+ * go in circles). False where there was none. */
+bool plan_drop_extra(struct plan *plan);
+
+/* Records a run in the state (not yet committed). *changed: its outputs' content differs. */
+void plan_record(struct plan *plan, step_id step, const struct ran *ran, const struct why *why,
+                 bool *changed);
+
+/* The longest way from the step's start to the end of the cone by recorded durations. */
+uint64_t plan_cost_ns(struct plan *plan, step_id step);
+/* What the step took last, or 0. */
+uint64_t plan_expect_ns(const struct plan *plan, step_id step);
+/* The step's record, or NULL. */
+const struct step_record *plan_record_of(const struct plan *plan, step_id step);
+
+#endif

@@ -1,0 +1,392 @@
+#include "run/job.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "run/depfile.h"
+#include "run/spawn.h"
+
+/* What a lane knows while it runs a job. */
+struct work {
+    struct action_io io; /* first: actions get a pointer to it */
+    struct job *job;
+    const struct step *step;
+    struct steplog log;
+    int64_t start_ns, start_coarse_ns; /* wall clock; file systems stamp with the coarse one */
+    struct hash *before; /* of declared inputs that were saved just now; else hash_unknown */
+    str_list headers; /* clean, relative to the root where inside */
+    bool failed;
+};
+
+static int64_t wall_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+__attribute__((format(printf, 2, 3))) static void fail(struct work *work, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = NULL;
+    if (vasprintf(&text, format, args) < 0)
+        abort();
+    va_end(args);
+    steplog_write(&work->log, "gantry: ", 8);
+    steplog_write(&work->log, text, strlen(text));
+    steplog_write(&work->log, "\n", 1);
+    free(text);
+    work->failed = true;
+}
+
+static const char *path_of(const struct work *work, file_id file)
+{
+    return graph_path(work->job->graph, file);
+}
+
+static char *absolute(const struct work *work, const char *path)
+{
+    return path_join(work->job->build->options.root, path);
+}
+
+/* The directories of what will be written. */
+static void make_parents(struct work *work)
+{
+    uint32_t count;
+    const file_id *outputs = graph_outputs(work->job->graph, work->job->step, &count);
+    for (uint32_t i = 0; i <= count && !work->failed; i++) {
+        const char *name = i < count ? path_of(work, outputs[i]) : work->step->depfile;
+        if (!name)
+            continue;
+        char *path = absolute(work, name);
+        char *parent = path_dir(path);
+        struct err err;
+        if (access(parent, F_OK) < 0 && file_make_dirs(parent, &err) < 0)
+            fail(work, "%s", err.text);
+        free(parent);
+        free(path);
+    }
+}
+
+/* A source that is not there is told before anything runs. One that was saved within this tick of
+ * the clock has its content noted, since its times cannot tell later whether it changed again. */
+static void look_at_inputs(struct work *work)
+{
+    uint32_t count;
+    const file_id *inputs = graph_inputs(work->job->graph, work->job->step, &count);
+    work->before = mem_zero(count, sizeof *work->before);
+    for (uint32_t i = 0; i < count && !work->failed; i++) {
+        if (work->job->graph->files.at[inputs[i]].producer != STEP_NONE)
+            continue;
+        const char *path = path_of(work, inputs[i]);
+        struct identity id = identity_at(work->job->root_fd, path);
+        if (identity_absent(&id))
+            fail(work, "%s needs %s, which is not there, and nothing makes it%s%s",
+                 graph_step_target(work->job->graph, work->job->step), path,
+                 work->step->origin ? "; see " : "", work->step->origin ? work->step->origin : "");
+        else if (id.ctime_ns >= work->start_coarse_ns)
+            work->before[i] = identity_hash(work->job->root_fd, path, &id);
+    }
+}
+
+/* The step's in-process work. */
+
+static void io_print(struct action_io *io, const char *text)
+{
+    struct work *work = (struct work *)io;
+    steplog_write(&work->log, text, strlen(text));
+    steplog_write(&work->log, "\n", 1);
+    steplog_tell(&work->log);
+}
+
+static bool io_stopped(struct action_io *io)
+{
+    return build_stopping(((struct work *)io)->job->build) >= STOP_KILL;
+}
+
+static void io_compose(struct action_io *io, const char *part, uint64_t size_bytes)
+{
+    struct event event = {.kind = EVENT_COMPOSE, .part = part, .bytes = size_bytes};
+    build_send(((struct work *)io)->job->build, &event);
+}
+
+static void add_header(struct work *work, const char *path)
+{
+    const char *root = work->job->build->options.root;
+    size_t root_length = strlen(root);
+    char *clean = path_clean(path);
+    if (!strncmp(clean, root, root_length) && clean[root_length] == '/')
+        memmove(clean, clean + root_length + 1, strlen(clean + root_length + 1) + 1);
+    vec_push(&work->headers, clean);
+}
+
+static void io_needs(struct action_io *io, const char *path)
+{
+    add_header((struct work *)io, path);
+}
+
+static const char **paths_of(const struct work *work, const file_id *files, uint32_t count)
+{
+    const char **paths = mem_alloc((count + 1) * sizeof *paths);
+    for (uint32_t i = 0; i < count; i++)
+        paths[i] = path_of(work, files[i]);
+    paths[count] = NULL;
+    return paths;
+}
+
+static uint64_t thread_cpu_ns(void)
+{
+    return (uint64_t)wall_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void run_action(struct work *work)
+{
+    struct job *job = work->job;
+    uint32_t inputs_count, outputs_count;
+    const file_id *inputs = graph_inputs(job->graph, job->step, &inputs_count);
+    const file_id *outputs = graph_outputs(job->graph, job->step, &outputs_count);
+    const char **in = paths_of(work, inputs, inputs_count);
+    const char **out = paths_of(work, outputs, outputs_count);
+    work->io = (struct action_io){.root = job->build->options.root,
+                                  .inputs = in,
+                                  .inputs_count = inputs_count,
+                                  .outputs = out,
+                                  .outputs_count = outputs_count,
+                                  .print = io_print,
+                                  .stopped = io_stopped,
+                                  .compose = io_compose,
+                                  .needs = io_needs};
+    uint64_t start = clock_ns(), cpu = thread_cpu_ns();
+    struct err err = {0};
+    if (work->step->action(work->step->data, &work->io, &err) < 0) {
+        fail(work, "%s", err.kind == ERR_NONE ? "stopped" : err.text);
+        job->exit = 1;
+        if (err.kind == ERR_SYSTEM && err.number == ENOSPC)
+            job->err = err;
+    }
+    job->ran.wall_ns = clock_ns() - start;
+    job->ran.cpu_ns = thread_cpu_ns() - cpu;
+    free(in);
+    free(out);
+}
+
+static void run_child(struct work *work)
+{
+    struct job *job = work->job;
+    const char *root = job->build->options.root;
+    char *dir = work->step->dir ? path_join(root, work->step->dir) : mem_copy(root);
+    struct child_spec spec = {work->step->argv, work->step->shell, dir, job->environment};
+    struct child_end end = {0};
+    struct err err = {0};
+    if (spawn_run(&spec, job->build, &work->log, &end, &err) < 0) {
+        fail(work, "%s", err.text);
+        end.exit = 1;
+    }
+    free(dir);
+    job->exit = end.exit;
+    job->signal = end.signal;
+    job->ran.wall_ns = end.wall_ns;
+    job->ran.cpu_ns = end.cpu_ns;
+    job->ran.rss_kib = end.rss_kib;
+    if (end.exit)
+        work->failed = true;
+}
+
+/* What the command says that it read. */
+static void read_depfile(struct work *work)
+{
+    if (!work->step->depfile)
+        return;
+    char *path = absolute(work, work->step->depfile);
+    struct err err;
+    char *text = file_read(path, NULL, &err);
+    if (!text) {
+        fail(work, "the command wrote no depfile %s, so what it read is not known",
+             work->step->depfile);
+    } else {
+        str_list paths = {0};
+        depfile_parse(text, &paths);
+        for (size_t i = 0; i < paths.len; i++) {
+            char *from = work->step->dir ? path_join(work->step->dir, paths.at[i]) : NULL;
+            add_header(work, from ? from : paths.at[i]);
+            free(from);
+        }
+        str_list_free(&paths);
+        unlink(path);
+    }
+    free(text);
+    free(path);
+}
+
+/* A file as it is now that the step has ended; `before`, where not NULL, is its content noted when
+ * the step began. */
+static struct seen see(const struct work *work, const char *path, bool made,
+                       const struct hash *before)
+{
+    const struct job *job = work->job;
+    struct seen seen = {.path = mem_copy(path), .id = identity_at(job->root_fd, path)};
+    bool known = state_known_hash(job->state, path, &seen.id, &seen.hash);
+    if (!known)
+        seen.hash = identity_hash(job->root_fd, path, &seen.id);
+    if (before && !hash_equal(*before, hash_unknown)) {
+        if (!hash_equal(*before, seen.hash))
+            seen.hash = hash_unknown;
+        return seen;
+    }
+    /* What a step made and recorded carries a time of this build; the clock that stamps files is
+     * coarse, so for all else the step's own tick counts as "during". */
+    int64_t limit = made && known ? work->start_ns + 1 : work->start_coarse_ns;
+    if (seen.id.ctime_ns >= limit)
+        seen.hash = hash_unknown;
+    return seen;
+}
+
+static bool is_directory_hash_exempt(const struct work *work, const char *path)
+{
+    /* The names in a directory may change while we write beside them: compare content alone. */
+    char *full = absolute(work, path);
+    char *probe = mem_format("%s/.", full);
+    bool directory = access(probe, F_OK) == 0;
+    free(probe);
+    free(full);
+    return directory;
+}
+
+static void add_seen(struct work *work, struct seen seen)
+{
+    struct job *job = work->job;
+    if (hash_equal(seen.hash, hash_unknown) && is_directory_hash_exempt(work, seen.path))
+        seen.hash = identity_hash(job->root_fd, seen.path, &seen.id);
+    job->seen[job->seen_count++] = seen;
+}
+
+static bool is_input(const struct work *work, const char *path)
+{
+    uint32_t count;
+    const file_id *inputs = graph_inputs(work->job->graph, work->job->step, &count);
+    for (uint32_t i = 0; i < count; i++)
+        if (!strcmp(path_of(work, inputs[i]), path))
+            return true;
+    return false;
+}
+
+/* Headers once each, without what is declared. */
+static void tidy_headers(struct work *work)
+{
+    struct intern seen = {0};
+    size_t kept = 0;
+    for (size_t i = 0; i < work->headers.len; i++) {
+        char *path = work->headers.at[i];
+        bool drop = intern_find(&seen, path) != INTERN_NONE || is_input(work, path);
+        intern_id(&seen, path);
+        if (drop)
+            free(path);
+        else
+            work->headers.at[kept++] = path;
+    }
+    work->headers.len = kept;
+    intern_free(&seen);
+}
+
+/* Looks at all that the step read and made, for the record. */
+static void look_at_results(struct work *work)
+{
+    struct job *job = work->job;
+    const struct graph *graph = job->graph;
+    uint32_t inputs_count, outputs_count;
+    const file_id *inputs = graph_inputs(graph, job->step, &inputs_count);
+    const file_id *outputs = graph_outputs(graph, job->step, &outputs_count);
+    tidy_headers(work);
+    job->seen = mem_alloc((inputs_count + work->headers.len + outputs_count) * sizeof *job->seen);
+    for (uint32_t i = 0; i < inputs_count; i++) {
+        bool made = graph->files.at[inputs[i]].producer != STEP_NONE;
+        add_seen(work, see(work, path_of(work, inputs[i]), made, &work->before[i]));
+    }
+    for (size_t i = 0; i < work->headers.len; i++) {
+        file_id file = graph_find_file(graph, work->headers.at[i]);
+        bool made = file != FILE_NONE && graph->files.at[file].producer != STEP_NONE;
+        add_seen(work, see(work, work->headers.at[i], made, NULL));
+    }
+    for (uint32_t i = 0; i < outputs_count; i++) {
+        const char *path = path_of(work, outputs[i]);
+        struct seen seen = {.path = mem_copy(path), .id = identity_at(job->root_fd, path)};
+        if (!state_known_hash(job->state, path, &seen.id, &seen.hash))
+            seen.hash = identity_hash(job->root_fd, path, &seen.id);
+        job->seen[job->seen_count++] = seen;
+        if (identity_absent(&seen.id))
+            fail(work, "the command ended well but did not make %s", path);
+    }
+    job->ran.inputs = job->seen;
+    job->ran.inputs_count = inputs_count;
+    job->ran.headers = job->seen + inputs_count;
+    job->ran.headers_count = (uint32_t)work->headers.len;
+    job->ran.outputs = job->ran.headers + work->headers.len;
+    job->ran.outputs_count = outputs_count;
+}
+
+/* Nothing half-made stays to be taken for whole. */
+static void remove_outputs(struct work *work)
+{
+    uint32_t count;
+    const file_id *outputs = graph_outputs(work->job->graph, work->job->step, &count);
+    for (uint32_t i = 0; i < count; i++)
+        unlinkat(work->job->root_fd, path_of(work, outputs[i]), 0);
+    if (work->step->depfile)
+        unlinkat(work->job->root_fd, work->step->depfile, 0);
+}
+
+void job_run(struct job *job)
+{
+    struct work work = {.job = job, .step = &job->graph->steps.at[job->step]};
+    work.start_coarse_ns = wall_ns(CLOCK_REALTIME_COARSE);
+    work.start_ns = wall_ns(CLOCK_REALTIME);
+    steplog_open(&work.log, job->build, job->step, job->settings->state_dir, job->settings->out,
+                 graph_step_target(job->graph, job->step));
+    look_at_inputs(&work);
+    if (!work.failed)
+        make_parents(&work);
+    if (!work.failed) {
+        if (work.step->action)
+            run_action(&work);
+        else
+            run_child(&work);
+    } else {
+        job->exit = 1;
+    }
+    if (!work.failed)
+        read_depfile(&work);
+    if (!work.failed)
+        look_at_results(&work);
+    job->outcome = OUTCOME_RAN;
+    if (work.failed) {
+        remove_outputs(&work);
+        bool killed = build_stopping(job->build) >= STOP_KILL;
+        job->outcome = killed ? OUTCOME_CANCELLED : OUTCOME_FAILED;
+        if (!job->exit)
+            job->exit = 1;
+    }
+    if (work.log.number && job->err.kind == ERR_NONE) {
+        errno = work.log.number;
+        err_errno(&job->err, "cannot write %s", work.log.path);
+    }
+    steplog_close(&work.log);
+    str_list_free(&work.headers);
+    free(work.before);
+}
+
+void job_free(struct job *job)
+{
+    for (uint32_t i = 0; i < job->seen_count; i++)
+        free(job->seen[i].path);
+    free(job->seen);
+    free(job);
+}

@@ -1,0 +1,147 @@
+/*
+ * The native runner: configuration, toolchain, graph, then the schedule. And the door to a build:
+ * build_start, which picks the runner.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "conf/conf.h"
+#include "load/load.h"
+#include "run/build_internal.h"
+#include "toolchain/toolchain.h"
+#include "vcs/vcs.h"
+
+/* Everything that one native build holds. */
+struct native {
+    struct build *build;
+    struct conf *conf;
+    struct toolchain tools;
+    struct graph graph;
+    char *state_dir;
+    int lock;
+};
+
+struct build *build_start(const struct build_options *options, struct queue *events,
+                          struct err *err)
+{
+    return build_start_with(options, events, options->command ? make_build_run : native_build_run,
+                            NULL, err);
+}
+
+char *build_state_dir(const char *root, const struct assignment *assigns, size_t count,
+                      struct err *err)
+{
+    char *kind_root = NULL;
+    enum tree_kind kind = load_find_tree(root, &kind_root, err);
+    char *dir = NULL;
+    if (kind == TREE_NATIVE) {
+        struct conf *conf = conf_load(kind_root, assigns, count, err);
+        if (conf) {
+            dir = mem_format("%s/%s/.gantry", kind_root, conf_get(conf, "out"));
+            conf_free(conf);
+        }
+    } else if (kind != TREE_NONE) {
+        dir = path_join(kind_root, ".gantry");
+    }
+    free(kind_root);
+    return dir;
+}
+
+/* The selection as words for people and for `replay`: what was given. */
+static char *selection_text(const struct build_options *options)
+{
+    struct str text = {0};
+    for (size_t i = 0; i < options->assigns_count; i++) {
+        if (text.len)
+            str_add_char(&text, ' ');
+        str_addf(&text, "%s=", options->assigns[i].name);
+        text_shell_quote(&text, options->assigns[i].value);
+    }
+    return str_take(&text);
+}
+
+static void tell_begin_of_build(struct native *native)
+{
+    struct build *build = native->build;
+    struct vcs_state vcs = {0};
+    struct err err = {0};
+    if (vcs_read(build->options.root, &vcs, &err) < 0)
+        build_say(build, SEVERITY_WARNING, "%s", err.text);
+    char *selection = selection_text(&build->options);
+    struct event event = {.kind = EVENT_BUILD_BEGIN,
+                          .tree = build->options.root,
+                          .head = vcs.head,
+                          .dirty = vcs.dirty,
+                          .loader = "native",
+                          .selection = selection,
+                          .lanes = build->lanes};
+    if (native->conf) {
+        event.arch = conf_get(native->conf, "arch");
+        event.mode = conf_get(native->conf, "mode");
+        event.image = conf_get(native->conf, "image");
+    }
+    build_send(build, &event);
+    free(selection);
+}
+
+static int run_graph(struct native *native)
+{
+    const struct build_options *options = &native->build->options;
+    struct run_settings settings = {.state_dir = native->state_dir,
+                                    .out = conf_get(native->conf, "out"),
+                                    .targets = options->targets,
+                                    .targets_count = options->targets_count};
+    int status = build_run_graph(native->build, &native->graph, &settings);
+    struct err err = {0};
+    if (status == 0 && !options->dry_run && load_publish(options->root, native->conf, &err) < 0) {
+        build_say(native->build, SEVERITY_ERROR, "%s", err.text);
+        status = err_exit_status(&err);
+    }
+    return status;
+}
+
+/* Every step before the first lane; err says what is wrong with the input. */
+static int prepare(struct native *native, struct err *err)
+{
+    struct build *build = native->build;
+    const struct build_options *options = &build->options;
+    native->conf = conf_load(options->root, options->assigns, options->assigns_count, err);
+    tell_begin_of_build(native);
+    if (!native->conf)
+        return -1;
+    native->state_dir = mem_format("%s/%s/.gantry", options->root, conf_get(native->conf, "out"));
+    native->lock = build_lock(native->state_dir, err);
+    if (native->lock < 0 || build_open_journal(build, native->state_dir, err) < 0)
+        return -1;
+    if (toolchain_resolve(&native->tools, native->conf, err) < 0)
+        return -1;
+    if (load_native(&native->graph, options->root, native->conf, &native->tools, err) < 0)
+        return -1;
+    return graph_finish(&native->graph, err);
+}
+
+int native_build_run(struct build *build, void *data)
+{
+    (void)data;
+    struct native native = {.build = build, .lock = -1};
+    struct err err = {0};
+    int status;
+    if (prepare(&native, &err) == 0) {
+        status = run_graph(&native);
+    } else {
+        build_say(build, SEVERITY_ERROR, "%s", err.text);
+        status = err_exit_status(&err);
+    }
+    graph_free(&native.graph);
+    toolchain_free(&native.tools);
+    if (native.conf)
+        conf_free(native.conf);
+    if (native.lock >= 0)
+        close(native.lock);
+    free(native.state_dir);
+    return status;
+}

@@ -1,0 +1,125 @@
+#include "run/tell.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "plan/command.h"
+
+/* Where a step belongs on the map: the directory of its first source, else of its target. */
+static char *place_of(const struct graph *graph, step_id step, const char *out)
+{
+    uint32_t count;
+    const file_id *inputs = graph_inputs(graph, step, &count);
+    for (uint32_t i = 0; i < count; i++)
+        if (graph->files.at[inputs[i]].producer == STEP_NONE)
+            return path_dir(graph_path(graph, inputs[i]));
+    const char *target = graph_step_target(graph, step);
+    size_t prefix = strlen(out);
+    if (prefix && !strncmp(target, out, prefix) && target[prefix] == '/')
+        target += prefix + 1;
+    return path_dir(target);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t one = *(const uint32_t *)a, two = *(const uint32_t *)b;
+    return one < two ? -1 : one > two;
+}
+
+/* The steps that a step needs, once each, new. */
+static uint32_t *needs_of(const struct graph *graph, step_id step, uint32_t *count)
+{
+    const struct step *what = &graph->steps.at[step];
+    uint32_t *needs = mem_alloc((what->inputs_count + what->order_count) * sizeof *needs);
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < what->inputs_count + what->order_count; i++) {
+        uint32_t link =
+            i < what->inputs_count ? what->inputs + i : what->order + i - what->inputs_count;
+        step_id maker = graph->files.at[graph->links.at[link]].producer;
+        if (maker != STEP_NONE)
+            needs[found++] = maker;
+    }
+    if (found)
+        qsort(needs, found, sizeof *needs, by_number);
+    *count = 0;
+    for (uint32_t i = 0; i < found; i++)
+        if (!i || needs[i] != needs[*count - 1])
+            needs[(*count)++] = needs[i];
+    return needs;
+}
+
+void tell_step(struct build *build, struct plan *plan, const char *out, step_id step, bool fresh)
+{
+    const struct graph *graph = plan->graph;
+    uint32_t count;
+    uint32_t *needs = needs_of(graph, step, &count);
+    char *place = place_of(graph, step, out);
+    struct event event = {.kind = EVENT_STEP,
+                          .step = step,
+                          .target = graph_step_target(graph, step),
+                          .rule = graph->steps.at[step].rule,
+                          .path = place,
+                          .needs = needs,
+                          .needs_count = count,
+                          .state = fresh ? "fresh" : "waiting"};
+    build_send(build, &event);
+    free(place);
+    free(needs);
+}
+
+void tell_graph(struct build *build, struct plan *plan, const char *out)
+{
+    const struct graph *graph = plan->graph;
+    struct event event = {.kind = EVENT_GRAPH, .files = graph->files.len, .complete = true};
+    for (step_id step = 0; step < graph->steps.len; step++)
+        if (plan->in_cone[step]) {
+            const struct step *what = &graph->steps.at[step];
+            event.steps += !(what->flags & STEP_PHONY);
+            event.edges += what->inputs_count + what->order_count;
+        }
+    build->totals.total = event.steps;
+    build_send(build, &event);
+    for (step_id step = 0; step < graph->steps.len; step++)
+        if (plan->in_cone[step])
+            tell_step(build, plan, out, step, plan->verdict[step] == VERDICT_FRESH);
+    for (step_id step = 0; step < graph->steps.len; step++) {
+        if (!plan->in_cone[step] || plan->verdict[step] == VERDICT_FRESH ||
+            graph->steps.at[step].flags & STEP_PHONY)
+            continue;
+        struct event add = {.kind = EVENT_STEP_ADD,
+                            .step = step,
+                            .target = graph_step_target(graph, step),
+                            .rule = graph->steps.at[step].rule};
+        build_send(build, &add);
+    }
+}
+
+void tell_begin(struct build *build, const struct plan *plan, step_id step, uint32_t lane)
+{
+    struct str command = {0};
+    command_text(plan->graph, step, false, &command);
+    struct event event = {.kind = EVENT_STEP_BEGIN,
+                          .step = step,
+                          .target = graph_step_target(plan->graph, step),
+                          .lane = lane,
+                          .expect_ns = plan_expect_ns(plan, step),
+                          .text = command.len ? str_text(&command) : NULL};
+    build_send(build, &event);
+    str_free(&command);
+}
+
+void tell_end(struct build *build, const struct plan *plan, const struct job *job)
+{
+    struct event event = {.kind = EVENT_STEP_END,
+                          .step = job->step,
+                          .target = graph_step_target(plan->graph, job->step),
+                          .outcome = job->outcome,
+                          .exit = job->exit,
+                          .signal = job->signal,
+                          .wall_ns = job->ran.wall_ns,
+                          .cpu_ns = job->ran.cpu_ns,
+                          .rss_kib = job->ran.rss_kib};
+    build_send(build, &event);
+}

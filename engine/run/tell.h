@@ -1,0 +1,17 @@
+/* What the coordinator tells of graph and steps. Private to run. */
+#ifndef GANTRY_RUN_TELL_H
+#define GANTRY_RUN_TELL_H
+
+#include "plan/plan.h"
+#include "run/build_internal.h"
+#include "run/job.h"
+
+/* The graph's size, and a record of each step of the cone; those that are not fresh are added. A
+ * step that waits for a verdict has `waiting` prerequisites or was judged stale. */
+void tell_graph(struct build *build, struct plan *plan, const char *out);
+/* One step's record; `fresh`: up to date as it stands. */
+void tell_step(struct build *build, struct plan *plan, const char *out, step_id step, bool fresh);
+void tell_begin(struct build *build, const struct plan *plan, step_id step, uint32_t lane);
+void tell_end(struct build *build, const struct plan *plan, const struct job *job);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * What a file is: its identity (what stat says) and its content. Two equal identities are taken for
+ * equal content; different ones are compared by hash. Any thread.
+ */
+#ifndef GANTRY_STATE_IDENTITY_H
+#define GANTRY_STATE_IDENTITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/file.h"
+
+/* All zero: there is no such file. A directory's content is the names in it. */
+struct identity {
+    uint64_t dev, ino, size;
+    int64_t mtime_ns, ctime_ns;
+};
+
+/* The file behind a path, links followed. Whatever cannot be looked at counts as absent. */
+struct identity identity_at(int root_fd, const char *path);
+bool identity_equal(const struct identity *a, const struct identity *b);
+bool identity_absent(const struct identity *id);
+
+/* Hashes that no content has: of an absent file, and of one whose content is not known. */
+extern const struct hash hash_absent, hash_unknown;
+
+/* The content of a file whose identity is `id`; hash_unknown where it changed meanwhile or cannot
+ * be read. */
+struct hash identity_hash(int root_fd, const char *path, const struct identity *id);
+
+#endif
