@@ -228,7 +228,9 @@ static uint32_t open_kinds(uint64_t flags, enum resolve_kind kind)
     if (flags & O_PATH)
         return ACCESS_STAT;
     if (!there)
-        return flags & O_CREAT ? ACCESS_CREATE : ACCESS_READ;
+        return !(flags & O_CREAT) ? ACCESS_READ
+               : flags & O_APPEND ? ACCESS_CREATE | ACCESS_APPEND
+                                  : ACCESS_CREATE;
     if ((flags & O_CREAT) && (flags & O_EXCL))
         return ACCESS_STAT;
     if (kind == RESOLVE_DIRECTORY)
@@ -339,7 +341,7 @@ static uint32_t one_path_kinds(enum call_op op, uint64_t flags, enum resolve_kin
     case CALL_RMDIR:
         return there ? ACCESS_RMDIR : ACCESS_STAT;
     case CALL_MKDIR:
-        return there ? ACCESS_STAT : ACCESS_MKDIR;
+        return there ? ACCESS_ENSURE : ACCESS_MKDIR;
     case CALL_TRUNCATE:
         return there ? ACCESS_WRITE : ACCESS_STAT;
     case CALL_META:
@@ -475,11 +477,12 @@ static void keep_pending(struct trace *trace, pid_t tid, uint64_t now_ns)
             *slot = (uint32_t)trace->accesses.len;
         }
         struct access *access = &trace->accesses.at[*slot - 1];
-        bool wrote_more = (access->kinds & ACCESS_WRITE) && !(access->kinds & ACCESS_APPEND);
+        const uint32_t writes = ACCESS_WRITE | ACCESS_CREATE;
+        bool plain = ((access->kinds & writes) && !(access->kinds & ACCESS_APPEND)) ||
+                     ((held->kinds & writes) && !(held->kinds & ACCESS_APPEND));
         access->kinds |= held->kinds;
         access->last_ns = now_ns;
-        /* Appending counts only where all writing was appending. */
-        if ((held->kinds & (ACCESS_WRITE | ACCESS_APPEND)) == ACCESS_WRITE || wrote_more)
+        if (plain) /* appending counts only where all writing was appending */
             access->kinds &= ~(uint32_t)ACCESS_APPEND;
     }
 }

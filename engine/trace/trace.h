@@ -30,8 +30,9 @@ enum access_kind {
     ACCESS_STAT = 1 << 7, /* weak: stat, access, readlink of what is no link */
     ACCESS_META = 1 << 8, /* weak: chmod, chown, utimens, xattr */
     ACCESS_LINK = 1 << 9, /* a symbolic link that was followed, or read by readlink */
-    ACCESS_APPEND = 1 << 10, /* writing was by O_APPEND only */
+    ACCESS_APPEND = 1 << 10, /* all writing was by O_APPEND */
     ACCESS_EXEC = 1 << 11,
+    ACCESS_ENSURE = 1 << 12, /* mkdir of what was there already: as good as having made it */
 };
 
 struct access {

@@ -151,7 +151,7 @@ static void changes_of_names_are_seen(void **state)
 {
     (void)state;
     struct trace *trace = traced(change_names);
-    expect(trace, "dir", ACCESS_MKDIR | ACCESS_STAT, false);
+    expect(trace, "dir", ACCESS_MKDIR | ACCESS_ENSURE, false);
     expect(trace, "dir/a", ACCESS_CREATE | ACCESS_REMOVE, false);
     expect(trace, "dir/b", ACCESS_CREATE | ACCESS_READ | ACCESS_WRITE, false);
     expect(trace, "dir/gone", ACCESS_STAT, false);
