@@ -2,9 +2,13 @@
 # replaces this file; conf/<arch>.mk, conf/<mode>.mk and conf/images/<image>.mk are read after it.
 
 # Options of the kernel. 0 or 1; each is seen by C and assembler as CONF_<name>.
+# preempt: for kernels that have threads; the bundled one has none, and only tells what was chosen.
 conf-preempt = 1
+# A ring of the latest events, which the shell's `trace` shows.
 conf-tracing = 0
+# Released memory is filled, and checked before it is given out again.
 conf-debug_memory = 0
+# The kernel tells what it does, as with --verbose.
 conf-logger_debug = 0
 # 1 only in mode=debug: assertions on, no optimisation.
 conf-DEBUG_BUILD = 0

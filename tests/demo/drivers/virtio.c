@@ -92,6 +92,7 @@ int virtio_transfer(struct virtio_device *device, const struct virtio_buffer *bu
     struct virtio_rings *rings = &device->rings;
     uint64_t limit = kernel_api.uptime_ns() + TIMEOUT_S * UINT64_C(1000000000);
 
+    ASSERT(count > 0 && count <= QUEUE_SIZE);
     for (int i = 0; i < count; i++)
         rings->descriptors[i] = (struct virtio_descriptor){
             .address = (uintptr_t)buffers[i].memory,

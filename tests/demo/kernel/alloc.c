@@ -79,6 +79,7 @@ static struct block *cut(struct block *block, uintptr_t at)
 
 void *memory_allocate_aligned(size_t size, size_t align)
 {
+    ASSERT(align >= ALIGN && (align & (align - 1)) == 0);
     if (size > heap_end)
         return NULL;
     size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);

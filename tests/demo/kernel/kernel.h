@@ -19,6 +19,11 @@ void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints why the kernel cannot go on, and powers off. */
 __attribute__((noreturn)) void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* For what only a fault of ours can break; checked in debug mode. */
+#define ASSERT(condition)                                                                          \
+    (!CONF_DEBUG_BUILD || (condition) ? (void)0                                                    \
+                                      : panic("%s:%d: not %s", __FILE__, __LINE__, #condition))
+
 /* alloc.c: first fit over the memory behind the kernel. */
 void memory_start(uintptr_t start, uintptr_t end);
 void *memory_allocate(size_t size); /* 16-byte aligned, or NULL */

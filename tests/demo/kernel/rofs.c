@@ -129,6 +129,7 @@ static void fill(const struct rofs *rofs, uint64_t number, struct file *file)
 {
     const struct inode *inode = &rofs->inodes[number - 1];
 
+    ASSERT(number > 0 && number <= rofs->super.inodes);
     file->node = number;
     file->size = inode->mode == MODE_SYMLINK ? rofs->symlinks[inode->at].length : inode->count;
     file->type = inode->mode == MODE_DIRECTORY ? FILE_DIRECTORY

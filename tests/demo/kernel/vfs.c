@@ -174,6 +174,7 @@ int64_t vfs_read(const struct file *file, uint64_t offset, void *buffer, size_t 
 {
     const struct mount *mount = &mounts[file->mount];
 
+    ASSERT(file->mount < mount_count);
     if (file->type == FILE_DIRECTORY)
         return ERROR_IS_DIRECTORY;
     if (offset >= file->size)

@@ -63,9 +63,9 @@ static const char *test_run_errors(void)
     size_t before = kernel->memory_free();
 
     EXPECT_NUMBER(error_of_run("/tests/nothing.so"), ERROR_NOT_FOUND);
-    EXPECT_NUMBER(error_of_run("/data/poem.txt"), ERROR_FORMAT);
-    EXPECT_NUMBER(error_of_run("/data"), ERROR_IS_DIRECTORY);
-    EXPECT_NUMBER(error_of_run("/tests/empty"), ERROR_FORMAT);
+    EXPECT_NUMBER(error_of_run("/tests/files/note.txt"), ERROR_FORMAT);
+    EXPECT_NUMBER(error_of_run("/tests"), ERROR_IS_DIRECTORY);
+    EXPECT_NUMBER(error_of_run("/tests/files/empty"), ERROR_FORMAT);
     EXPECT_NUMBER(kernel->memory_free(), before);
     return NULL;
 }
