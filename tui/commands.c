@@ -7,6 +7,8 @@
 #include "tui/cli.h"
 
 const struct command commands[] = {
+    {"build", cmd_build, GROUP_BUILD, "[TARGET...] | -- COMMAND...",
+     "build what is stale; or run a command that calls make, each recipe on a lane", ""},
     {"demo", cmd_demo, GROUP_TREE, "DIR", "write the bundled tree to DIR, to try things on", ""},
     {"help", cmd_help, GROUP_TREE, "[COMMAND]", "this overview, or a command's own page",
      "--words  only the commands and options, one a line\n"},

@@ -1,0 +1,60 @@
+/* `gantry build [TARGET...]` builds a tree that describes itself; `gantry build -- COMMAND...` runs
+ * any command that calls make inside, each recipe on a lane. */
+#include <stdlib.h>
+
+#include "base/path.h"
+#include "load/load.h"
+#include "tui/cli.h"
+#include "tui/commands.h"
+#include "tui/stream.h"
+
+/* The tree and where the command starts; both new. */
+static int find_root(const struct cli *cli, char **root, struct err *err)
+{
+    enum tree_kind kind = load_find_tree(cli->directory, root, err);
+    if (cli->after) {
+        /* A command needs no tree that we know: its own directory will do. */
+        if (kind == TREE_NONE)
+            *root = path_absolute(cli->directory);
+        return 0;
+    }
+    if (kind == TREE_NONE)
+        return -1;
+    if (kind == TREE_NATIVE)
+        return 0;
+    err_set(err, ERR_INPUT, "%s is built by a command of its own; say it: gantry build -- %s",
+            *root, kind == TREE_NINJA ? "ninja" : "make");
+    free(*root);
+    return -1;
+}
+
+int cmd_build(struct cli *cli, int argc, char **argv)
+{
+    struct err err = {0};
+    char *root = NULL;
+    if (cli->after && !cli->after[0])
+        return cli_usage("after `--` stands the command to run: gantry build -- make");
+    if (cli->after && argc > 1)
+        return cli_usage("either targets or `-- COMMAND`, not both");
+    if (find_root(cli, &root, &err) < 0)
+        return cli_fail(&err);
+    char *directory = path_absolute(cli->directory);
+    struct build_options options = {
+        .root = root,
+        .assigns = cli->assigns.at,
+        .assigns_count = cli->assigns.len,
+        .targets = (const char *const *)(argv + 1),
+        .targets_count = (size_t)(argc - 1),
+        .command = (const char *const *)cli->after,
+        .directory = directory,
+        .lanes = cli->lanes,
+        .load_limit = cli->load_limit,
+        .keep_going = cli->keep_going,
+        .dry_run = cli->dry_run,
+        .journal = cli->journal,
+    };
+    int status = stream_build(cli, &options);
+    free(directory);
+    free(root);
+    return status;
+}
