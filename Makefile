@@ -44,7 +44,7 @@ $(O)/gantry: $(FRONT:%.c=$(OBJ)/%.o) $(LIBGANTRY)
 	@echo "  LINK $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
-$(LIBGANTRY): $(ENGINE:%.c=$(OBJ)/%.o) $(OBJ)/gen/stock.o
+$(LIBGANTRY): $(ENGINE:%.c=$(OBJ)/%.o) $(OBJ)/gen/stock.o $(OBJ)/gen/payload.o
 	@rm -f $@
 	@echo "  AR $@"
 	@ar rcsD $@ $^
@@ -97,6 +97,29 @@ FUZZ_SECONDS = 10
 
 tests: all $(TEST_PROGRAMS)
 fuzzers: $(FUZZERS)
+
+# The gate and its hook (engine/load/gate.c, hook.c) travel inside of the program; see payload.h.
+# Neither ever runs under a sanitizer: one has no libc, the other is a guest in make.
+GATE_CFLAGS = -std=gnu17 $(WARN) -O2 -Iengine -D_GNU_SOURCE -MMD -MP
+$(O)/gate/gate: engine/load/gate.c Makefile
+	@mkdir -p $(@D)
+	@echo "  GATE $@"
+	@$(CC) $(GATE_CFLAGS) -ffreestanding -fno-stack-protector -fno-pic -fno-asynchronous-unwind-tables \
+	  -static -nostdlib -Wl,--build-id=none,-z,noseparate-code,-s -o $@ $<
+$(O)/gate/hook.so: engine/load/hook.c Makefile
+	@mkdir -p $(@D)
+	@echo "  HOOK $@"
+	@$(CC) $(GATE_CFLAGS) -fPIC -fno-builtin -shared -s -o $@ $<
+$(O)/gen/payload.S: Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' '.section .rodata' '.global payload_gate, payload_gate_end' \
+	  '.global payload_hook, payload_hook_end' 'payload_gate: .incbin "$(O)/gate/gate"' \
+	  'payload_gate_end:' 'payload_hook: .incbin "$(O)/gate/hook.so"' 'payload_hook_end:' \
+	  '.section .note.GNU-stack,"",%progbits' >$@
+$(OBJ)/gen/payload.o: $(O)/gen/payload.S $(O)/gate/gate $(O)/gate/hook.so
+	@mkdir -p $(@D)
+	@$(CC) -c -o $@ $<
+-include $(wildcard $(O)/gate/*.d)
 
 # The unit tests alone, for a quick look; `make check` is everything.
 test: tests

@@ -1,0 +1,607 @@
+/*
+ * The gate: the tiny program that stands before each recipe line of a make. It waits for its lane
+ * and runs the real command in place, as its own child, so that descriptors, terminal, jobserver,
+ * directory, limits and credentials are inherited and not copied; it ends as the command ended.
+ *
+ *   gate MAKE.STEP.LINE PATH ARGV0 [ARGV...]     one line of a recipe (0.0.0: the whole command)
+ *   make [ARGS...]                               under this name: the next make on PATH, with hook
+ *
+ * Started once a recipe line, so it has no libc and no heap: it costs little more than its exec.
+ * If the engine is gone, a gate that waits ends with status 1, and one that runs ends its command
+ * and all that came from it: a build does not go on unseen.
+ */
+#include <asm/signal.h>
+#include <asm/stat.h>
+#include <asm/unistd.h>
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/poll.h>
+#include <linux/prctl.h>
+#include <linux/resource.h>
+#include <linux/sched.h>
+#include <linux/signalfd.h>
+#include <linux/time_types.h>
+#include <linux/wait.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "load/gate_wire.h"
+
+#define GRACE_MS 3000 /* between SIGTERM and SIGKILL */
+#define ENV_MAX 8192 /* variables of a make's environment that the shim hands on */
+
+typedef uint64_t signal_set; /* the kernel's sigset_t: bit SIG - 1 */
+#define BIT(sig) ((signal_set)1 << ((sig)-1))
+#define FORWARDED                                                                                  \
+    (BIT(SIGTERM) | BIT(SIGINT) | BIT(SIGHUP) | BIT(SIGQUIT) | BIT(SIGUSR1) | BIT(SIGUSR2))
+
+/* ---- system calls ---- */
+
+static long call6(long number, long a, long b, long c, long d, long e, long f)
+{
+#if defined(__x86_64__)
+    long result;
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+#elif defined(__aarch64__)
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    register long x5 __asm__("x5") = f;
+    __asm__ volatile("svc 0"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                     : "memory");
+    return x0;
+#else
+#error "the gate needs the system call convention of this machine"
+#endif
+}
+#define CALL(number, a, b, c, d) call6((number), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+
+#if defined(__x86_64__)
+__asm__(".globl _start\n_start:\n  xor %ebp,%ebp\n  mov %rsp,%rdi\n  and $-16,%rsp\n  call "
+        "gate_main\n  hlt\n");
+#else
+__asm__(".globl _start\n_start:\n  mov x29, #0\n  mov x30, #0\n  mov x0, sp\n  bl gate_main\n");
+#endif
+
+/* The compiler may call these for its own purposes. */
+void *memcpy(void *to, const void *from, size_t length);
+void *memset(void *to, int value, size_t length);
+
+void *memcpy(void *to, const void *from, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        ((char *)to)[i] = ((const char *)from)[i];
+    return to;
+}
+
+void *memset(void *to, int value, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        ((char *)to)[i] = (char)value;
+    return to;
+}
+
+static _Noreturn void leave(int status)
+{
+    for (;;)
+        CALL(__NR_exit_group, status, 0, 0, 0);
+}
+
+/* ---- text ---- */
+
+static size_t text_length(const char *text)
+{
+    size_t length = 0;
+    while (text[length])
+        length++;
+    return length;
+}
+
+/* What follows `prefix` in `text`, or NULL. */
+static const char *after(const char *text, const char *prefix)
+{
+    while (*prefix)
+        if (*text++ != *prefix++)
+            return NULL;
+    return text;
+}
+
+static bool equal(const char *a, const char *b)
+{
+    const char *rest = after(a, b);
+    return rest && !*rest;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *base = path;
+    for (; *path; path++)
+        if (*path == '/')
+            base = path + 1;
+    return base;
+}
+
+static uint64_t number_of(const char **text, unsigned base)
+{
+    uint64_t value = 0;
+    for (;; (*text)++) {
+        char c = **text;
+        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
+                                                : 99;
+        if (digit >= base)
+            return value;
+        value = value * base + digit;
+    }
+}
+
+static const char *variable(char **env, const char *name_and_equals)
+{
+    for (; *env; env++) {
+        const char *value = after(*env, name_and_equals);
+        if (value)
+            return value;
+    }
+    return NULL;
+}
+
+/* Appends to a buffer of `size`; what does not fit is cut. */
+static void append(char *buffer, size_t size, const char *text, size_t length)
+{
+    size_t at = text_length(buffer);
+    for (size_t i = 0; i < length && at + 1 < size; i++)
+        buffer[at++] = text[i];
+    buffer[at] = '\0';
+}
+
+/* As make says it when it cannot start a command. */
+static void complain(const char *path, long error)
+{
+    char line[5000] = "make: ";
+    append(line, sizeof line, path, text_length(path));
+    const char *why = error == -ENOENT    ? ": No such file or directory\n"
+                      : error == -EACCES  ? ": Permission denied\n"
+                      : error == -E2BIG   ? ": Argument list too long\n"
+                      : error == -ENOEXEC ? ": Exec format error\n"
+                      : error == -ENOMEM  ? ": Cannot allocate memory\n"
+                                          : ": cannot be executed\n";
+    append(line, sizeof line, why, text_length(why));
+    CALL(__NR_write, 2, line, text_length(line), 0);
+}
+
+/* ---- what GANTRY_GATE says ---- */
+
+struct place {
+    const char *socket;
+    size_t socket_length;
+    char *file; /* in the environment: DEV and INO stand there */
+    uint64_t dev, ino;
+    const char *dir;
+};
+
+static bool read_place(struct place *place, char **env)
+{
+    const char *text = variable(env, "GANTRY_GATE=");
+    if (!text)
+        return false;
+    place->socket = text;
+    while (*text && *text != ':')
+        text++;
+    place->socket_length = (size_t)(text - place->socket);
+    if (!*text++)
+        return false;
+    place->file = (char *)(uintptr_t)text;
+    place->dev = number_of(&text, 16);
+    if (*text++ != ':')
+        return false;
+    place->ino = number_of(&text, 16);
+    if (*text++ != ':')
+        return false;
+    place->dir = text;
+    return true;
+}
+
+/* The environment with the hook in LD_PRELOAD; `room` holds the variable, `list` the pointers. */
+static char **with_hook(char **env, const char *dir, char *room, size_t size, char **list)
+{
+    const char *old = variable(env, "LD_PRELOAD=");
+    room[0] = '\0';
+    append(room, size, "LD_PRELOAD=", 11);
+    append(room, size, dir, text_length(dir));
+    append(room, size, "/hook.so", 8);
+    if (old && after(old, room + 11))
+        return env;
+    if (old && *old) {
+        append(room, size, ":", 1);
+        append(room, size, old, text_length(old));
+    }
+    size_t count = 0;
+    for (; *env && count < ENV_MAX; env++)
+        if (!after(*env, "LD_PRELOAD="))
+            list[count++] = *env;
+    if (*env)
+        return env; /* more variables than anyone has: go without the hook */
+    list[count++] = room;
+    list[count] = NULL;
+    return list;
+}
+
+/* ---- the make in front of PATH ---- */
+
+static _Noreturn void run_next_make(char **argv, char **env)
+{
+    static char own[4096], path[8192], preload[8192];
+    static char *list[ENV_MAX + 2];
+    const char *name = base_name(argv[0]);
+    long length = CALL(__NR_readlinkat, AT_FDCWD, "/proc/self/exe", own, sizeof own - 1);
+    if (length > 0)
+        own[length] = '\0';
+    size_t dir = (size_t)(base_name(own) - own);
+    if (dir)
+        own[dir - 1] = '\0'; /* where gate, hook.so and path/ are */
+
+    long error = -ENOENT;
+    const char *at = variable(env, "PATH=");
+    if (!at)
+        at = "/usr/local/bin:/usr/bin:/bin";
+    bool hooked = variable(env, "GANTRY_GATE=") != NULL;
+    char **out = hooked ? with_hook(env, own, preload, sizeof preload, list) : env;
+    for (;;) {
+        const char *end = at;
+        while (*end && *end != ':')
+            end++;
+        path[0] = '\0';
+        append(path, sizeof path, at, (size_t)(end - at));
+        const char *rest = after(path, own);
+        if (!rest || !equal(rest, "/path")) {
+            append(path, sizeof path, path[0] ? "/" : "./", path[0] ? 1 : 2);
+            append(path, sizeof path, name, text_length(name));
+            long result = CALL(__NR_execve, path, argv, out, 0);
+            if (result != -ENOENT && result != -ENOTDIR)
+                error = result;
+        }
+        if (!*end)
+            break;
+        at = end + 1;
+    }
+    complain(name, error);
+    leave(127);
+}
+
+/* ---- one command ---- */
+
+static long engine_connect(const struct place *place)
+{
+    struct {
+        uint16_t family;
+        char path[108];
+    } address = {.family = 1 /* AF_UNIX */};
+    if (place->socket_length + 1 > sizeof address.path)
+        return -EINVAL;
+    memcpy(address.path + 1, place->socket, place->socket_length);
+    long fd = CALL(__NR_socket, 1, 5 /* SOCK_SEQPACKET */ | O_CLOEXEC, 0, 0);
+    if (fd < 0)
+        return fd;
+    /* Out of the way of descriptors that a recipe may expect to be free. */
+    long high = CALL(__NR_fcntl, fd, F_DUPFD_CLOEXEC, 200, 0);
+    if (high >= 0) {
+        CALL(__NR_close, fd, 0, 0, 0);
+        fd = high;
+    }
+    long result;
+    do
+        result =
+            CALL(__NR_connect, fd, &address, sizeof address.family + 1 + place->socket_length, 0);
+    while (result == -EINTR);
+    return result < 0 ? result : fd;
+}
+
+static bool is_given(int fd, const struct place *place)
+{
+    struct stat status;
+    return CALL(__NR_fstat, fd, &status, 0, 0) == 0 && status.st_dev == place->dev &&
+           status.st_ino == place->ino;
+}
+
+static void put_hex(char *to, uint64_t value)
+{
+    for (int i = 15; i >= 0; i--, value >>= 4)
+        to[i] = "0123456789abcdef"[value & 15];
+}
+
+/* Puts the step's log where the file that we know was given, and nowhere else. For what runs below,
+ * the log is the file to know. */
+static void redirect(const struct place *place, const char *log)
+{
+    bool out = is_given(1, place), err = is_given(2, place);
+    if (!*log || (!out && !err))
+        return;
+    long fd = CALL(__NR_openat, AT_FDCWD, log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return;
+    if (out)
+        CALL(__NR_dup3, fd, 1, 0, 0);
+    if (err)
+        CALL(__NR_dup3, fd, 2, 0, 0);
+    struct stat status;
+    if (CALL(__NR_fstat, fd, &status, 0, 0) == 0) {
+        put_hex(place->file, status.st_dev);
+        put_hex(place->file + 17, status.st_ino);
+    }
+    CALL(__NR_close, fd, 0, 0, 0);
+}
+
+struct kernel_action {
+    unsigned long handler, flags, restorer;
+    signal_set mask;
+};
+
+struct command {
+    const char *path;
+    char **argv, **env;
+    signal_set mask; /* as it was when the gate was started */
+    bool child_ignored; /* SIGCHLD was ignored then */
+};
+
+/* Starts the command; its pid, or a negative errno. The child borrows this memory until it execs,
+ * and its signal state is the one that the gate was started with. */
+static long start(const struct command *command)
+{
+    volatile long failed = 0;
+    long pid = CALL(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0);
+    if (pid == 0) {
+        if (command->child_ignored) {
+            struct kernel_action ignore = {.handler = 1};
+            CALL(__NR_rt_sigaction, SIGCHLD, &ignore, 0, sizeof ignore.mask);
+        }
+        CALL(__NR_rt_sigprocmask, SIG_SETMASK, &command->mask, 0, sizeof command->mask);
+        failed = CALL(__NR_execve, command->path, command->argv, command->env, 0);
+        if (failed == -ENOEXEC) { /* a script without #!, as execvp and make do it */
+            char **argv = command->argv - 1; /* PATH stands before ARGV0: sh PATH ARGV1... */
+            char *kept = argv[1], *before = argv[0];
+            argv[0] = (char *)(uintptr_t) "/bin/sh";
+            argv[1] = before;
+            failed = CALL(__NR_execve, argv[0], argv, command->env, 0);
+            argv[0] = before;
+            argv[1] = kept;
+        }
+        leave(127);
+    }
+    if (pid > 0 && failed) {
+        CALL(__NR_wait4, pid, 0, 0, 0);
+        return failed;
+    }
+    return pid;
+}
+
+/* Sends `sig` to every child that this process has now. */
+static bool signal_children(int sig)
+{
+    static char list[65536];
+    long fd = CALL(__NR_openat, AT_FDCWD, "/proc/thread-self/children", O_RDONLY | O_CLOEXEC, 0);
+    long length = fd < 0 ? 0 : CALL(__NR_read, fd, list, sizeof list - 1, 0);
+    if (fd >= 0)
+        CALL(__NR_close, fd, 0, 0, 0);
+    if (length <= 0)
+        return false;
+    list[length] = '\0';
+    bool any = false;
+    for (const char *at = list; *at;) {
+        long pid = (long)number_of(&at, 10);
+        if (pid > 0) {
+            CALL(__NR_kill, pid, sig, 0, 0);
+            CALL(__NR_kill, pid, SIGCONT, 0, 0);
+            any = true;
+        }
+        while (*at && (*at < '0' || *at > '9'))
+            at++;
+    }
+    return any;
+}
+
+struct watch {
+    long engine, signals; /* descriptors; engine -1 once it is gone */
+    long child; /* 0 once it has ended */
+    long status;
+    bool ending; /* told to end, or left alone by the engine: nothing may stay */
+    bool interrupted; /* ^C was typed: the command has had it as well */
+    long waited_ms; /* since `ending` */
+};
+
+static void reap(struct watch *watch)
+{
+    for (;;) {
+        int status;
+        long pid = CALL(__NR_wait4, -1, &status, 1 /* WNOHANG */, 0);
+        if (pid <= 0)
+            return;
+        if (pid == watch->child) {
+            watch->child = 0;
+            watch->status = status;
+            if (!watch->ending)
+                return;
+        }
+    }
+}
+
+static void hear_signals(struct watch *watch)
+{
+    struct signalfd_siginfo info;
+    while (CALL(__NR_read, watch->signals, &info, sizeof info, 0) == (long)sizeof info) {
+        if (info.ssi_signo == SIGCHLD)
+            continue;
+        /* What the terminal sends (SI_KERNEL) goes to the whole group: the command has it. */
+        if (info.ssi_code <= 0 && watch->child)
+            CALL(__NR_kill, watch->child, info.ssi_signo, 0, 0);
+        else
+            watch->interrupted = true;
+    }
+}
+
+static void hear_engine(struct watch *watch)
+{
+    struct wire wire;
+    long length = CALL(__NR_read, watch->engine, &wire, sizeof wire, 0);
+    if (length == -EAGAIN || length == -EINTR)
+        return;
+    if (length <= 0)
+        watch->engine = -1;
+    else if (wire.kind != WIRE_KILL)
+        return;
+    if (!watch->ending) {
+        watch->ending = true;
+        /* After ^C make is cleaning up already: give it a moment before it is told again. */
+        watch->waited_ms = watch->interrupted ? -1000 : 0;
+    }
+}
+
+/* Waits until the command has ended (and, where it is to be ended, all that came from it). */
+static void supervise(struct watch *watch)
+{
+    while (watch->child || watch->ending) {
+        struct pollfd fds[2] = {{.fd = (int)watch->signals, .events = POLLIN},
+                                {.fd = (int)watch->engine, .events = POLLIN}};
+        struct __kernel_timespec step = {.tv_nsec = 50 * 1000000};
+        CALL(__NR_ppoll, fds, 2, watch->ending ? &step : NULL, NULL);
+        if (fds[0].revents)
+            hear_signals(watch);
+        if (watch->engine >= 0 && fds[1].revents)
+            hear_engine(watch);
+        reap(watch);
+        if (!watch->ending)
+            continue;
+        if (watch->waited_ms >= 0) {
+            bool last = watch->waited_ms >= GRACE_MS;
+            /* SIGTERM once a second: processes that lose their parent come up here meanwhile. */
+            bool any = last || watch->waited_ms % 1000 == 0
+                           ? signal_children(last ? SIGKILL : SIGTERM)
+                           : signal_children(0);
+            if (!any && !watch->child)
+                return;
+        }
+        watch->waited_ms += 50;
+    }
+}
+
+/* Ends this process as the command ended. */
+static _Noreturn void end_alike(long status)
+{
+    long sig = status & 0x7f;
+    if (sig) {
+        struct kernel_action plain = {0};
+        signal_set set = BIT(sig);
+        CALL(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0); /* one core file is enough */
+        CALL(__NR_rt_sigaction, sig, &plain, 0, sizeof plain.mask);
+        CALL(__NR_rt_sigprocmask, SIG_UNBLOCK, &set, 0, sizeof set);
+        CALL(__NR_kill, CALL(__NR_getpid, 0, 0, 0, 0), sig, 0, 0);
+        leave(128 + (int)sig);
+    }
+    leave((int)(status >> 8 & 0xff));
+}
+
+static void report(long engine, struct wire *wire, long status)
+{
+    struct rusage usage;
+    memset(&usage, 0, sizeof usage);
+    CALL(__NR_getrusage, RUSAGE_CHILDREN, &usage, 0, 0);
+    wire->kind = WIRE_EXIT;
+    wire->a = status;
+    wire->b = ((int64_t)usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
+              ((int64_t)usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+    wire->c = usage.ru_maxrss;
+    call6(__NR_sendto, engine, (long)wire, sizeof *wire, 0x4000 /* MSG_NOSIGNAL */, 0, 0);
+}
+
+/* Asks for a lane and waits for it; the log's path is put in `log`. */
+static long ask(const struct place *place, struct wire *wire, char *log, size_t size)
+{
+    static char packet[sizeof(struct wire) + 4096];
+    long engine = engine_connect(place);
+    if (engine < 0)
+        leave(1);
+    wire->kind = WIRE_GATE;
+    wire->a = CALL(__NR_getpid, 0, 0, 0, 0);
+    call6(__NR_sendto, engine, (long)wire, sizeof *wire, 0x4000, 0, 0);
+    long length;
+    do
+        length = CALL(__NR_read, engine, packet, sizeof packet - 1, 0);
+    while (length == -EINTR);
+    struct wire answer;
+    if (length < (long)sizeof answer)
+        leave(1);
+    memcpy(&answer, packet, sizeof answer);
+    if (answer.kind != WIRE_GO)
+        leave(answer.kind == WIRE_REFUSE ? (int)answer.a : 1);
+    log[0] = '\0';
+    append(log, size, packet + sizeof answer, (size_t)length - sizeof answer);
+    return engine;
+}
+
+static _Noreturn void run_step(char **argv, char **env)
+{
+    static char log[4096], preload[8192];
+    static char *list[ENV_MAX + 2];
+    struct place place;
+    struct wire wire = {0};
+    const char *key = argv[1];
+    struct command command = {.path = argv[2], .argv = argv + 3, .env = env};
+    wire.make = (uint32_t)number_of(&key, 10);
+    wire.step = *key == '.' ? key++, (uint32_t)number_of(&key, 10) : 0;
+    wire.line = *key == '.' ? key++, (uint32_t)number_of(&key, 10) : 0;
+    if (!read_place(&place, env))
+        leave(1);
+    long engine = ask(&place, &wire, log, sizeof log);
+    redirect(&place, log);
+
+    const char *name = base_name(command.path);
+    if (equal(name, "make") || equal(name, "gmake")) /* started by its path, not through PATH */
+        command.env = with_hook(env, place.dir, preload, sizeof preload, list);
+
+    signal_set watched = FORWARDED | BIT(SIGCHLD);
+    struct kernel_action plain = {0}, old = {0};
+    CALL(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0);
+    CALL(__NR_rt_sigprocmask, SIG_BLOCK, &watched, &command.mask, sizeof watched);
+    CALL(__NR_rt_sigaction, SIGCHLD, &plain, &old, sizeof plain.mask);
+    command.child_ignored = old.handler == 1;
+    struct watch watch = {.engine = engine};
+    watch.signals = CALL(__NR_signalfd4, -1, &watched, sizeof watched, O_CLOEXEC | O_NONBLOCK);
+    watch.child = start(&command);
+    if (watch.child < 0) {
+        complain(command.path, watch.child);
+        watch.status = 127 << 8;
+    } else
+        supervise(&watch);
+    if (watch.engine >= 0)
+        report(watch.engine, &wire, watch.status);
+    end_alike(watch.status);
+}
+
+_Noreturn void gate_main(long *stack);
+
+_Noreturn void gate_main(long *stack)
+{
+    long argc = stack[0];
+    char **argv = (char **)(stack + 1);
+    char **env = argv + argc + 1;
+    if (argc > 0) {
+        const char *name = base_name(argv[0]);
+        if (equal(name, "make") || equal(name, "gmake"))
+            run_next_make(argv, env);
+    }
+    if (argc < 4)
+        leave(2);
+    run_step(argv, env);
+}

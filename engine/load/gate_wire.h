@@ -1,0 +1,45 @@
+/*
+ * What the engine, the gate and the hook say to each other: packets on a SOCK_SEQPACKET unix socket
+ * in the abstract namespace. All three are built together and the two programs are unpacked under a
+ * name that is their hash, so there is no version to agree on. Included by all three: no libc here.
+ *
+ * The environment variable GANTRY_GATE tells a gate, a hook and the `make` in front of PATH where
+ * they are: "SOCKET:DEV:INO:DIR". SOCKET is the abstract name; DEV and INO (16 hex digits each) are
+ * the file that standard output and error were given as: the engine's at first, below a step its
+ * log (the gate writes them anew); DIR holds gate, hook.so and path/make, and has
+ * neither colon nor blank.  GANTRY_STEP ("MAKE.STEP") tells a make which step it runs in.
+ */
+#ifndef GANTRY_LOAD_GATE_WIRE_H
+#define GANTRY_LOAD_GATE_WIRE_H
+
+#include <stdint.h>
+
+#define WIRE_PACKET 65536 /* the largest packet, header included */
+#define WIRE_TEXT (WIRE_PACKET - (uint32_t)sizeof(struct wire))
+
+enum wire_kind {
+    /* gate to engine */
+    WIRE_GATE = 1, /* make, step, line: wants a lane; step 0 of make 0 is the whole command */
+    WIRE_EXIT, /* a: wait status, b: CPU ns, c: peak KiB of its processes */
+    /* engine to gate */
+    WIRE_GO, /* text: the log to write to, empty for none */
+    WIRE_REFUSE, /* a: exit status to end with, silently */
+    WIRE_KILL, /* end the command: SIGTERM, and SIGKILL a while later */
+    /* hook to engine; all of one make come by one connection */
+    WIRE_MAKE, /* a: pid; text: GANTRY_STEP or "", directory; each NUL-ended */
+    WIRE_JOB, /* step, line, a: bytes of target; text: target, then command */
+    WIRE_ECHO, /* step; text: what make printed of this line (several packets where long) */
+    WIRE_STEP_END, /* step, a: 1 where make said that it failed */
+    WIRE_SHELL, /* a: ns, b: 1 + status where it failed; text: the command of a $(shell) */
+    WIRE_DATABASE, /* a descriptor comes along: what -p printed */
+    /* engine to hook */
+    WIRE_WELCOME, /* make: its number */
+};
+
+struct wire {
+    uint32_t kind;
+    uint32_t make, step, line;
+    int64_t a, b, c;
+};
+
+#endif

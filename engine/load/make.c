@@ -1,0 +1,284 @@
+/*
+ * Builds a GNU make tree: starts the user's command behind a gate, with a make in front of PATH that
+ * brings the hook along, and listens until the command has ended. make evaluates and decides; the
+ * lanes are ours.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "load/make_internal.h"
+#include "load/payload.h"
+#include "vcs/vcs.h"
+
+extern char **environ;
+
+#define TELL_MS 100 /* how often growing logs are looked at */
+
+/* ---- what the command is started with ---- */
+
+static bool asks_for_jobs(const char *const *words)
+{
+    for (; *words; words++)
+        if (strncmp(*words, "-j", 2) == 0 || str_starts(*words, "--jobs"))
+            return true;
+    return false;
+}
+
+/* MAKEFLAGS as if the user had given -j, -k, -n and -l to make: what is asked for already stays. */
+static char *makeflags(const struct build *build)
+{
+    const char *given = getenv("MAKEFLAGS");
+    struct str flags = {0};
+    if (given && given[0] != '-' && given[0] != ' ')
+        str_add_n(&flags, given, strcspn(given, " "));
+    if (build->options.keep_going)
+        str_add_char(&flags, 'k');
+    if (build->options.dry_run)
+        str_add_char(&flags, 'n');
+    if (given)
+        str_addf(&flags, "%s%s", given[0] == '-' ? " " : "",
+                 given + (given[0] == '-' ? 0 : strcspn(given, " ")));
+    bool jobs = given && (strstr(given, "-j") || strstr(given, "--jobserver"));
+    if (build->lanes > 1 && !jobs && !asks_for_jobs(build->options.command))
+        str_addf(&flags, " -j%u", build->lanes);
+    if (build->options.load_limit > 0)
+        str_addf(&flags, " -l%g", build->options.load_limit);
+    return str_take(&flags);
+}
+
+static void put(str_list *env, const char *name, char *value)
+{
+    size_t length = strlen(name), out = 0;
+    for (size_t i = 0; i < env->len; i++) {
+        if (strncmp(env->at[i], name, length) == 0 && env->at[i][length] == '=')
+            free(env->at[i]);
+        else
+            env->at[out++] = env->at[i];
+    }
+    env->len = out;
+    vec_push(env, mem_format("%s=%s", name, value));
+    free(value);
+}
+
+/* The command's environment; NULL-ended. */
+static int command_env(const struct make_build *make, const struct make_server *server,
+                       str_list *env, struct err *err)
+{
+    struct stat status;
+    if (stat(make->output_path, &status) != 0)
+        return err_errno(err, "%s", make->output_path);
+    for (char **at = environ; *at; at++)
+        if (!str_starts(*at, "GANTRY_T=") && !str_starts(*at, "GANTRY_STEP="))
+            vec_push(env, mem_copy(*at));
+    const char *path = getenv("PATH");
+    put(env, "PATH", mem_format("%s/path:%s", make->payload, path ? path : "/usr/bin:/bin"));
+    put(env, "GANTRY_GATE",
+        mem_format("%s:%016llx:%016llx:%s", server_name(server), (unsigned long long)status.st_dev,
+                   (unsigned long long)status.st_ino, make->payload));
+    char *flags = makeflags(make->build);
+    if (*flags || getenv("MAKEFLAGS"))
+        put(env, "MAKEFLAGS", flags);
+    else
+        free(flags);
+    vec_push(env, NULL);
+    return 0;
+}
+
+/* The program of the command as a shell would find it; new. */
+static char *find_program(const struct make_build *make, const char *directory, const char *name,
+                          struct err *err)
+{
+    if (strchr(name, '/')) {
+        char *path = path_join(directory, name);
+        if (access(path, X_OK) == 0)
+            return path;
+        err_set(err, ERR_INPUT, "%s: %s", name, strerror(errno));
+        free(path);
+        return NULL;
+    }
+    const char *at = getenv("PATH");
+    bool own = strcmp(name, "make") == 0 || strcmp(name, "gmake") == 0;
+    for (at = at ? at : "/usr/bin:/bin"; *at;) {
+        size_t length = strcspn(at, ":");
+        char *path = mem_format("%.*s/%s", (int)length, at, name);
+        if (access(path, X_OK) == 0) {
+            if (!own)
+                return path;
+            free(path);
+            return mem_format("%s/path/%s", make->payload, name);
+        }
+        free(path);
+        at += length + (at[length] == ':');
+    }
+    err_set(err, ERR_INPUT, "%s: there is no such command on PATH%s", name,
+            own ? "; install make (apt-get install make)" : "");
+    return NULL;
+}
+
+static pid_t start(const struct make_build *make, const struct make_server *server, struct err *err)
+{
+    const struct build_options *options = &make->build->options;
+    const char *directory = options->directory ? options->directory : options->root;
+    char *program = find_program(make, directory, options->command[0], err);
+    if (!program)
+        return -1;
+    str_list env = {0};
+    VEC(char *) argv = {0};
+    char *gate = mem_format("%s/gate", make->payload);
+    vec_push(&argv, gate);
+    vec_push(&argv, (char *)(uintptr_t) "0.0.0");
+    vec_push(&argv, program);
+    for (const char *const *word = options->command; *word; word++)
+        vec_push(&argv, (char *)(uintptr_t)*word);
+    vec_push(&argv, NULL);
+    pid_t pid = -1;
+    if (command_env(make, server, &env, err) == 0) {
+        posix_spawn_file_actions_t actions;
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, make->output_path,
+                                         O_WRONLY | O_APPEND, 0);
+        posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+        posix_spawn_file_actions_addchdir_np(&actions, directory);
+        posix_spawnattr_t attributes;
+        sigset_t none, defaults;
+        sigemptyset(&none);
+        sigemptyset(&defaults);
+        sigaddset(&defaults, SIGPIPE);
+        posix_spawnattr_init(&attributes);
+        posix_spawnattr_setsigmask(&attributes, &none);
+        posix_spawnattr_setsigdefault(&attributes, &defaults);
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        int number = posix_spawn(&pid, gate, &actions, &attributes, argv.at, env.at);
+        posix_spawnattr_destroy(&attributes);
+        posix_spawn_file_actions_destroy(&actions);
+        if (number) {
+            errno = number;
+            err_errno(err, "%s", gate);
+            pid = -1;
+        }
+    }
+    str_list_free(&env);
+    free(gate);
+    free(program);
+    vec_free(&argv);
+    return pid;
+}
+
+/* ---- the build ---- */
+
+static void tell_begin(struct build *build)
+{
+    struct vcs_state vcs = {0};
+    struct str argv = {0};
+    vcs_read(build->options.root, &vcs, NULL);
+    for (const char *const *word = build->options.command; *word; word++)
+        str_addf(&argv, argv.len ? " %s" : "%s", *word);
+    build_send(build, &(struct event){.kind = EVENT_BUILD_BEGIN,
+                                      .tree = build->options.root,
+                                      .head = vcs.head,
+                                      .dirty = vcs.dirty,
+                                      .loader = "make",
+                                      .lanes = build->lanes,
+                                      .argv = str_text(&argv)});
+    str_free(&argv);
+}
+
+/* The state directory at the root, with what keeps it out of git. Its lock, or -1. */
+static int prepare(struct make_build *make, struct err *err)
+{
+    char *ignore = mem_format("%s/.gitignore", make->state_dir);
+    int lock = -1;
+    if (file_make_dirs(make->state_dir, err) == 0 &&
+        (access(ignore, F_OK) == 0 || file_write(ignore, "*\n", 2, 0666, err) == 0))
+        lock = build_lock(make->state_dir, err);
+    free(ignore);
+    if (lock < 0)
+        return -1;
+    make->output_path = mem_format("%s/make.log", make->state_dir);
+    int fd = open(make->output_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 && build_open_journal(make->build, make->state_dir, err) == 0)
+        make->payload = payload_unpack(make->state_dir, err);
+    else if (fd < 0)
+        err_errno(err, "%s", make->output_path);
+    if (make->payload)
+        return lock;
+    close(lock);
+    return -1;
+}
+
+static void listen_until_end(struct make_build *make, struct make_server *server)
+{
+    uint64_t told_ns = clock_ns();
+    enum stop_state acted = STOP_NO;
+    while (!make->command_ended) {
+        server_hear(server, TELL_MS);
+        enum stop_state stop = build_stopping(make->build);
+        if (stop != acted) {
+            acted = stop;
+            steps_give_lanes(make); /* which are refused now */
+            if (stop == STOP_KILL)
+                server_end_command(server);
+        }
+        if (clock_ns() - told_ns >= TELL_MS * 1000000ull) {
+            steps_tell_output(make);
+            told_ns = clock_ns();
+        }
+    }
+    server_hear(server, 0);
+}
+
+static int run_command(struct make_build *make, struct err *err)
+{
+    struct make_server *server = server_open(make, err);
+    if (!server)
+        return -1;
+    lanes_open(&make->lanes, make->build, make->build->lanes);
+    pid_t pid = start(make, server, err);
+    if (pid > 0) {
+        listen_until_end(make, server);
+        int status = 0;
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+        make->command_status = status;
+        make->build->totals.cpu_ns = make->cpu_ns;
+        steps_finish(make);
+    }
+    server_close(server);
+    lanes_close(&make->lanes);
+    return pid > 0 ? 0 : -1;
+}
+
+int make_build_run(struct build *build)
+{
+    struct err err = {0};
+    struct make_build make = {.build = build};
+    make.state_dir = path_join(build->options.root, ".gantry");
+    tell_begin(build);
+    int lock = prepare(&make, &err);
+    int result = lock < 0 ? -1 : run_command(&make, &err);
+    int status = make.command_status;
+    if (result < 0)
+        build_say(build, SEVERITY_ERROR, "%s", err.text);
+    steps_free(&make);
+    free(make.state_dir);
+    free(make.output_path);
+    free(make.payload);
+    if (lock >= 0)
+        close(lock);
+    if (result < 0)
+        return err_exit_status(&err);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}

@@ -1,0 +1,314 @@
+/*
+ * GNU make's data base (`make -p`; print_data_base and print_file in make's source are its only
+ * description). Of its section "# Files" each entry is
+ *     name: prerequisite... | order-only...        ("::" for double-colon rules)
+ *     #  File has been updated.                     (make considered it in this run)
+ *     #  Also makes: name...                        (the recipe's other targets)
+ *     #  recipe to execute (from 'Makefile', line 4):
+ * and ends with an empty line. Names stand there as they are, blanks and all.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "load/make_internal.h"
+
+#define NO_ENTRY UINT32_MAX
+
+struct slice {
+    const char *at;
+    size_t length;
+};
+
+struct entry {
+    uint32_t name; /* id of names; entries are by it */
+    uint32_t step; /* EVENT_NONE: it has no recipe, or was not considered */
+    uint32_t makes_it; /* the entry whose recipe makes this one as well, or NO_ENTRY */
+    bool known; /* an entry of the data base, and not only a prerequisite */
+    bool considered, has_recipe;
+    uint32_t seen; /* by the walk of which step, + 1 */
+    uint32_t needs, needs_count; /* slice of links */
+};
+
+/* One rule line: several may be for one name (double-colon rules). */
+struct rule {
+    uint32_t entry;
+    struct slice prerequisites;
+};
+
+struct database {
+    struct make_build *make;
+    uint32_t number;
+    struct intern names;
+    VEC(struct entry) entries;
+    VEC(struct rule) rules;
+    VEC(struct rule) also; /* "Also makes" lines */
+    VEC(uint32_t) links;
+};
+
+static uint32_t entry_of(struct database *base, const char *name, size_t length)
+{
+    uint32_t id = intern_id_n(&base->names, name, length);
+    if (id == base->entries.len)
+        vec_push(&base->entries,
+                 (struct entry){.name = id, .step = EVENT_NONE, .makes_it = NO_ENTRY});
+    return id;
+}
+
+/* ---- reading ---- */
+
+static bool next_line(struct slice *rest, struct slice *line)
+{
+    if (!rest->length)
+        return false;
+    const char *end = memchr(rest->at, '\n', rest->length);
+    *line = (struct slice){rest->at, end ? (size_t)(end - rest->at) : rest->length};
+    size_t used = line->length + (end != NULL);
+    rest->at += used;
+    rest->length -= used;
+    return true;
+}
+
+static bool line_starts(struct slice line, const char *text)
+{
+    size_t length = strlen(text);
+    return line.length >= length && memcmp(line.at, text, length) == 0;
+}
+
+/* The rest of the text after a line that begins with `heading`. */
+static struct slice section(struct slice all, const char *heading)
+{
+    struct slice line;
+    while (next_line(&all, &line))
+        if (line_starts(line, heading))
+            return all;
+    return (struct slice){NULL, 0};
+}
+
+/* Where the name of a rule line ends: its first colon (or two) before a blank or the end. */
+static size_t name_length(struct slice line, size_t *after)
+{
+    for (size_t i = 0; i < line.length; i++) {
+        if (line.at[i] != ':')
+            continue;
+        size_t next = i + 1;
+        if (next < line.length && line.at[next] == ':')
+            next++;
+        if (next == line.length || line.at[next] == ' ') {
+            *after = next;
+            return i;
+        }
+    }
+    return 0;
+}
+
+static void read_entry_line(struct database *base, struct slice line, uint32_t current)
+{
+    struct entry *entry = &base->entries.at[current];
+    if (line_starts(line, "#  File has been updated.") ||
+        line_starts(line, "#  Needs to be updated"))
+        entry->considered = true;
+    else if (line_starts(line, "#  recipe to execute ("))
+        entry->has_recipe = true;
+    else if (line_starts(line, "#  Also makes:"))
+        vec_push(&base->also, (struct rule){current,
+                                            {line.at + strlen("#  Also makes:"),
+                                             line.length - strlen("#  Also makes:")}});
+}
+
+static void read_files(struct database *base, struct slice rest)
+{
+    struct slice line;
+    uint32_t current = NO_ENTRY;
+    bool at_start = true, in_define = false;
+    while (next_line(&rest, &line)) {
+        if (in_define) {
+            in_define = !line_starts(line, "endef");
+        } else if (line_starts(line, "# files hash-table stats:")) {
+            return;
+        } else if (line.length == 0) {
+            at_start = true;
+            current = NO_ENTRY;
+        } else if (line.at[0] == '#') {
+            if (current != NO_ENTRY)
+                read_entry_line(base, line, current);
+            in_define = line_starts(line, "# define ");
+        } else if (at_start && line.at[0] != '\t') {
+            size_t after = 0, length = name_length(line, &after);
+            at_start = false;
+            if (!length)
+                continue;
+            current = entry_of(base, line.at, length);
+            base->entries.at[current].known = true;
+            vec_push(&base->rules, (struct rule){current, {line.at + after, line.length - after}});
+        }
+    }
+}
+
+/* The next name of a list; names that have blanks are found by trying longer ones. */
+static uint32_t next_name(struct database *base, struct slice *list)
+{
+    while (list->length && *list->at == ' ')
+        list->at++, list->length--;
+    const char *start = list->at;
+    size_t first = 0, length = 0;
+    for (int words = 0; words < 12 && length < list->length; words++) {
+        const char *blank = memchr(start + length, ' ', list->length - length);
+        length = blank ? (size_t)(blank - start) : list->length;
+        if (!first)
+            first = length;
+        uint32_t id = intern_find_n(&base->names, start, length);
+        if (id != INTERN_NONE && base->entries.at[id].known) {
+            list->at += length;
+            list->length -= length;
+            return id;
+        }
+        length += length < list->length;
+    }
+    if (!first)
+        return NO_ENTRY;
+    list->at += first;
+    list->length -= first;
+    return entry_of(base, start, first);
+}
+
+/* Prerequisites as entries, in links; rules of one name follow one another in make's table. */
+static void link_rules(struct database *base)
+{
+    for (size_t i = 0; i < base->rules.len; i++) {
+        struct slice list = base->rules.at[i].prerequisites;
+        uint32_t owner = base->rules.at[i].entry, first = (uint32_t)base->links.len;
+        struct entry *entry = &base->entries.at[owner];
+        if (entry->needs_count && entry->needs + entry->needs_count != first) {
+            for (uint32_t k = 0; k < entry->needs_count; k++) {
+                vec_reserve(&base->links, base->links.len + 1);
+                base->links.at[base->links.len++] = base->links.at[entry->needs + k];
+            }
+            entry->needs = first;
+        } else if (!entry->needs_count)
+            entry->needs = first;
+        for (uint32_t id; (id = next_name(base, &list)) != NO_ENTRY;) {
+            if (intern_text(&base->names, id)[0] != '|' || intern_text(&base->names, id)[1])
+                vec_push(&base->links, id);
+        }
+        entry = &base->entries.at[owner]; /* it may have moved */
+        entry->needs_count = (uint32_t)base->links.len - entry->needs;
+    }
+}
+
+/* ---- telling ---- */
+
+static const char *rule_of_name(const char *target)
+{
+    const char *dot = strrchr(path_base(target), '.');
+    static const char *const rules[][2] = {
+        {".o", "cc"}, {".a", "ar"}, {".so", "link"}, {".elf", "link"}, {".jar", "javac"}};
+    for (size_t i = 0; dot && i < sizeof rules / sizeof *rules; i++)
+        if (strcmp(dot, rules[i][0]) == 0)
+            return rules[i][1];
+    return "gen";
+}
+
+/* Gives each recipe that make considered its step: the one that ran, or a new one that did not. */
+static void give_steps(struct database *base)
+{
+    struct make_process *owner = base->make->makes.at[base->number];
+    for (size_t i = 0; i < base->also.len; i++) {
+        struct slice list = base->also.at[i].prerequisites;
+        const char *name = intern_text(&base->names, base->also.at[i].entry);
+        if (!map_get(&owner->by_name, name))
+            continue;
+        for (uint32_t id; (id = next_name(base, &list)) != NO_ENTRY;)
+            if (id != base->also.at[i].entry &&
+                !map_get(&owner->by_name, intern_text(&base->names, id)))
+                base->entries.at[id].makes_it = base->also.at[i].entry;
+    }
+    for (uint32_t i = 0; i < base->entries.len; i++) {
+        struct entry *entry = &base->entries.at[i];
+        const char *name = intern_text(&base->names, i);
+        uintptr_t ran = (uintptr_t)map_get(&owner->by_name, name);
+        if (ran) {
+            entry->considered = true;
+            entry->step = (uint32_t)ran - 1;
+        } else if (entry->considered && entry->has_recipe && entry->makes_it == NO_ENTRY) {
+            struct make_step *step = steps_add_idle(base->make, base->number, name);
+            step->rule = rule_of_name(name);
+            entry->step = step->id;
+        }
+    }
+}
+
+typedef VEC(uint32_t) id_list;
+
+/* The steps that an entry needs, through those that have no recipe. */
+static void find_needs(struct database *base, uint32_t from, id_list *stack, id_list *out)
+{
+    const struct entry *start = &base->entries.at[from];
+    uint32_t mark = from + 1;
+    base->entries.at[from].seen = mark;
+    stack->len = out->len = 0;
+    for (uint32_t k = 0; k < start->needs_count; k++)
+        vec_push(stack, base->links.at[start->needs + k]);
+    while (stack->len) {
+        uint32_t id = stack->at[--stack->len];
+        if (base->entries.at[id].makes_it != NO_ENTRY)
+            id = base->entries.at[id].makes_it;
+        struct entry *entry = &base->entries.at[id];
+        if (entry->seen == mark)
+            continue;
+        entry->seen = mark;
+        if (entry->step != EVENT_NONE) {
+            vec_push(out, entry->step);
+            continue;
+        }
+        for (uint32_t k = 0; k < entry->needs_count; k++)
+            vec_push(stack, base->links.at[entry->needs + k]);
+    }
+}
+
+static void tell_steps(struct database *base)
+{
+    id_list stack = {0}, needs = {0};
+    for (uint32_t i = 0; i < base->entries.len; i++) {
+        if (base->entries.at[i].step == EVENT_NONE)
+            continue;
+        const struct make_step *step = base->make->steps.at[base->entries.at[i].step];
+        find_needs(base, i, &stack, &needs);
+        char *directory = path_dir(step->target);
+        build_send(base->make->build, &(struct event){.kind = EVENT_STEP,
+                                                      .step = step->id,
+                                                      .target = step->target,
+                                                      .rule = step->rule,
+                                                      .path = directory,
+                                                      .state = step->command ? NULL : "fresh",
+                                                      .needs = needs.at,
+                                                      .needs_count = (uint32_t)needs.len});
+        free(directory);
+    }
+    vec_free(&stack);
+    vec_free(&needs);
+}
+
+void database_merge(struct make_build *make, uint32_t number, const char *text, size_t length)
+{
+    struct database base = {.make = make, .number = number};
+    read_files(&base, section((struct slice){text, length}, "# Files"));
+    link_rules(&base);
+    give_steps(&base);
+    for (size_t i = 0; i < base.entries.len; i++)
+        if (base.entries.at[i].considered) {
+            make->files++;
+            make->edges += base.entries.at[i].needs_count;
+        }
+    build_send(make->build, &(struct event){.kind = EVENT_GRAPH,
+                                            .steps = make->steps.len,
+                                            .files = make->files,
+                                            .edges = make->edges});
+    tell_steps(&base);
+    intern_free(&base.names);
+    vec_free(&base.entries);
+    vec_free(&base.rules);
+    vec_free(&base.also);
+    vec_free(&base.links);
+}

@@ -1,0 +1,121 @@
+/*
+ * Inside of the make loader: what its files share. All of it belongs to the build's coordinator
+ * thread.  make.c starts the command and ends it; make_server.c hears gates and hooks;
+ * make_steps.c turns what they say into steps, lanes and events; make_database.c reads what make
+ * prints with -p; make_rule.c guesses what kind of work a command is.
+ */
+#ifndef GANTRY_LOAD_MAKE_INTERNAL_H
+#define GANTRY_LOAD_MAKE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "load/gate_wire.h"
+#include "run/build_internal.h"
+#include "run/lanes.h"
+
+struct connection; /* make_server.c */
+
+/* One recipe of one make (or, after its data base was read, one that had nothing to do). */
+struct make_step {
+    uint32_t id; /* of events */
+    uint32_t make; /* index of makes */
+    char *target; /* as events name it: relative to the root */
+    const char *rule;
+    char *command; /* of its first line; NULL before one came */
+    char *log; /* absolute path */
+    uint64_t log_told; /* bytes that events spoke of */
+    uint32_t lane; /* EVENT_NONE: holds none */
+    struct connection *gate; /* of the line that runs or waits, or NULL */
+    unsigned nested; /* makes that run inside of it */
+    bool begun, ended, failed;
+    int status; /* wait status of its last line */
+    uint64_t begin_ns, cpu_ns, nested_cpu_ns, rss_kib;
+};
+
+/* A make that was heard of. */
+struct make_process {
+    uint32_t parent; /* the step it runs in, or EVENT_NONE */
+    char *directory; /* relative to the root ("." at the root); absolute outside of it */
+    VEC(uint32_t) steps; /* by its own numbers from 1 up: ids; 0 is EVENT_NONE */
+    struct map by_name; /* target as this make names it -> id + 1, of the last recipe so named */
+    bool alive;
+};
+
+struct make_build {
+    struct build *build;
+    char *state_dir;
+    char *payload; /* directory of gate and hook */
+    struct lanes lanes;
+    VEC(struct make_step *) steps; /* by id */
+    VEC(struct make_process *) makes; /* by number */
+    VEC(struct connection *) waiting; /* gates without a lane, in make's order */
+    struct map logs; /* log path -> non-NULL: names that are taken */
+    char *output_path; /* what the command prints by itself: its standard output and error */
+    uint64_t output_told;
+    uint64_t files, edges; /* of the data bases merged so far */
+    int command_status; /* wait status of the whole command */
+    bool command_ended;
+    uint64_t cpu_ns;
+};
+
+/* ---- make_steps.c ---- */
+
+/* A make says hello: its number. `step` is its GANTRY_STEP, "MAKE.STEP", or "". */
+uint32_t steps_add_make(struct make_build *make, const char *step, const char *directory);
+void steps_end_make(struct make_build *make, uint32_t number);
+/* A line of a recipe is about to be started. */
+void steps_add_line(struct make_build *make, uint32_t number, uint32_t step, const char *target,
+                    size_t target_length, const char *command, size_t command_length);
+void steps_echo(struct make_build *make, uint32_t number, uint32_t step, const char *text,
+                size_t length);
+/* The step of a make, or NULL. */
+struct make_step *steps_find(struct make_build *make, uint32_t number, uint32_t step);
+/* A gate asks: it gets its lane now, or is put in the queue. */
+void steps_gate_arrives(struct make_build *make, struct make_step *step, struct connection *gate);
+void steps_gate_exits(struct make_build *make, struct make_step *step, const struct wire *wire);
+/* The gate is gone, whether or not it said how its command ended. */
+void steps_gate_leaves(struct make_build *make, struct make_step *step, struct connection *gate);
+void steps_end(struct make_build *make, uint32_t number, uint32_t step, bool failed);
+/* Gives free lanes to those that wait; turns them away where the build is to stop. */
+void steps_give_lanes(struct make_build *make);
+/* Tells what was printed since the last call. */
+void steps_tell_output(struct make_build *make);
+/* At the end of all: ends what is still open, and tells the whole graph. */
+void steps_finish(struct make_build *make);
+void steps_free(struct make_build *make);
+/* A step that did not run, known from a data base. */
+struct make_step *steps_add_idle(struct make_build *make, uint32_t number, const char *target);
+
+/* ---- make_server.c ---- */
+
+struct make_server;
+
+struct make_server *server_open(struct make_build *make, struct err *err);
+/* The abstract name of its socket; lives as long as the server. */
+const char *server_name(const struct make_server *server);
+/* Hears what there is to hear; waits at most timeout_ms. */
+void server_hear(struct make_server *server, int timeout_ms);
+/* Tells the whole command to end. */
+void server_end_command(struct make_server *server);
+void server_close(struct make_server *server);
+/* To a gate. `lane_log`: the log of GO. */
+void gate_send_go(struct connection *gate, const char *log);
+void gate_send_refuse(struct connection *gate, int status);
+
+/* ---- make_database.c ---- */
+
+/* Merges what a make printed with -p: sends EVENT_STEP for each recipe that make considered, with
+ * what it needs, and EVENT_GRAPH (not complete yet). */
+void database_merge(struct make_build *make, uint32_t number, const char *text, size_t length);
+
+/* ---- make_rule.c ---- */
+
+/* cc, cxx, as, link, ar, strip, make, gen, ...: a constant string. */
+const char *make_rule_of(const char *command);
+
+#endif

@@ -1,0 +1,388 @@
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "load/make_internal.h"
+#include "run/diag.h"
+#include "run/steplog.h"
+
+/* Tells what a file has grown by. */
+static void tell_growth(struct make_build *make, uint32_t step, const char *path, uint64_t *told)
+{
+    struct stat status;
+    if (stat(path, &status) != 0 || (uint64_t)status.st_size <= *told)
+        return;
+    build_send(make->build, &(struct event){.kind = EVENT_STEP_OUTPUT,
+                                            .step = step,
+                                            .stream = "out",
+                                            .path = path,
+                                            .offset = *told,
+                                            .length = (uint64_t)status.st_size - *told});
+    *told = (uint64_t)status.st_size;
+}
+
+/* ---- makes ---- */
+
+static struct make_process *process(struct make_build *make, uint32_t number)
+{
+    return number < make->makes.len ? make->makes.at[number] : NULL;
+}
+
+struct make_step *steps_find(struct make_build *make, uint32_t number, uint32_t step)
+{
+    struct make_process *owner = process(make, number);
+    return owner && step && step < owner->steps.len ? make->steps.at[owner->steps.at[step]] : NULL;
+}
+
+/* "MAKE.STEP" to a step, or NULL. */
+static struct make_step *step_of_key(struct make_build *make, const char *key)
+{
+    char *end;
+    unsigned long number = strtoul(key, &end, 10);
+    if (end == key || *end != '.')
+        return NULL;
+    return steps_find(make, (uint32_t)number, (uint32_t)strtoul(end + 1, NULL, 10));
+}
+
+static char *relative_to_root(const struct make_build *make, const char *path)
+{
+    const char *root = make->build->options.root;
+    size_t length = strlen(root);
+    if (strncmp(path, root, length) == 0 && (!path[length] || path[length] == '/'))
+        return path_relative(path, root);
+    return mem_copy(path);
+}
+
+uint32_t steps_add_make(struct make_build *make, const char *step, const char *directory)
+{
+    struct make_process *owner = mem_zero(1, sizeof *owner);
+    struct make_step *parent = step_of_key(make, step);
+    owner->alive = true;
+    owner->parent = parent ? parent->id : EVENT_NONE;
+    owner->directory = relative_to_root(make, directory);
+    vec_push(&owner->steps, EVENT_NONE);
+    vec_push(&make->makes, owner);
+    if (parent && parent->nested++ == 0 && parent->lane != EVENT_NONE) {
+        /* It only waits for its make now: the lane is free for that one's steps. */
+        lanes_release(&make->lanes, parent->lane);
+        parent->lane = EVENT_NONE;
+        steps_give_lanes(make);
+    }
+    return (uint32_t)make->makes.len - 1;
+}
+
+void steps_end_make(struct make_build *make, uint32_t number)
+{
+    struct make_process *owner = process(make, number);
+    if (!owner || !owner->alive)
+        return;
+    owner->alive = false;
+    for (uint32_t i = 1; i < owner->steps.len; i++) {
+        struct make_step *step = make->steps.at[owner->steps.at[i]];
+        if (!step->ended && step->command)
+            steps_end(make, number, i, step->status != 0);
+    }
+    if (owner->parent == EVENT_NONE)
+        return;
+    struct make_step *parent = make->steps.at[owner->parent];
+    if (--parent->nested == 0 && parent->begun && !parent->ended && parent->gate)
+        parent->lane = lanes_acquire(&make->lanes, parent->id);
+}
+
+/* ---- steps ---- */
+
+/* The target as events name it: what the make says, seen from the root. */
+static char *name_of(const struct make_process *owner, const char *target)
+{
+    if (strcmp(owner->directory, ".") == 0 && target[0] != '/')
+        return mem_copy(target);
+    char *joined = path_join(owner->directory, target), *clean = path_clean(joined);
+    free(joined);
+    return clean;
+}
+
+static struct make_step *new_step(struct make_build *make, uint32_t number, const char *target)
+{
+    struct make_step *step = mem_zero(1, sizeof *step);
+    struct make_process *owner = process(make, number);
+    step->id = (uint32_t)make->steps.len;
+    step->make = number;
+    step->lane = EVENT_NONE;
+    char *name = name_of(owner, target);
+    char *absolute = NULL;
+    if (name[0] == '/') { /* as a Makefile with absolute names has it */
+        absolute = name;
+        name = relative_to_root(make, absolute);
+    }
+    free(absolute);
+    step->target = name;
+    step->rule = "gen";
+    vec_push(&make->steps, step);
+    map_put(&owner->by_name, target, (void *)(uintptr_t)(step->id + 1));
+    return step;
+}
+
+struct make_step *steps_add_idle(struct make_build *make, uint32_t number, const char *target)
+{
+    struct make_step *step = new_step(make, number, target);
+    step->ended = true;
+    return step;
+}
+
+/* A log of its own for each step, however many are named alike. */
+static void open_log(struct make_build *make, struct make_step *step)
+{
+    char *name = mem_copy(step->target);
+    for (unsigned count = 2;; count++) {
+        step->log = steplog_path(make->state_dir, "", name);
+        if (!map_put(&make->logs, step->log, make))
+            break;
+        free(step->log);
+        free(name);
+        name = mem_format("%s.%u", step->target, count);
+    }
+    free(name);
+    file_make_parents(step->log, NULL);
+    unlink(step->log);
+}
+
+void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, const char *target,
+                    size_t target_length, const char *command, size_t command_length)
+{
+    struct make_process *owner = process(make, number);
+    if (!owner || serial == 0 || serial > owner->steps.len)
+        return;
+    if (serial < owner->steps.len) { /* one more line of a recipe */
+        struct make_step *step = steps_find(make, number, serial);
+        char *text = mem_copy_n(command, command_length);
+        const char *rule = make_rule_of(text);
+        if (strcmp(step->rule, "note") == 0 || strcmp(step->rule, "file") == 0)
+            step->rule = rule;
+        free(text);
+        return;
+    }
+    char *name = mem_copy_n(target, target_length);
+    struct make_step *step = new_step(make, number, name);
+    free(name);
+    vec_push(&owner->steps, step->id);
+    step->command = mem_copy_n(command, command_length);
+    step->rule = make_rule_of(step->command);
+    open_log(make, step);
+    /* What make itself said before comes before. */
+    tell_growth(make, EVENT_NONE, make->output_path, &make->output_told);
+    make->build->totals.total++;
+    build_send(make->build, &(struct event){.kind = EVENT_STEP_ADD,
+                                            .step = step->id,
+                                            .target = step->target,
+                                            .rule = step->rule});
+    build_send(make->build, &(struct event){.kind = EVENT_STEP_READY,
+                                            .step = step->id,
+                                            .target = step->target,
+                                            .rule = step->rule,
+                                            .reason = "make"});
+}
+
+void steps_echo(struct make_build *make, uint32_t number, uint32_t serial, const char *text,
+                size_t length)
+{
+    struct make_step *step = steps_find(make, number, serial);
+    int fd = step ? open(step->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644) : -1;
+    if (fd < 0)
+        return;
+    while (length) {
+        ssize_t written = write(fd, text, length);
+        if (written <= 0)
+            break;
+        text += written;
+        length -= (size_t)written;
+    }
+    close(fd);
+}
+
+/* ---- lanes ---- */
+
+static void begin(struct make_build *make, struct make_step *step)
+{
+    if (!step->begun) {
+        step->begun = true;
+        step->begin_ns = clock_ns();
+        build_send(make->build, &(struct event){.kind = EVENT_STEP_BEGIN,
+                                                .step = step->id,
+                                                .target = step->target,
+                                                .lane = step->lane,
+                                                .text = step->command});
+    }
+    gate_send_go(step->gate, step->log);
+}
+
+void steps_gate_arrives(struct make_build *make, struct make_step *step, struct connection *gate)
+{
+    step->gate = gate;
+    vec_push(&make->waiting, gate);
+    steps_give_lanes(make);
+}
+
+struct make_step *gate_step(struct connection *gate);
+
+void steps_give_lanes(struct make_build *make)
+{
+    size_t kept = 0;
+    bool stop = build_stopping(make->build) != STOP_NO;
+    for (size_t i = 0; i < make->waiting.len; i++) {
+        struct make_step *step = gate_step(make->waiting.at[i]);
+        if (stop) {
+            gate_send_refuse(step->gate, 130);
+            continue;
+        }
+        if (step->lane == EVENT_NONE && (step->begun || lanes_load_allows(&make->lanes)))
+            step->lane = lanes_acquire(&make->lanes, step->id);
+        if (step->lane == EVENT_NONE)
+            make->waiting.at[kept++] = make->waiting.at[i];
+        else
+            begin(make, step);
+    }
+    make->waiting.len = kept;
+}
+
+void steps_gate_exits(struct make_build *make, struct make_step *step, const struct wire *wire)
+{
+    struct make_process *owner = process(make, step->make);
+    uint64_t cpu_ns = (uint64_t)wire->b;
+    step->status = (int)wire->a;
+    step->cpu_ns += cpu_ns;
+    if ((uint64_t)wire->c > step->rss_kib)
+        step->rss_kib = (uint64_t)wire->c;
+    if (owner->parent != EVENT_NONE)
+        make->steps.at[owner->parent]->nested_cpu_ns += cpu_ns;
+}
+
+void steps_gate_leaves(struct make_build *make, struct make_step *step, struct connection *gate)
+{
+    for (size_t i = 0; i < make->waiting.len; i++)
+        if (make->waiting.at[i] == gate) {
+            memmove(&make->waiting.at[i], &make->waiting.at[i + 1],
+                    (make->waiting.len - i - 1) * sizeof *make->waiting.at);
+            make->waiting.len--;
+            break;
+        }
+    if (step->gate == gate)
+        step->gate = NULL;
+}
+
+/* ---- output ---- */
+
+void steps_tell_output(struct make_build *make)
+{
+    tell_growth(make, EVENT_NONE, make->output_path, &make->output_told);
+    for (unsigned i = 0; i < make->lanes.count; i++) {
+        uint32_t id = make->lanes.lane[i].step;
+        if (id < make->steps.len && !make->steps.at[id]->ended)
+            tell_growth(make, id, make->steps.at[id]->log, &make->steps.at[id]->log_told);
+    }
+}
+
+static void send_diagnostic(void *context, const struct event *event)
+{
+    build_send(context, event);
+}
+
+static void close_log(struct make_build *make, struct make_step *step)
+{
+    struct build *build = make->build;
+    tell_growth(make, step->id, step->log, &step->log_told);
+    if (step->log_told == 0) {
+        unlink(step->log);
+        return;
+    }
+    size_t length = 0;
+    char *text = file_read(step->log, &length, NULL);
+    if (!text)
+        return;
+    pthread_mutex_lock(&build->diag_lock);
+    if (!build->diag)
+        build->diag = diag_new();
+    diag_scan(build->diag, step->id, text, length, send_diagnostic, build);
+    pthread_mutex_unlock(&build->diag_lock);
+    free(text);
+}
+
+/* ---- the end of a step ---- */
+
+static enum outcome outcome_of(const struct make_build *make, const struct make_step *step)
+{
+    if (!step->failed)
+        return OUTCOME_RAN;
+    return !step->begun || build_stopping(make->build) == STOP_KILL ? OUTCOME_CANCELLED
+                                                                    : OUTCOME_FAILED;
+}
+
+void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool failed)
+{
+    struct make_step *step = steps_find(make, number, serial);
+    if (!step || step->ended)
+        return;
+    step->ended = true;
+    step->failed = failed;
+    if (step->lane != EVENT_NONE)
+        lanes_release(&make->lanes, step->lane);
+    step->lane = EVENT_NONE;
+    close_log(make, step);
+    tell_growth(make, EVENT_NONE, make->output_path, &make->output_told);
+    struct totals *totals = &make->build->totals;
+    enum outcome outcome = outcome_of(make, step);
+    totals->run += outcome == OUTCOME_RAN || outcome == OUTCOME_FAILED;
+    totals->failed += outcome == OUTCOME_FAILED;
+    uint64_t cpu_ns = step->cpu_ns > step->nested_cpu_ns ? step->cpu_ns - step->nested_cpu_ns : 0;
+    build_send(make->build,
+               &(struct event){.kind = EVENT_STEP_END,
+                               .step = step->id,
+                               .target = step->target,
+                               .outcome = outcome,
+                               .exit = WIFEXITED(step->status) ? WEXITSTATUS(step->status) : 0,
+                               .signal = WIFSIGNALED(step->status) ? WTERMSIG(step->status) : 0,
+                               .wall_ns = step->begun ? clock_ns() - step->begin_ns : 0,
+                               .cpu_ns = cpu_ns,
+                               .rss_kib = step->rss_kib});
+    steps_give_lanes(make);
+}
+
+void steps_finish(struct make_build *make)
+{
+    for (uint32_t i = (uint32_t)make->makes.len; i-- > 0;)
+        steps_end_make(make, i);
+    steps_tell_output(make);
+    build_send(make->build, &(struct event){.kind = EVENT_GRAPH,
+                                            .steps = make->steps.len,
+                                            .files = make->files,
+                                            .edges = make->edges,
+                                            .complete = true});
+}
+
+void steps_free(struct make_build *make)
+{
+    for (size_t i = 0; i < make->steps.len; i++) {
+        struct make_step *step = make->steps.at[i];
+        free(step->target);
+        free(step->command);
+        free(step->log);
+        free(step);
+    }
+    for (size_t i = 0; i < make->makes.len; i++) {
+        struct make_process *owner = make->makes.at[i];
+        free(owner->directory);
+        vec_free(&owner->steps);
+        map_free(&owner->by_name);
+        free(owner);
+    }
+    vec_free(&make->steps);
+    vec_free(&make->makes);
+    vec_free(&make->waiting);
+    map_free(&make->logs);
+}
