@@ -1,15 +1,15 @@
 /*
  * Loading a configuration, in this order, into one set of variables: values from outside the files;
- * conf/base.mk, conf/<arch>.mk, conf/<mode>.mk, of each the stock file and then the tree's own, which
- * thus overrides it; for a native tree then conf/images/<image>.mk (one of them), module.mk and the
+ * conf/base.mk, conf/<arch>.mk, conf/<mode>.mk, of each the tree's own, or else the stock one (a stock
+ * file that the tree has its own of gives only what no other file sets); for a native tree then conf/images/<image>.mk (one of them), module.mk and the
  * modules that it names.
  */
 #include "conf/conf.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -88,29 +88,28 @@ static int read_outside(struct conf *conf, const struct assignment *overrides, s
 
 /* ---- files ---- */
 
-/* Reads the stock file and then the tree's. 0 also where neither exists. */
+/* Reads the tree's file, over the stock one; or else the stock one in its place. */
 static int read_layers(struct conf *conf, const char *path, struct err *err)
 {
     const struct stock_file *stock = stock_find(path);
     char *full = path_join(conf->root, path);
-    struct err failed = {0};
-    size_t length;
-    char *text = file_read(full, &length, &failed);
+    bool own = access(full, F_OK) == 0;
     int result = 0;
 
     free(full);
-    if (text == NULL && failed.number != ENOENT && failed.number != ENOTDIR)
-        return err_set(err, failed.kind, "%s", failed.text);
-    if (stock) {
-        struct source source = {path, stock->bytes, stock->length, ORIGIN_STOCK, 0};
-        source.name = arena_copy(&conf->arena, path);
+    if (own && stock) {
+        struct source source = {
+            .name = arena_copy(&conf->arena, path),
+            .text = stock->bytes,
+            .length = stock->length,
+            .kind = ORIGIN_STOCK,
+            .weak = true,
+        };
         result = conf_read_text(conf, &source, err);
     }
-    const char *name = conf_note_file(conf, path);
-    if (result == 0 && text)
-        result = conf_read_text(conf, &(struct source){name, text, length, ORIGIN_TREE, 0}, err);
-    free(text);
-    return result;
+    if (result == 0)
+        result = conf_read_file(conf, path, 0, err);
+    return result < 0 ? -1 : 0;
 }
 
 /* The value of a pick without blanks around it; "" where it is unset. */

@@ -55,6 +55,9 @@ struct conf *conf_load(const char *root, const struct assignment *overrides, siz
                        struct err *err);
 void conf_free(struct conf *conf);
 
+/* The tree, as conf_load was given it. */
+const char *conf_root(const struct conf *conf);
+
 /* The expanded value, "" where unset; valid until conf_free. A failed expansion (unknown function)
  * was reported by conf_load, which expands everything once. */
 const char *conf_get(struct conf *conf, const char *name);
@@ -72,6 +75,9 @@ char *conf_expand_with(struct conf *conf, const char *target, const struct conf_
 const struct conf_value *conf_values(struct conf *conf, const char *name, size_t *count);
 /* All names, sorted. */
 void conf_names(struct conf *conf, str_list *names);
+/* The boot arguments of the picked image: `cmdline` where it was given from outside the files, else
+ * the saved `cmdline-<image>`, else the image's own. Valid until conf_free. */
+const char *conf_cmdline(struct conf *conf);
 /* Where a target's value of a name was written; where `word` is given, the line that put that word
  * in. ORIGIN_BUILTIN without a file where it is unset. */
 struct origin conf_origin(struct conf *conf, const char *target, const char *name,

@@ -29,6 +29,7 @@ struct variable {
     const char *name;
     struct binding *outside[ORIGIN_BUILTIN + 1]; /* by origin, ORIGIN_SAVED and stronger */
     struct binding *file; /* of the files: the last one */
+    struct binding *stock; /* of stock files that the tree has its own of; weakest */
     const char *expanded; /* cache, once the conf is sealed */
     VEC(struct conf_value) values; /* made by conf_values */
 };
@@ -67,8 +68,6 @@ struct variable *variable_find(const struct conf *conf, const char *name, size_t
 struct variable *variable_make(struct conf *conf, const char *name);
 /* The binding in force, or NULL where the variable is unset. */
 struct binding *variable_binding(const struct variable *variable);
-/* Replaces the files' value; the old one stays visible beneath. */
-struct binding *variable_assign(struct variable *variable, bool lazy);
 /* Gives a value from outside the files. */
 void variable_outside(struct conf *conf, const char *name, const char *text,
                       const struct origin *origin);
@@ -89,6 +88,7 @@ struct source {
     size_t length;
     enum origin_kind kind;
     unsigned depth; /* of includes */
+    bool weak; /* a stock file beneath the tree's own of that name */
 };
 int conf_read_text(struct conf *conf, const struct source *source, struct err *err);
 /* Reads a file of the tree (`path` relative to the root), or else the stock one of that name.

@@ -418,7 +418,7 @@ static int expand_specific(struct expansion *x, struct str *out, struct variable
     const struct binding *binding = variable_binding(variable);
     match_list found = {0};
 
-    if (binding == NULL || binding == variable->file)
+    if (binding == NULL || binding == variable->file || binding == variable->stock)
         find_specifics(x, variable, &found);
     int result = expand_matches(x, out, variable, &found);
     vec_free(&found);

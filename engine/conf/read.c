@@ -275,22 +275,26 @@ static int assign_global(struct reader *reader, const char *name, const struct a
         return 0;
     }
     struct variable *variable = variable_make(reader->conf, name);
-    struct binding *binding = variable->file;
-    if (parts->op == ASSIGN_UNSET && binding)
+    struct binding **slot = reader->source->weak ? &variable->stock : &variable->file;
+    struct binding *old = *slot, *base = old ? old : variable->stock;
+    if (parts->op == ASSIGN_UNSET && old)
         return 0;
-    if (parts->op != ASSIGN_APPEND || binding == NULL) {
-        binding = variable_assign(variable, parts->op != ASSIGN_NOW);
-        /* `a := $(a) b` reads the old value while the new one is made. */
-        variable->file = binding->beneath;
-        if (add_value(reader, binding, NULL, parts->value) != 0) {
-            binding->beneath = NULL;
-            binding_free(binding);
-            return -1;
-        }
-        variable->file = binding;
-        return 0;
+    if (parts->op == ASSIGN_APPEND && old)
+        return add_value(reader, old, NULL, parts->value);
+    struct binding *binding = mem_zero(1, sizeof *binding);
+    binding->lazy = parts->op != ASSIGN_NOW;
+    if (parts->op == ASSIGN_APPEND && base) {
+        binding->lazy = base->lazy;
+        for (size_t i = 0; i < base->pieces.len; i++)
+            binding_add(binding, base->pieces.at[i].text, &base->pieces.at[i].origin);
     }
-    return add_value(reader, binding, NULL, parts->value);
+    if (add_value(reader, binding, NULL, parts->value) != 0) {
+        binding_free(binding);
+        return -1;
+    }
+    binding->beneath = old;
+    *slot = binding;
+    return 0;
 }
 
 static int assign_specific(struct reader *reader, const char *target, const char *name,

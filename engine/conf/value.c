@@ -28,17 +28,7 @@ struct binding *variable_binding(const struct variable *variable)
     for (int kind = ORIGIN_BUILTIN; kind >= ORIGIN_SAVED; kind--)
         if (variable->outside[kind])
             return variable->outside[kind];
-    return variable->file;
-}
-
-struct binding *variable_assign(struct variable *variable, bool lazy)
-{
-    struct binding *binding = mem_zero(1, sizeof *binding);
-
-    binding->lazy = lazy;
-    binding->beneath = variable->file;
-    variable->file = binding;
-    return binding;
+    return variable->file ? variable->file : variable->stock;
 }
 
 void variable_outside(struct conf *conf, const char *name, const char *text,
@@ -125,6 +115,7 @@ void conf_free(struct conf *conf)
         for (int kind = 0; kind <= ORIGIN_BUILTIN; kind++)
             binding_free(variable->outside[kind]);
         binding_free(variable->file);
+        binding_free(variable->stock);
         vec_free(&variable->values);
         free(variable);
     }
@@ -152,6 +143,24 @@ void conf_free(struct conf *conf)
 static struct expansion expansion_of(struct conf *conf, const char *target, struct err *err)
 {
     return (struct expansion){.conf = conf, .target = target, .err = err};
+}
+
+const char *conf_root(const struct conf *conf)
+{
+    return conf->root;
+}
+
+const char *conf_cmdline(struct conf *conf)
+{
+    const struct variable *given = variable_find(conf, "cmdline", strlen("cmdline"));
+    char *name = mem_format("cmdline-%s", conf_get(conf, "image"));
+    const struct variable *saved = variable_find(conf, name, strlen(name));
+    const struct binding *binding = given ? variable_binding(given) : NULL;
+    bool outside = binding && binding != given->file && binding != given->stock;
+    const char *text = conf_get(conf, saved && !outside ? name : "cmdline");
+
+    free(name);
+    return text;
 }
 
 const char *conf_get(struct conf *conf, const char *name)
@@ -222,6 +231,7 @@ const struct conf_value *conf_values(struct conf *conf, const char *name, size_t
         for (int kind = ORIGIN_BUILTIN; kind >= ORIGIN_SAVED; kind--)
             add_values(variable, variable->outside[kind]);
         add_values(variable, variable->file);
+        add_values(variable, variable->stock);
     }
     *count = variable->values.len;
     return variable->values.at;

@@ -44,6 +44,7 @@ enum step_flags {
     STEP_GENERATES = 4, /* its outputs are read by the loader itself (ninja's generator) */
     STEP_TERMINAL = 8, /* wants the terminal (ninja's console pool) */
     STEP_ALWAYS = 16, /* has no state: always run */
+    STEP_AFRESH = 32, /* its outputs are removed before it runs (an archive keeps old members) */
 };
 
 /* One unit of work. Lists are slices of the graph's `links`. */

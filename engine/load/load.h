@@ -27,6 +27,10 @@ enum tree_kind load_find_tree(const char *start, char **root, struct err *err);
 int load_native(struct graph *graph, const char *root, struct conf *conf,
                 const struct toolchain *tools, struct err *err);
 
+/* The file that a person means by a target's name: as the tree says it ("loader.img"), or a path.
+ * FILE_NONE where there is none. */
+file_id load_find_target(const struct graph *graph, struct conf *conf, const char *word);
+
 /* After a build that made image targets: publishes build/<mode> and the symlinks of the image's
  * outputs in build/<mode>.<arch>/ (see gantry-conf(5)). Touches only what differs. */
 int load_publish(const char *root, struct conf *conf, struct err *err);

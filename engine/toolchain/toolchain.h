@@ -14,16 +14,20 @@ struct toolchain {
     char *cc, *cxx, *ld, *ar, *strip, *objcopy; /* prefix applied; CC=... overrides one */
     char *host_cc;
     char *build_arch; /* uname -m */
+    char *identity; /* changes where one of the target's programs does: part of steps' signatures */
+    char *host_identity; /* the same of host_cc */
 };
 
 /*
- * Resolves the toolchain of a configuration. Checked without running the target's programs: the
- * compiler must be on PATH, else err names the Debian package; a prefix whose -dumpmachine does not
- * fit the arch is an error. Results of probing are kept by (path, identity).
+ * Resolves the toolchain of a configuration. The programs must be on PATH, else err names the Debian
+ * package to install; a compiler whose -dumpmachine is none of the conf's `machine` is an error.
+ * The compiler is asked once: answers are kept in build/.gantry/toolchain by path and identity.
  */
 int toolchain_resolve(struct toolchain *tools, struct conf *conf, struct err *err);
 void toolchain_free(struct toolchain *tools);
 /* The first line of `cc --version`, for people; the caller frees; NULL where it cannot be run. */
 char *toolchain_version(const char *program);
+/* The file on PATH that the first word of a command is; the caller frees; NULL where none is. */
+char *toolchain_find(const char *command);
 
 #endif
