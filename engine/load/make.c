@@ -261,10 +261,11 @@ static int run_command(struct make_build *make, struct err *err)
     return pid > 0 ? 0 : -1;
 }
 
-int make_build_run(struct build *build)
+int make_build_run(struct build *build, void *data)
 {
     struct err err = {0};
     struct make_build make = {.build = build};
+    (void)data;
     make.state_dir = path_join(build->options.root, ".gantry");
     tell_begin(build);
     int lock = prepare(&make, &err);
