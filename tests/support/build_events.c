@@ -1,0 +1,238 @@
+#include "tests/support/build_events.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+#define SECOND 1000000000ull
+
+static const char *const dirs[] = {"arch/x64", "drivers",     "fs/rofs",
+                                   "kernel",   "libc/string", "tools/uush"};
+enum {
+    DIRS = 6,
+    FILES = 9,
+    GEN = 0,
+    CC = 1,
+    LINK = CC + DIRS * FILES,
+    STRIP,
+    LZ,
+    LOADER,
+    ROFS,
+    USR
+};
+
+static const char *target_of(uint32_t step, char out[static 64])
+{
+    static const char *const names[] = {"core",  "timer", "sched",  "printf", "string",
+                                        "queue", "mount", "virtio", "main"};
+    static const char *const last[] = {
+        "loader.elf", "loader-stripped.elf", "lzloader.elf", "loader.img", "usr.rofs", "usr.img"};
+    if (step == GEN)
+        snprintf(out, 64, "gen/include/version.h");
+    else if (step < LINK)
+        snprintf(out, 64, "%s/%s.o", dirs[(step - CC) / FILES], names[(step - CC) % FILES]);
+    else
+        snprintf(out, 64, "%s", last[step - LINK]);
+    return out;
+}
+
+static const char *rule_of(uint32_t step)
+{
+    static const char *const last[] = {"link", "strip", "compress", "disk", "rofs", "disk"};
+    return step == GEN ? "header" : step >= LINK ? last[step - LINK] : step % 11 == 4 ? "as" : "cc";
+}
+
+static void graph(struct model *model)
+{
+    char name[64];
+    uint32_t needs[DIRS * FILES + 2];
+    model_event(model, &(struct event){.kind = EVENT_BUILD_BEGIN,
+                                       .tree = "/src/demo",
+                                       .head = "master@0e34e4d",
+                                       .loader = "native",
+                                       .arch = "x64",
+                                       .mode = "release",
+                                       .image = "default",
+                                       .lanes = 2});
+    for (uint32_t step = GEN; step <= USR; step++) {
+        uint32_t count = 0;
+        if (step >= CC && step < LINK)
+            needs[count++] = GEN;
+        for (uint32_t i = CC; step == LINK && i < LINK; i++)
+            needs[count++] = i;
+        if (step == STRIP || step == LZ || step == LOADER)
+            needs[count++] = step - 1;
+        if (step == USR) {
+            needs[count++] = ROFS;
+            needs[count++] = LZ;
+        }
+        model_event(model, &(struct event){.kind = EVENT_STEP,
+                                           .step = step,
+                                           .target = target_of(step, name),
+                                           .rule = rule_of(step),
+                                           .needs = needs,
+                                           .needs_count = count});
+    }
+    model_event(
+        model,
+        &(struct event){
+            .kind = EVENT_GRAPH, .steps = USR + 1, .files = 140, .edges = 200, .complete = true});
+}
+
+static void add(struct model *model, uint32_t step)
+{
+    char name[64];
+    model_event(model, &(struct event){.kind = EVENT_STEP_ADD,
+                                       .step = step,
+                                       .target = target_of(step, name),
+                                       .rule = rule_of(step)});
+}
+
+static void begin(struct model *model, uint32_t step, uint32_t lane, uint64_t t_ns,
+                  uint64_t expect_ns)
+{
+    char name[64];
+    model_event(model, &(struct event){.kind = EVENT_STEP_READY,
+                                       .t_ns = t_ns,
+                                       .step = step,
+                                       .target = target_of(step, name),
+                                       .reason = "header",
+                                       .path = "include/kernel.h",
+                                       .was = "5b1c9d04",
+                                       .now = "77ab03ff"});
+    model_event(model, &(struct event){.kind = EVENT_STEP_BEGIN,
+                                       .t_ns = t_ns,
+                                       .step = step,
+                                       .lane = lane,
+                                       .target = name,
+                                       .text = "gcc -O2 -Wall -c -o out in",
+                                       .expect_ns = expect_ns});
+}
+
+static void end(struct model *model, uint32_t step, uint64_t t_ns, enum outcome outcome)
+{
+    model_event(model, &(struct event){.kind = EVENT_STEP_END,
+                                       .t_ns = t_ns,
+                                       .step = step,
+                                       .outcome = outcome,
+                                       .exit = outcome == OUTCOME_FAILED ? 1 : 0,
+                                       .wall_ns = SECOND,
+                                       .cpu_ns = SECOND * 9 / 10,
+                                       .traced = true});
+}
+
+static void output(struct test_screen *screen, uint32_t step, const char *text)
+{
+    model_event(&test_screen_app(screen)->model, &(struct event){.kind = EVENT_STEP_OUTPUT,
+                                                                 .step = step,
+                                                                 .stream = "err",
+                                                                 .path = "log",
+                                                                 .length = 100});
+    test_screen_log(screen, step, text);
+    test_screen_log(screen, EVENT_NONE, text);
+}
+
+void build_events_middle(struct test_screen *screen)
+{
+    struct model *model = &test_screen_app(screen)->model;
+    graph(model);
+    for (uint32_t step = GEN; step <= USR; step++)
+        add(model, step);
+    for (uint32_t step = GEN; step < 32; step++) {
+        begin(model, step, step % 2, step * SECOND / 2, SECOND);
+        if (step == 20) {
+            output(screen, step,
+                   "fs/rofs/timer.c: In function 'rofs_mount':\n"
+                   "fs/rofs/timer.c:88:17: error: 'now' undeclared (first use in this function)\n"
+                   "   88 |         uint64_t t = now;\n"
+                   "      |                      ^~~\n");
+            model_event(model, &(struct event){.kind = EVENT_DIAGNOSTIC,
+                                               .step = step,
+                                               .path = "fs/rofs/timer.c",
+                                               .line = 88,
+                                               .column = 17,
+                                               .severity = SEVERITY_ERROR,
+                                               .text = "'now' undeclared (first use in this "
+                                                       "function)"});
+        }
+        end(model, step, step * SECOND / 2 + SECOND,
+            step == 20      ? OUTCOME_FAILED
+            : step % 7 == 3 ? OUTCOME_UNCHANGED
+                            : OUTCOME_RAN);
+    }
+    begin(model, 32, 0, 16 * SECOND, 5 * SECOND);
+    begin(model, 33, 1, 17 * SECOND, SECOND);
+    output(screen, 32,
+           "kernel/queue.c:41:7: warning: unused variable 'left' [-Wunused-variable]\n");
+    model_event(
+        model,
+        &(struct event){
+            .kind = EVENT_LANE, .lane = 0, .step = 32, .state = "running", .rss_kib = 421888});
+    model_tick(model, 18200000000ull);
+}
+
+void build_events_failed(struct test_screen *screen)
+{
+    struct model *model = &test_screen_app(screen)->model;
+    build_events_middle(screen);
+    end(model, 32, 19 * SECOND, OUTCOME_RAN);
+    end(model, 33, 19 * SECOND, OUTCOME_RAN);
+    for (uint32_t step = 34; step <= USR; step++)
+        end(model, step, 19 * SECOND, OUTCOME_CANCELLED);
+    model_event(model, &(struct event){.kind = EVENT_BUILD_END,
+                                       .t_ns = 19 * SECOND,
+                                       .status = BUILD_FAILED,
+                                       .exit = 1,
+                                       .wall_ns = 19 * SECOND,
+                                       .cpu_ns = 31 * SECOND});
+}
+
+void build_events_done(struct test_screen *screen)
+{
+    struct model *model = &test_screen_app(screen)->model;
+    static const uint32_t ran[] = {12, LINK, STRIP};
+    graph(model);
+    for (size_t i = 0; i < sizeof ran / sizeof *ran; i++)
+        add(model, ran[i]);
+    for (size_t i = 0; i < sizeof ran / sizeof *ran; i++) {
+        begin(model, ran[i], 0, i * SECOND, SECOND);
+        end(model, ran[i], (i + 1) * SECOND, ran[i] == STRIP ? OUTCOME_UNCHANGED : OUTCOME_RAN);
+    }
+    model_event(model, &(struct event){.kind = EVENT_BUILD_END,
+                                       .t_ns = 3 * SECOND,
+                                       .status = BUILD_OK,
+                                       .wall_ns = 3 * SECOND,
+                                       .cpu_ns = 5 * SECOND / 2});
+}
+
+void build_events_large(struct model *model, unsigned dirs_count, unsigned files)
+{
+    uint32_t total = dirs_count * files;
+    uint32_t *needs = mem_alloc(total * sizeof *needs);
+    model_event(model, &(struct event){.kind = EVENT_BUILD_BEGIN, .lanes = 64});
+    for (uint32_t step = 0; step < total; step++) {
+        char name[64];
+        snprintf(name, sizeof name, "src/dir%u/file%u.o", step / files, step % files);
+        needs[step] = step;
+        model_event(
+            model, &(struct event){.kind = EVENT_STEP, .step = step, .target = name, .rule = "cc"});
+    }
+    model_event(model, &(struct event){.kind = EVENT_STEP,
+                                       .step = total,
+                                       .target = "kernel.elf",
+                                       .rule = "link",
+                                       .needs = needs,
+                                       .needs_count = total});
+    free(needs);
+    model_event(model, &(struct event){.kind = EVENT_GRAPH, .steps = total + 1, .complete = true});
+    for (uint32_t step = 0; step <= total; step++)
+        model_event(model, &(struct event){.kind = EVENT_STEP_ADD, .step = step});
+    for (uint32_t step = 0; step < total / 2; step++) {
+        begin(model, step, step % 64, step * 1000000ull, 0);
+        end(model, step, (step + 64) * 1000000ull, OUTCOME_RAN);
+    }
+    for (uint32_t lane = 0; lane < 64 && total / 2 + lane < total; lane++)
+        begin(model, total / 2 + lane, lane, total * 1000000ull, 5 * SECOND);
+    model_tick(model, total * 1000000ull + 3 * SECOND);
+}

@@ -1,0 +1,16 @@
+/* Builds to test screens with: events as an engine would send them. */
+#ifndef GANTRY_TESTS_SUPPORT_BUILD_EVENTS_H
+#define GANTRY_TESTS_SUPPORT_BUILD_EVENTS_H
+
+#include "tests/support/screen.h"
+
+/* A tree of about 60 steps, two lanes, stopped in the middle: 30 done, one failed, two running. */
+void build_events_middle(struct test_screen *screen);
+/* The same build brought to its end; it failed. */
+void build_events_failed(struct test_screen *screen);
+/* A build of the same tree that ran three steps and is done. */
+void build_events_done(struct test_screen *screen);
+/* `dirs` directories of `files` objects each that one step links: the first half done. */
+void build_events_large(struct model *model, unsigned dirs, unsigned files);
+
+#endif

@@ -1,0 +1,317 @@
+#include "tests/support/screen.h"
+
+#include <locale.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <vterm.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "tui/keymap.h"
+#include "tui/screen.h"
+
+struct log_view {
+    uint32_t step;
+    str_list lines;
+};
+
+struct test_screen {
+    struct app app; /* first: ops get it as theirs */
+    struct grid grid;
+    struct screen *screen;
+    VTerm *term;
+    struct str text, asked, asked_before;
+    VEC(struct log_view *) logs;
+    size_t bytes;
+};
+
+static void note(void *app, const char *what, const char *text)
+{
+    struct test_screen *screen = app;
+    str_addf(&screen->asked, "%s%s(%s)", screen->asked.len ? " " : "", what, text ? text : "");
+}
+
+static void op_build(void *app, const char *target)
+{
+    note(app, "build", target);
+}
+static void op_compose(void *app)
+{
+    note(app, "compose", NULL);
+}
+static void op_boot(void *app)
+{
+    note(app, "boot", NULL);
+}
+static void op_tests(void *app)
+{
+    note(app, "tests", NULL);
+}
+static void op_stop(void *app)
+{
+    note(app, "stop", NULL);
+}
+static void op_vm_type(void *app, const char *bytes, size_t length)
+{
+    char *text = mem_copy_n(bytes, length);
+    note(app, "type", text);
+    free(text);
+}
+static void op_select(void *app, const char *name, const char *value)
+{
+    char *text = mem_format("%s=%s", name, value ? value : "");
+    note(app, "select", text);
+    free(text);
+}
+static struct conf *op_conf(void *app, struct err *err)
+{
+    (void)app;
+    err_set(err, ERR_INPUT, "no conf in tests");
+    return NULL;
+}
+static void op_edit(void *app, const char *path, unsigned line)
+{
+    char *text = mem_format("%s:%u", path, line);
+    note(app, "edit", text);
+    free(text);
+}
+static void op_copy(void *app, const char *text)
+{
+    note(app, "copy", text);
+}
+static struct log_view *op_log(void *app, uint32_t step)
+{
+    struct test_screen *screen = app;
+    for (size_t i = 0; i < screen->logs.len; i++)
+        if (screen->logs.at[i]->step == step)
+            return screen->logs.at[i];
+    return NULL;
+}
+static uint64_t op_log_lines(struct log_view *log)
+{
+    return log->lines.len;
+}
+static const char *op_log_line(struct log_view *log, uint64_t line, size_t *length)
+{
+    *length = strlen(log->lines.at[line]);
+    return log->lines.at[line];
+}
+
+static const struct app_ops ops = {
+    .build = op_build,
+    .compose = op_compose,
+    .boot = op_boot,
+    .tests = op_tests,
+    .stop = op_stop,
+    .vm_type = op_vm_type,
+    .select = op_select,
+    .conf = op_conf,
+    .edit = op_edit,
+    .copy = op_copy,
+    .log = op_log,
+    .log_lines = op_log_lines,
+    .log_line = op_log_line,
+};
+
+struct test_screen *test_screen_open(int w, int h, enum test_look look)
+{
+    setlocale(LC_CTYPE, "C.UTF-8");
+    struct err err = {0};
+    struct test_screen *screen = mem_zero(1, sizeof *screen);
+    app_init(&screen->app, &ops);
+    screen->app.state.root = "/src/demo";
+    screen->app.state.tree = APP_TREE_NATIVE;
+    screen->app.state.arch = "x64";
+    screen->app.state.mode = "release";
+    screen->app.state.image = "default";
+    screen->app.state.head = "master@0e34e4d";
+    screen->app.state.dirty = 3;
+    screen->screen = screen_open("xterm-256color", look == TEST_COLOR, &err);
+    if (!screen->screen)
+        fail_msg("%s", err.text);
+    screen->grid.ascii = look == TEST_ASCII;
+    screen->term = vterm_new(h, w);
+    vterm_set_utf8(screen->term, 1);
+    vterm_screen_reset(vterm_obtain_screen(screen->term), 1);
+    grid_reset(&screen->grid, w, h);
+    return screen;
+}
+
+void test_screen_close(struct test_screen *screen)
+{
+    app_free(&screen->app);
+    grid_free(&screen->grid);
+    screen_close(screen->screen);
+    vterm_free(screen->term);
+    str_free(&screen->text);
+    str_free(&screen->asked);
+    str_free(&screen->asked_before);
+    for (size_t i = 0; i < screen->logs.len; i++) {
+        str_list_free(&screen->logs.at[i]->lines);
+        free(screen->logs.at[i]);
+    }
+    vec_free(&screen->logs);
+    free(screen);
+}
+
+struct app *test_screen_app(struct test_screen *screen)
+{
+    return &screen->app;
+}
+
+void test_screen_resize(struct test_screen *screen, int w, int h)
+{
+    vterm_set_size(screen->term, h, w);
+    grid_reset(&screen->grid, w, h);
+}
+
+void test_screen_keys(struct test_screen *screen, const char *keys)
+{
+    while (*keys) {
+        char word[128];
+        struct key key;
+        keys += strspn(keys, " ");
+        bool typed = *keys == '\'';
+        keys += typed;
+        size_t length = strcspn(keys, typed ? "'" : " ");
+        snprintf(word, sizeof word, "%.*s", (int)length, keys);
+        keys += length;
+        keys += typed && *keys;
+        for (const char *c = word; typed && *c; c++)
+            app_key(&screen->app, &(struct key){.code = (unsigned char)*c});
+        if (!typed && *word) {
+            if (!key_parse(word, &key))
+                fail_msg("no key is called '%s'", word);
+            app_key(&screen->app, &key);
+        }
+    }
+}
+
+static void draw(struct test_screen *screen)
+{
+    grid_reset(&screen->grid, screen->grid.w, screen->grid.h);
+    app_draw(&screen->app, &screen->grid);
+    const char *frame =
+        screen_render(screen->screen, &screen->grid, screen->app.redraw, &screen->bytes);
+    screen->app.redraw = false;
+    vterm_input_write(screen->term, frame, screen->bytes);
+    vterm_screen_flush_damage(vterm_obtain_screen(screen->term));
+}
+
+static void add_utf8(struct str *out, uint32_t ch)
+{
+    char bytes[16];
+    str_add_n(out, bytes, key_bytes(&(struct key){.code = ch}, bytes));
+}
+
+/* One letter for what a cell looks like. */
+static char mark_of(const VTermScreenCell *cell)
+{
+    if (cell->attrs.reverse)
+        return 'r';
+    if (VTERM_COLOR_IS_INDEXED(&cell->fg) && !VTERM_COLOR_IS_DEFAULT_FG(&cell->fg))
+        return (char)('0' + cell->fg.indexed.idx % 10);
+    if (cell->attrs.bold)
+        return 'b';
+    return cell->attrs.underline ? 'u' : ' ';
+}
+
+static void trim(struct str *out)
+{
+    while (out->len && out->at[out->len - 1] == ' ')
+        str_cut(out, out->len - 1);
+}
+
+static const char *render(struct test_screen *screen, bool marks)
+{
+    draw(screen);
+    VTermScreen *cells = vterm_obtain_screen(screen->term);
+    str_cut(&screen->text, 0);
+    for (int y = 0; y < screen->grid.h; y++) {
+        for (int pass = 0; pass <= (marks ? 1 : 0); pass++) {
+            for (int x = 0; x < screen->grid.w; x++) {
+                VTermScreenCell cell;
+                vterm_screen_get_cell(cells, (VTermPos){y, x}, &cell);
+                if (pass)
+                    str_add_char(&screen->text, mark_of(&cell));
+                else
+                    add_utf8(&screen->text, cell.chars[0] ? cell.chars[0] : ' ');
+                if (cell.width > 1)
+                    x++;
+            }
+            trim(&screen->text);
+            str_add_char(&screen->text, '\n');
+        }
+    }
+    return str_text(&screen->text);
+}
+
+const char *test_screen_text(struct test_screen *screen)
+{
+    return render(screen, false);
+}
+
+const char *test_screen_marked(struct test_screen *screen)
+{
+    return render(screen, true);
+}
+
+const char *test_screen_asked(struct test_screen *screen)
+{
+    str_free(&screen->asked_before);
+    screen->asked_before = screen->asked;
+    screen->asked = (struct str){0};
+    return str_text(&screen->asked_before);
+}
+
+size_t test_screen_bytes(const struct test_screen *screen)
+{
+    return screen->bytes;
+}
+
+void test_screen_log(struct test_screen *screen, uint32_t step, const char *text)
+{
+    struct log_view *log = op_log(screen, step);
+    if (!log) {
+        log = mem_zero(1, sizeof *log);
+        log->step = step;
+        vec_push(&screen->logs, log);
+    }
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        vec_push(&log->lines, mem_copy_n(text, length));
+        text += length + (text[length] == '\n');
+    }
+}
+
+void test_golden(const char *name, const char *text)
+{
+    char path[256];
+    struct err err = {0};
+    snprintf(path, sizeof path, "tests/goldens/%s.txt", name);
+    if (getenv("UPDATE_GOLDENS")) {
+        if (file_write(path, text, strlen(text), 0644, &err) < 0)
+            fail_msg("%s", err.text);
+        return;
+    }
+    size_t length;
+    char *golden = file_read(path, &length, &err);
+    if (!golden)
+        fail_msg("%s (UPDATE_GOLDENS=1 writes it)", err.text);
+    const char *a = golden, *b = text;
+    for (unsigned line = 1; *a || *b; line++) {
+        size_t an = strcspn(a, "\n"), bn = strcspn(b, "\n");
+        if (an != bn || memcmp(a, b, an) != 0) {
+            print_error("whole screen:\n%s", text);
+            fail_msg("%s:%u:\n  golden: %.*s\n  screen: %.*s", path, line, (int)an, a, (int)bn, b);
+        }
+        a += an + (a[an] == '\n');
+        b += bn + (b[bn] == '\n');
+    }
+    free(golden);
+}
