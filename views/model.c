@@ -74,7 +74,6 @@ void model_init(struct model *model)
 /* Frees what belongs to one build. */
 static void free_build(struct model *model)
 {
-    intern_free(&model->texts);
     vec_free(&model->steps);
     vec_free(&model->links);
     vec_free(&model->lanes);
@@ -100,6 +99,7 @@ static void free_run(struct model_vm *vm)
 void model_free(struct model *model)
 {
     free_build(model);
+    intern_free(&model->texts);
     free_run(&model->vm);
     for (size_t i = 0; i < model->vm_earlier.len; i++)
         free_run(&model->vm_earlier.at[i]);
@@ -107,13 +107,14 @@ void model_free(struct model *model)
     model_init(model);
 }
 
-/* Forgets the build before; the guest and its texts stay. */
+/* Forgets the build before; the guests stay, and the texts, which are mostly the same again. */
 static void forget_build(struct model *model)
 {
     struct model old = *model;
     model_init(model);
+    model->texts = old.texts;
     model->generation = old.generation;
-    model->shape = old.shape;
+    model->shape = old.shape + 1;
     model->vm = old.vm;
     model->vm_earlier.at = old.vm_earlier.at;
     model->vm_earlier.len = old.vm_earlier.len;
@@ -196,6 +197,11 @@ static void take_graph_step(struct model *model, const struct event *event)
     if (!step)
         return;
     step->forecast = event->forecast;
+    if (event->state && strcmp(event->state, "fresh") == 0) { /* judged so after all */
+        if (step->state == STEP_STATE_WAITING || step->state == STEP_STATE_READY)
+            set_state(model, step, STEP_STATE_FRESH);
+        return;
+    }
     uint32_t first = (uint32_t)model->links.len, index = model_find(model, event->step);
     for (uint32_t i = 0; i < event->needs_count; i++) {
         struct event named = {.step = event->needs[i]};

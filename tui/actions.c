@@ -1,0 +1,311 @@
+/* What the console does when a screen asks: builds, guests, picks, logs, the editor, the clipboard. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "tui/console.h"
+
+static void say_error(struct console *console, const struct err *err)
+{
+    app_say(&console->app, SEVERITY_ERROR, err->text);
+}
+
+/* ---- selection ---- */
+
+static struct conf *op_conf(void *app, struct err *err)
+{
+    struct console *console = app;
+    if (!console->conf && console->root)
+        console->conf = conf_load(console->root, console->assigns.at, console->assigns.len, err);
+    else if (!console->root)
+        err_set(err, ERR_INPUT, "no tree here");
+    return console->conf;
+}
+
+void actions_refresh(struct console *console)
+{
+    struct app_state *state = &console->app.state;
+    struct err err = {0};
+    if (state->tree != APP_TREE_NATIVE)
+        return;
+    struct conf *conf = op_conf(console, &err);
+    if (!conf) {
+        say_error(console, &err);
+        return;
+    }
+    state->arch = conf_get(conf, "arch");
+    state->mode = conf_get(conf, "mode");
+    state->image = conf_get(conf, "image");
+}
+
+static void op_select(void *app, const char *name, const char *value)
+{
+    struct console *console = app;
+    size_t at = 0;
+    while (at < console->assigns.len && (console->assigns.at[at].kind != ORIGIN_SCREEN ||
+                                         strcmp(console->assigns.at[at].name, name) != 0))
+        at++;
+    if (at < console->assigns.len) {
+        free((char *)(uintptr_t)console->assigns.at[at].name);
+        free((char *)(uintptr_t)console->assigns.at[at].value);
+        console->assigns.at[at] = console->assigns.at[--console->assigns.len];
+    }
+    if (value)
+        vec_push(&console->assigns,
+                 (struct assignment){mem_copy(name), mem_copy(value), ORIGIN_SCREEN});
+    console->app.state.arch = console->app.state.mode = console->app.state.image = NULL;
+    conf_free(console->conf);
+    console->conf = NULL;
+    actions_refresh(console);
+}
+
+/* ---- builds ---- */
+
+static bool may_start(struct console *console)
+{
+    struct app *app = &console->app;
+    if (!console->root) {
+        app_say(app, SEVERITY_ERROR,
+                app->state.tree_error ? app->state.tree_error : "no tree here");
+        return false;
+    }
+    if (console->build) {
+        app_say(app, SEVERITY_NOTE, "a build is running: x stops it");
+        return false;
+    }
+    return true;
+}
+
+static void start_build(struct console *console, const char *target, enum then then)
+{
+    struct err err = {0};
+    const char *targets[] = {target};
+    static const char *const make[] = {"make", NULL};
+    if (!may_start(console))
+        return;
+    console->then = then;
+    bool native = console->app.state.tree == APP_TREE_NATIVE;
+    char **after = console->cli->after;
+    logs_forget(console->logs);
+    struct build_options options = {.root = console->root,
+                                    .assigns = console->assigns.at,
+                                    .assigns_count = console->assigns.len,
+                                    .targets = targets,
+                                    .targets_count = target ? 1 : 0,
+                                    .command = native  ? NULL
+                                               : after ? (const char *const *)after
+                                                       : make,
+                                    .lanes = console->cli->lanes,
+                                    .load_limit = console->cli->load_limit,
+                                    .keep_going = console->cli->keep_going,
+                                    .dry_run = console->cli->dry_run,
+                                    .journal = console->cli->journal};
+    console->build_ns = clock_ns();
+    console->stops = 0;
+    console->build = build_start(&options, console->events, &err);
+    if (!console->build) {
+        say_error(console, &err);
+        return;
+    }
+    console->app.state.building = true;
+    console->app.state.stopping = false;
+}
+
+static void op_build(void *app, const char *target)
+{
+    start_build(app, target, THEN_NOTHING);
+}
+
+/* Composing is building the image's steps: they are part of the goals. */
+static void op_compose(void *app)
+{
+    start_build(app, NULL, THEN_NOTHING);
+}
+
+static void op_boot(void *app)
+{
+    struct console *console = app;
+    if (console->vm)
+        app_say(&console->app, SEVERITY_NOTE, "a guest is running: x ends it");
+    else
+        start_build(console, NULL, THEN_BOOT);
+}
+
+/* The tree's tests are an image: it is picked, built and booted. */
+static void op_tests(void *app)
+{
+    struct console *console = app;
+    if (console->vm || !may_start(console))
+        return;
+    op_select(console, "image", "tests");
+    if (console->conf)
+        start_build(console, NULL, THEN_BOOT);
+}
+
+static void start_vm(struct console *console)
+{
+    struct err err = {0};
+    struct conf *conf = op_conf(console, &err);
+    struct vm_options options = {.root = console->root, .conf = conf};
+    if (conf)
+        console->vm = vm_start(&options, console->events, &err);
+    if (!console->vm) {
+        say_error(console, &err);
+        return;
+    }
+    console->app.state.booting = true;
+    app_go(&console->app, "boot");
+}
+
+static void op_stop(void *app)
+{
+    struct console *console = app;
+    if (console->build) {
+        console->then = THEN_NOTHING;
+        console->app.state.stopping = true;
+        build_command(console->build, console->stops++ ? BUILD_KILL : BUILD_DRAIN);
+        app_say(&console->app, SEVERITY_NOTE,
+                console->stops == 1 ? "stopping: the running steps end first; x again kills them"
+                                    : "killing the running steps");
+    } else if (console->vm) {
+        vm_stop(console->vm);
+    } else {
+        app_say(&console->app, SEVERITY_NOTE, "nothing runs");
+    }
+}
+
+void actions_ended(struct console *console, const struct event *event)
+{
+    if (event->kind == EVENT_BUILD_END && console->build) {
+        console->status = build_finish(console->build);
+        console->build = NULL;
+        console->app.state.building = console->app.state.stopping = false;
+        enum then then = console->then;
+        console->then = THEN_NOTHING;
+        if (then == THEN_BOOT && console->status == 0)
+            start_vm(console);
+    } else if (event->kind == EVENT_VM_END && console->vm) {
+        console->status = vm_finish(console->vm);
+        console->vm = NULL;
+        console->app.state.booting = false;
+    }
+}
+
+void actions_end_all(struct console *console)
+{
+    if (console->vm) {
+        vm_stop(console->vm);
+        console->status = vm_finish(console->vm);
+        console->vm = NULL;
+    }
+    if (console->build) {
+        build_command(console->build, BUILD_KILL);
+        console->status = build_finish(console->build);
+        console->build = NULL;
+    }
+    for (struct event *event; (event = queue_pop(console->events));) {
+        model_event(&console->app.model, event);
+        free(event);
+    }
+}
+
+static void op_vm_type(void *app, const char *bytes, size_t length)
+{
+    struct console *console = app;
+    if (console->vm)
+        vm_type(console->vm, bytes, length);
+}
+
+/* ---- editor, clipboard, logs ---- */
+
+/* vi and its kin, emacs, nano: "+LINE FILE". */
+static void op_edit(void *app, const char *path, unsigned line)
+{
+    struct console *console = app;
+    const char *editor = getenv("VISUAL");
+    if (!editor || !*editor)
+        editor = getenv("EDITOR");
+    if (!editor || !*editor)
+        editor = "vi";
+    if (!console->terminal || !console->root)
+        return;
+    char *whole = path_join(console->root, path);
+    struct str command = {0};
+    str_addf(&command, "%s ", editor);
+    if (line)
+        str_addf(&command, "+%u ", line);
+    text_shell_quote(&command, whole);
+    terminal_suspend(console->terminal);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (chdir(console->root) == 0)
+            execl("/bin/sh", "sh", "-c", str_text(&command), (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    terminal_resume(console->terminal);
+    if (pid < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        char text[200];
+        snprintf(text, sizeof text, "the editor (%s) failed: set VISUAL or EDITOR", editor);
+        app_say(&console->app, SEVERITY_ERROR, text);
+    }
+    conf_free(console->conf);
+    console->conf = NULL;
+    actions_refresh(console);
+    str_free(&command);
+    free(whole);
+}
+
+static void op_copy(void *app, const char *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    struct console *console = app;
+    struct str out = {0};
+    size_t length = strlen(text);
+    const unsigned char *in = (const unsigned char *)text;
+    str_add(&out, "\033]52;c;");
+    for (size_t i = 0; i < length; i += 3) {
+        unsigned bits = (unsigned)in[i] << 16 | (i + 1 < length ? (unsigned)in[i + 1] << 8 : 0) |
+                        (i + 2 < length ? in[i + 2] : 0);
+        str_add_char(&out, digits[bits >> 18]);
+        str_add_char(&out, digits[bits >> 12 & 63]);
+        str_add_char(&out, i + 1 < length ? digits[bits >> 6 & 63] : '=');
+        str_add_char(&out, i + 2 < length ? digits[bits & 63] : '=');
+    }
+    str_add(&out, "\033\\");
+    if (console->terminal)
+        terminal_send(console->terminal, str_text(&out), out.len);
+    str_free(&out);
+}
+
+static struct log_view *op_log(void *app, uint32_t step)
+{
+    struct console *console = app;
+    return console->logs ? logs_get(console->logs, &console->app.model, step) : NULL;
+}
+
+void actions_fill(struct app_ops *ops)
+{
+    ops->build = op_build;
+    ops->compose = op_compose;
+    ops->boot = op_boot;
+    ops->tests = op_tests;
+    ops->stop = op_stop;
+    ops->vm_type = op_vm_type;
+    ops->select = op_select;
+    ops->conf = op_conf;
+    ops->edit = op_edit;
+    ops->copy = op_copy;
+    ops->log = op_log;
+    ops->log_lines = log_view_lines;
+    ops->log_line = log_view_line;
+}

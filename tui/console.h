@@ -1,0 +1,55 @@
+/*
+ * The console's own struct: the app, and the world that it acts upon. Private to tui/loop.c and
+ * tui/actions*.c; an app_ops function gets it as its `app`. The loop's thread only.
+ */
+#ifndef GANTRY_TUI_CONSOLE_H
+#define GANTRY_TUI_CONSOLE_H
+
+#include "base/queue.h"
+#include "run/build.h"
+#include "tui/app.h"
+#include "tui/cli.h"
+#include "tui/input.h"
+#include "tui/logs.h"
+#include "tui/terminal.h"
+#include "vcs/vcs.h"
+#include "vm/vm.h"
+
+/* What follows a build that went well. */
+enum then { THEN_NOTHING, THEN_BOOT };
+
+struct console {
+    struct app app; /* first */
+    struct cli *cli;
+    struct terminal *terminal;
+    struct input input;
+    struct grid grid;
+    struct queue *events; /* of builds and guests */
+    struct build *build;
+    struct vm *vm;
+    uint64_t build_ns; /* clock_ns at its begin */
+    unsigned stops; /* how often it was asked to stop */
+    enum then then;
+    char *root;
+    struct conf *conf; /* with what is picked; NULL: not read yet, or not readable */
+    VEC(struct assignment)
+    assigns; /* the command line's, then the screen's; the latter's strings
+                                       are ours */
+    struct logs *logs;
+    struct vcs_state vcs;
+    char head[160];
+    int status; /* of the last build or guest */
+    int signal; /* that ended the console, or 0 */
+    bool dirty; /* a frame is due */
+};
+
+/* The table of actions (the members of views' own are set by the files that implement them). */
+void actions_fill(struct app_ops *ops);
+/* Reads what the header shows: selection, head. */
+void actions_refresh(struct console *console);
+/* What happens when a build or a guest has ended. */
+void actions_ended(struct console *console, const struct event *event);
+/* Ends what runs (drains for nothing: kills) and waits for it. */
+void actions_end_all(struct console *console);
+
+#endif
