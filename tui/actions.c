@@ -60,7 +60,13 @@ static void op_select(void *app, const char *name, const char *value)
     if (value)
         vec_push(&console->assigns,
                  (struct assignment){mem_copy(name), mem_copy(value), ORIGIN_SCREEN});
-    console->app.state.arch = console->app.state.mode = console->app.state.image = NULL;
+    actions_changed(console);
+}
+
+void actions_changed(struct console *console)
+{
+    struct app_state *state = &console->app.state;
+    state->arch = state->mode = state->image = NULL; /* conf's own strings */
     conf_free(console->conf);
     console->conf = NULL;
     actions_refresh(console);
@@ -189,12 +195,14 @@ void actions_ended(struct console *console, const struct event *event)
         console->app.state.building = console->app.state.stopping = false;
         enum then then = console->then;
         console->then = THEN_NOTHING;
+        actions_changed(console);
         if (then == THEN_BOOT && console->status == 0)
             start_vm(console);
     } else if (event->kind == EVENT_VM_END && console->vm) {
         console->status = vm_finish(console->vm);
         console->vm = NULL;
         console->app.state.booting = false;
+        actions_changed(console);
     }
 }
 
@@ -258,9 +266,7 @@ static void op_edit(void *app, const char *path, unsigned line)
         snprintf(text, sizeof text, "the editor (%s) failed: set VISUAL or EDITOR", editor);
         app_say(&console->app, SEVERITY_ERROR, text);
     }
-    conf_free(console->conf);
-    console->conf = NULL;
-    actions_refresh(console);
+    actions_changed(console);
     str_free(&command);
     free(whole);
 }

@@ -47,6 +47,9 @@ struct console {
 void actions_fill(struct app_ops *ops);
 /* Reads what the header shows: selection, head. */
 void actions_refresh(struct console *console);
+/* Something may have changed on disk or in the selection (a pick, the end of a build or a guest, an
+ * editor that came back): what was read is read again. */
+void actions_changed(struct console *console);
 /* What happens when a build or a guest has ended. */
 void actions_ended(struct console *console, const struct event *event);
 /* Ends what runs (drains for nothing: kills) and waits for it. */

@@ -5,13 +5,14 @@
 #include "base/err.h"
 #include "tui/cli.h"
 #include "tui/commands.h"
+#include "tui/loop.h"
 
 /* Nothing was asked for: the console where there is a terminal, else a build told in lines. */
 static int run_default(struct cli *cli)
 {
-    char name[] = "help";
+    char name[] = "build";
     char *words[] = {name, NULL};
-    return cmd_help(cli, 1, words);
+    return cli_console(cli) ? console_run(cli) : cmd_build(cli, 1, words);
 }
 
 static int run(struct cli *cli)
