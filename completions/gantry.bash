@@ -27,14 +27,12 @@ _gantry() {
         return
         ;;
     esac
-    if [[ $word == -* ]]; then
-        COMPREPLY=($(compgen -W "-C -j -k -n -l -v --plain --json --journal --color --ascii --help
-            --version --words" -- "$word"))
-    else
-        COMPREPLY=($(compgen -W "ARCH= mode= image= cmdline= fs= CROSS_PREFIX= HOST_CC=
-            demo help" -- "$word") $(compgen -f -- "$word"))
-        [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+    COMPREPLY=($(compgen -W "ARCH= mode= image= cmdline= fs= CROSS_PREFIX= HOST_CC=
+        $("${COMP_WORDS[0]}" help --words 2>/dev/null | cut -f 1)" -- "$word"))
+    if [[ $word != -* ]]; then
+        COMPREPLY+=($(compgen -f -- "$word"))
     fi
+    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
 }
 
 # Base names without .mk of the arguments.

@@ -60,19 +60,26 @@ static void print_command(const struct command *command)
     printf("\n%s", common_text);
 }
 
-/* Every command and every long option, one a line: for completions and the check of the manual. */
+/* Every command and every option, one a line, a tab before what it is for: for completions and the
+ * check of the manual. */
 static void print_words(void)
 {
     for (unsigned i = 0; i < commands_count; i++) {
-        puts(commands[i].name);
+        printf("%s\t%s\n", commands[i].name, commands[i].summary);
         for (const char *line = commands[i].options; line && *line;) {
+            int word = (int)strcspn(line, " =[\n"), length = (int)strcspn(line, "\n");
+            const char *text = memmem(line, (size_t)length, "  ", 2);
             if (*line == '-')
-                printf("%.*s\n", (int)strcspn(line, " =[\n"), line);
-            line = strchr(line, '\n');
-            line = line ? line + 1 : NULL;
+                printf("%.*s\t%s: %.*s\n", word, line, commands[i].name,
+                       text ? length - (int)(text - line) - 2 : 0, text ? text + 2 : "");
+            line += length + (line[length] == '\n');
         }
     }
-    puts("--plain\n--json\n--journal\n--color\n--ascii\n--help\n--version");
+    puts("-C\tas if started in DIR\n-j\tlanes\n-k\tkeep going after a failure\n"
+         "-n\tonly tell what would be done\n-l\tload limit\n-v\tprint the commands too\n"
+         "--plain\tlines, no console\n--json\tJSON\n--journal\tfile of the journal\n"
+         "--color\tauto, always or never\n--ascii\tno other characters\n--help\tthis text\n"
+         "--version\tthe version");
 }
 
 int cmd_help(struct cli *cli, int argc, char **argv)

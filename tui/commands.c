@@ -7,6 +7,7 @@
 #include "tui/cli.h"
 
 const struct command commands[] = {
+    {"attach", cmd_attach, GROUP_LOOK, "[JOURNAL]", "follow a build that runs elsewhere", ""},
     {"build", cmd_build, GROUP_BUILD, "[TARGET...] | -- COMMAND...",
      "build what is stale; or run a command that calls make, each recipe on a lane", ""},
     {"demo", cmd_demo, GROUP_TREE, "DIR", "write the bundled tree to DIR, to try things on", ""},
@@ -24,6 +25,8 @@ const struct command commands[] = {
      "gantry image check IMAGE              its structure\n"
      "gantry image diff IMAGE IMAGE         what came, went and changed",
      "make, show, compare and change images; needs no tree", NULL},
+    {"replay", cmd_replay, GROUP_LOOK, "[JOURNAL]",
+     "print a recorded build, the last one if none is named", ""},
 };
 const unsigned commands_count = sizeof commands / sizeof *commands;
 

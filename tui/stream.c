@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "views/json.h"
 #include "views/plain.h"
@@ -26,6 +27,7 @@ struct stream {
     struct plain *plain; /* NULL: only JSON */
     struct plain_io io;
     struct sink out, err, json; /* json.fd -1: none */
+    char *root; /* of the tree, once it was told: paths of logs may be relative to it */
     char *log_path; /* of the log that is open, since its next piece is likely to follow */
     int log_fd;
     struct sigaction old_pipe;
@@ -72,7 +74,9 @@ static void read_log(void *data, const char *path, uint64_t offset, uint64_t len
             close(stream->log_fd);
         free(stream->log_path);
         stream->log_path = mem_copy(path);
-        stream->log_fd = open(path, O_RDONLY | O_CLOEXEC);
+        char *whole = path_join(stream->root ? stream->root : ".", path);
+        stream->log_fd = open(whole, O_RDONLY | O_CLOEXEC);
+        free(whole);
     }
     char *buffer = mem_alloc(length + 1);
     size_t got = 0;
@@ -133,6 +137,10 @@ struct stream *stream_open(const struct cli *cli, struct err *err)
 
 void stream_put(struct stream *stream, const struct event *event)
 {
+    if (event->kind == EVENT_BUILD_BEGIN && event->tree) {
+        free(stream->root);
+        stream->root = mem_copy(event->tree);
+    }
     if (stream->plain)
         plain_event(stream->plain, event);
     else if (event->kind == EVENT_MESSAGE && event->severity == SEVERITY_ERROR) {
@@ -177,6 +185,7 @@ int stream_close(struct stream *stream)
     if (stream->log_fd >= 0)
         close(stream->log_fd);
     free(stream->log_path);
+    free(stream->root);
     str_free(&stream->out.waiting);
     str_free(&stream->err.waiting);
     str_free(&stream->json.waiting);
