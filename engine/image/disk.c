@@ -73,7 +73,9 @@ static int make_plan(const struct disk_layout *layout, struct plan *plan, struct
             return err_set(err, ERR_INPUT, "%s lies where the boot arguments go (0x%llx)",
                            part->file, (unsigned long long)layout->cmdline_at);
         end = place->offset + place->size_bytes;
-        end = round_up(end, !part->partition && layout->pad ? layout->pad : 1);
+        /* The padding follows the last part before the first partition, or ends the disk. */
+        if (i + 1 == layout->parts_count || layout->parts[i + 1].partition)
+            end = round_up(end, !part->partition && layout->pad ? layout->pad : 1);
     }
     plan->size_bytes = round_up(end, SECTOR);
     return 0;

@@ -45,7 +45,7 @@ enum disk_format { DISK_RAW, DISK_QCOW2 };
 struct disk_layout {
     struct disk_part parts[DISK_PARTS_MAX];
     unsigned parts_count;
-    uint64_t align, pad; /* bytes; pad: the end of each part that is no partition; 0: 2 MiB, none */
+    uint64_t align, pad; /* bytes; pad: the end of what is before the partitions; 0: 2 MiB, none */
     uint64_t size_field, size_unit; /* where the size of parts[size_of] goes, in units rounded up */
     unsigned size_width,
         size_of; /* bytes of the field (0: none); index of the part or DISK_SIZE_OF_WHOLE */
