@@ -25,6 +25,14 @@ const struct command commands[] = {
      "gantry image check IMAGE              its structure\n"
      "gantry image diff IMAGE IMAGE         what came, went and changed",
      "make, show, compare and change images; needs no tree", NULL},
+    {"manifest", cmd_manifest, GROUP_IMAGE,
+     "check [-D NAME=VALUE]... [--dir DIR]... FILE...   what is wrong in them\n"
+     "gantry manifest show [-D ...] [--dir ...] FILE...   what they put in\n"
+     "gantry manifest add FILE GUEST HOST   a new line, or another right side\n"
+     "gantry manifest rm FILE GUEST\n"
+     "gantry manifest mv FILE GUEST GUEST\n"
+     "gantry manifest diff FILE FILE        what the second puts in otherwise",
+     "check, show and edit manifests", NULL},
     {"replay", cmd_replay, GROUP_LOOK, "[JOURNAL]",
      "print a recorded build, the last one if none is named", ""},
 };
