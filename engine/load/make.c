@@ -263,6 +263,7 @@ static int run_command(struct make_build *make, struct err *err)
 
 int make_build_run(struct build *build, void *data)
 {
+    (void)data;
     struct err err = {0};
     struct make_build make = {.build = build};
     (void)data;
