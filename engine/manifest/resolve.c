@@ -22,7 +22,7 @@
 #include "base/str.h"
 #include "manifest/line.h"
 
-enum { LINKS_MAX = 40 };
+enum { LINKS_MAX = 40, GUEST_SHOWN = 200 };
 
 struct resolver {
     struct manifest_list *list;
@@ -446,10 +446,12 @@ static int first_problem(const struct manifest_list *list, struct err *err)
     }
     if (!first)
         return 0;
-    if (count == 1)
-        return err_at(err, first->file, first->line, 0, "%s: %s", first->guest, first->problem);
-    return err_at(err, first->file, first->line, 0, "%s: %s (and %zu more)", first->guest,
-                  first->problem, count - 1);
+    char more[48] = "", *guest = path_shorten(first->guest, GUEST_SHOWN);
+    if (count > 1)
+        snprintf(more, sizeof more, " (and %zu more)", count - 1);
+    err_at(err, first->file, first->line, 0, "%s: %s%s", guest, first->problem, more);
+    free(guest);
+    return -1;
 }
 
 int manifest_resolve(struct manifest_list *list, const char *const *files, size_t files_count,
