@@ -93,6 +93,9 @@ void state_place(struct state *state, const struct step_record *record)
 void state_add_version(struct state *state, text_id path, const struct identity *id,
                        struct hash hash)
 {
+    /* Most often nobody names an older version any more; compaction looks, this only guesses. */
+    if (state->latest.at[path] != VERSION_NONE)
+        state->dead_bytes += sizeof(struct version);
     pthread_mutex_lock(&state->lock);
     vec_push(&state->versions, (struct version){path, state->latest.at[path], *id, hash});
     state->latest.at[path] = (version_id)state->versions.len - 1;
