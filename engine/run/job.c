@@ -354,6 +354,8 @@ void job_run(struct job *job)
     look_at_inputs(&work);
     if (!work.failed)
         make_parents(&work);
+    if (work.step->flags & STEP_AFRESH)
+        remove_outputs(&work);
     if (!work.failed) {
         if (work.step->action)
             run_action(&work);

@@ -88,14 +88,28 @@ static void tell_begin_of_build(struct native *native)
     free(selection);
 }
 
+/* The targets as paths; what the tree does not know stays as it was said, for the complaint. */
+static const char **find_targets(struct native *native)
+{
+    const struct build_options *options = &native->build->options;
+    const char **paths = mem_alloc((options->targets_count + 1) * sizeof *paths);
+    for (size_t i = 0; i < options->targets_count; i++) {
+        file_id file = load_find_target(&native->graph, native->conf, options->targets[i]);
+        paths[i] = file == FILE_NONE ? options->targets[i] : graph_path(&native->graph, file);
+    }
+    return paths;
+}
+
 static int run_graph(struct native *native)
 {
     const struct build_options *options = &native->build->options;
+    const char **targets = find_targets(native);
     struct run_settings settings = {.state_dir = native->state_dir,
                                     .out = conf_get(native->conf, "out"),
-                                    .targets = options->targets,
+                                    .targets = targets,
                                     .targets_count = options->targets_count};
     int status = build_run_graph(native->build, &native->graph, &settings);
+    free(targets);
     struct err err = {0};
     if (status == 0 && !options->dry_run && load_publish(options->root, native->conf, &err) < 0) {
         build_say(native->build, SEVERITY_ERROR, "%s", err.text);
@@ -113,6 +127,9 @@ static int prepare(struct native *native, struct err *err)
     tell_begin_of_build(native);
     if (!native->conf)
         return -1;
+    const str_list *warnings = conf_warnings(native->conf);
+    for (size_t i = 0; i < warnings->len; i++)
+        build_say(build, SEVERITY_WARNING, "%s", warnings->at[i]);
     native->state_dir = mem_format("%s/%s/.gantry", options->root, conf_get(native->conf, "out"));
     native->lock = build_lock(native->state_dir, err);
     if (native->lock < 0 || build_open_journal(build, native->state_dir, err) < 0)
