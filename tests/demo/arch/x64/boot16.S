@@ -82,8 +82,9 @@ next_block:
         jmp     next_block
 
 loaded:
-        cli
-        lgdtl   gdt_pointer
+        call    flat_segments
+        addr32 cmpl $0x464c457f, LZLOADER_BASE /* "\177ELF"; not where RAM has ended */
+        jne     failed
         movl    %cr0, %eax
         orb     $1, %al
         movl    %eax, %cr0
@@ -162,7 +163,7 @@ packet_sector:
         .quad   1
 drive:  .byte   0
 message:
-        .asciz  "boot: the disk cannot be read\r\n"
+        .asciz  "boot: cannot load the kernel\r\n"
 
         .org    0x1b8                   /* an error if the code reaches behind it */
         .org    510
