@@ -1,4 +1,6 @@
-/* virtio over memory-mapped registers (virtio 1.2, 4.2), both versions: QEMU's default is the old. */
+/*
+ * virtio over memory-mapped registers (virtio 1.2, 4.2), both versions: QEMU's default is the old.
+ */
 #include "kernel/kernel.h"
 #include "virtio.h"
 

@@ -21,8 +21,7 @@ struct file {
     uint32_t mount;
     uint32_t type; /* enum file_type */
     uint64_t node; /* meaningful to its file system only */
-    uint64_t
-        size; /* bytes; of a directory the number of entries, of a symlink its target's bytes */
+    uint64_t size; /* in bytes; a directory's in entries; a symlink's is that of its target */
 };
 
 struct directory_entry {

@@ -14,8 +14,9 @@
  *     arch_find_devices() may be empty until uush answers: image=uush asks for no device.
  * Some 60 lines will do (each of the two here has more, for its firmware and for faults).
  *
- * The kernel takes its machines to be 64-bit and little endian. It needs no interrupts, no second processor, and memory whose addresses are those that
- * devices use. Caches should be on, since devices are expected to see what the processor writes.
+ * The kernel takes its machines to be 64-bit and little endian. It needs no interrupts, no second
+ * processor, and memory whose addresses are those that devices use. Caches should be on, since
+ * devices are expected to see what the processor writes.
  */
 #ifndef KERNEL_ARCH_H
 #define KERNEL_ARCH_H

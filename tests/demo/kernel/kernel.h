@@ -12,7 +12,7 @@ void console_write(const char *text, size_t length);
 int console_read(void);
 void console_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Also console.c: lines for whoever looks for a fault; printed with --verbose or conf-logger_debug=1. */
+/* Also console.c: lines for whoever looks for a fault; with --verbose or conf-logger_debug=1. */
 extern bool log_enabled;
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,6 +1,6 @@
 /*
- * The first bytes of loader.img: a Linux Image header (Linux, Documentation/arch/arm64/booting.rst),
- * for firmware that loads such images. It is entered with x0 = the device tree, which stays there.
+ * The first bytes of loader.img: a Linux Image header (Documentation/arch/arm64/booting.rst of
+ * Linux), for firmware that loads such images. Entered with x0 = the device tree, which stays there.
  */
 #include "arch_defs.h"
 

@@ -1,7 +1,7 @@
 /*
  * The kernel's first instructions. Entered at _start in long mode by lzloader.elf, with rdi = 0; or
- * at start32 in 32 bit mode by whoever knows the PVH boot protocol (Xen, docs/misc/pvh.pandoc; QEMU's
- * -kernel), with ebx = the address of its start_info.
+ * at start32 in 32 bit mode by whoever knows the PVH boot protocol (Xen, docs/misc/pvh.pandoc;
+ * QEMU's -kernel), with ebx = the address of its start_info.
  */
 #include "longmode.inc"
 
