@@ -374,6 +374,7 @@ static long start(const struct command *command)
             char *kept = argv[1], *before = argv[0];
             argv[0] = (char *)(uintptr_t) "/bin/sh";
             argv[1] = before;
+            failed = 0; /* this memory is the parent's: it reads what stands here after the exec */
             failed = CALL(__NR_execve, argv[0], argv, command->env, 0);
             argv[0] = before;
             argv[1] = kept;
@@ -465,7 +466,8 @@ static void hear_engine(struct watch *watch)
         watch->ending = true;
         /* After ^C make is cleaning up already: give it a moment before it is told again. */
         watch->waited_ms = watch->interrupted ? -1000 : 0;
-    }
+    } else if (length > 0) /* told again: at once */
+        watch->waited_ms = GRACE_MS;
 }
 
 /* Waits until the command has ended (and, where it is to be ended, all that came from it). */

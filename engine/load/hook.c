@@ -271,30 +271,34 @@ static void note_job(pid_t pid, uint32_t step, uint32_t line, char *target)
     hook.jobs[hook.jobs_count++] = (struct job){pid, step, line, target, now_ns()};
 }
 
-/* MAKEFLAGS without our -p: its letter stands in the first word, if anywhere. Room is new. */
-static char *plain_makeflags(char *variable)
+/* "MAKEFLAGS=..." or "MFLAGS=-..." without our -p, new: its letter stands in the first word. NULL
+ * where it is not there. */
+static char *plain_flags(const char *variable)
 {
-    if (hook.user_prints)
-        return NULL;
-    char *flags = variable + strlen("MAKEFLAGS=");
+    const char *flags = strchr(variable, '=') + 1;
+    bool dash = variable[1] == 'F' && flags[0] == '-';
     size_t letters = strcspn(flags, " ");
-    if (flags[0] == '-' || !memchr(flags, 'p', letters))
+    if (hook.user_prints || (flags[0] == '-' && (!dash || flags[1] == '-')) ||
+        !memchr(flags, 'p', letters))
         return NULL;
     char *copy = malloc(strlen(variable) + 1), *to = copy;
     if (!copy)
         return NULL;
-    for (char *from = variable; *from; from++)
+    for (const char *from = variable; *from; from++)
         if (*from != 'p' || from < flags || from >= flags + letters)
             *to++ = *from;
     *to = '\0';
+    char *word = copy + (flags - variable);
+    if (dash && (word[1] == ' ' || !word[1])) /* -p was all: no dash, and no blank after it */
+        memmove(word, word + 1 + (word[1] == ' '), strlen(word + 1 + (word[1] == ' ')) + 1);
     return copy;
 }
 
 /* The environment that a child is to see. GANTRY_T is taken out (its value is put in *target, NULL
  * where there is none), and `step`, where it is not NULL, takes the place of GANTRY_STEP. */
 struct child_env {
-    char **at; /* malloc'ed, as is makeflags */
-    char *makeflags;
+    char **at; /* malloc'ed, as are flags */
+    char *flags[2]; /* MAKEFLAGS and MFLAGS where they had to be changed, or NULL */
 };
 
 static bool child_env_make(struct child_env *env, char *const from[], char *step)
@@ -302,7 +306,7 @@ static bool child_env_make(struct child_env *env, char *const from[], char *step
     size_t count = 0, out = 0;
     while (from[count])
         count++;
-    env->makeflags = NULL;
+    env->flags[0] = env->flags[1] = NULL;
     env->at = malloc((count + 2) * sizeof *env->at);
     if (!env->at)
         return false;
@@ -312,10 +316,12 @@ static bool child_env_make(struct child_env *env, char *const from[], char *step
             continue;
         if (step && variable[0] == 'G' && strncmp(variable, "GANTRY_STEP=", 12) == 0)
             continue;
-        if (variable[0] == 'M' && strncmp(variable, "MAKEFLAGS=", 10) == 0 && !env->makeflags) {
-            env->makeflags = plain_makeflags(variable);
-            if (env->makeflags)
-                variable = env->makeflags;
+        bool makeflags = variable[0] == 'M' && strncmp(variable, "MAKEFLAGS=", 10) == 0;
+        bool mflags = variable[0] == 'M' && strncmp(variable, "MFLAGS=", 7) == 0;
+        if ((makeflags || mflags) && !env->flags[mflags]) {
+            env->flags[mflags] = plain_flags(variable);
+            if (env->flags[mflags])
+                variable = env->flags[mflags];
         }
         env->at[out++] = variable;
     }
@@ -328,7 +334,8 @@ static bool child_env_make(struct child_env *env, char *const from[], char *step
 static void child_env_free(struct child_env *env)
 {
     free(env->at);
-    free(env->makeflags);
+    free(env->flags[0]);
+    free(env->flags[1]);
 }
 
 static const char *target_of(char *const env[])
@@ -533,7 +540,7 @@ int fputs(const char *text, FILE *stream)
     if (stream == stderr && note_failure(text))
         return 1;
     write_pending();
-    if (stream == stdout && hook.owns_output)
+    if (stream == stdout && hook.owns_output && *text && text[strlen(text) - 1] == '\n')
         hook.pending = strdup(text);
     return hook.pending ? 1 : real.fputs(text, stream);
 }

@@ -229,7 +229,7 @@ static void listen_until_end(struct make_build *make, struct make_server *server
         if (stop != acted) {
             acted = stop;
             steps_give_lanes(make); /* which are refused now */
-            if (stop == STOP_KILL)
+            if (stop >= STOP_KILL)
                 server_end_command(server);
         }
         if (clock_ns() - told_ns >= TELL_MS * 1000000ull) {
@@ -282,5 +282,7 @@ int make_build_run(struct build *build, void *data)
         close(lock);
     if (result < 0)
         return err_exit_status(&err);
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    int exit_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    /* build.c makes of a 1 what a stopped build ends with. */
+    return exit_status && build_stopping(build) != STOP_NO ? 1 : exit_status;
 }

@@ -319,7 +319,7 @@ static enum outcome outcome_of(const struct make_build *make, const struct make_
 {
     if (!step->failed)
         return OUTCOME_RAN;
-    return !step->begun || build_stopping(make->build) == STOP_KILL ? OUTCOME_CANCELLED
+    return !step->begun || build_stopping(make->build) >= STOP_KILL ? OUTCOME_CANCELLED
                                                                     : OUTCOME_FAILED;
 }
 
