@@ -9,7 +9,7 @@
 const struct command commands[] = {
     {"attach", cmd_attach, GROUP_LOOK, "[JOURNAL]", "follow a build that runs elsewhere", ""},
     {"build", cmd_build, GROUP_BUILD, "[TARGET...] | -- COMMAND...",
-     "build what is stale; or run a command that calls make, each recipe on a lane", ""},
+     "build what is stale; or gate a command that calls make", ""},
     {"demo", cmd_demo, GROUP_TREE, "DIR", "write the bundled tree to DIR, to try things on", ""},
     {"help", cmd_help, GROUP_TREE, "[COMMAND]", "this overview, or a command's own page",
      "--words  only the commands and options, one a line\n"},

@@ -96,7 +96,7 @@ static void compare_counts(struct counts *c)
             if (disk->count_bits >= 8)
                 count = get_be(block + i * (disk->count_bits / 8), disk->count_bits / 8);
             else
-                count = block[i * disk->count_bits / 8] >> (i * disk->count_bits % 8) &
+                count = (unsigned)block[i * disk->count_bits / 8] >> (i * disk->count_bits % 8) &
                         ((1u << disk->count_bits) - 1);
             if (count < c->seen[first + i])
                 find(c, "a cluster is used more often than it is counted", (first + i) * cluster);

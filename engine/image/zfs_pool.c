@@ -105,7 +105,7 @@ static int put_data(struct pool *pool, object_id object, const void *bytes, uint
 {
     struct zfs_dnode *dnode = object_at(pool, object);
     dnode->used_bytes = 0;
-    if (tree_write(&pool->store, bytes, length, block_bytes, dnode) < 0)
+    if (zfs_tree_write(&pool->store, bytes, length, block_bytes, dnode) < 0)
         return -1;
     pool->space += dnode->used_bytes;
     return 0;
@@ -494,7 +494,7 @@ static int put_meta_objects(struct pool *pool, struct zfs_bp *root, uint64_t *mo
     if (!status)
         status = objset_end(&set, OBJSET_META, root);
     *mos_bytes = set.space;
-    tree_abandon(&set.meta);
+    zfs_tree_abandon(&set.meta);
     free(set.dnodes);
     return status;
 }

@@ -160,8 +160,8 @@ void dnode_pack(const struct zfs_dnode *dnode, uint8_t out[static 512])
         memcpy(out + 512 - sizeof dnode->spill, &dnode->spill, sizeof dnode->spill);
 }
 
-void tree_begin(struct zfs_tree *tree, struct zfs_store *store, enum zfs_type type,
-                uint32_t block_bytes)
+void zfs_tree_begin(struct zfs_tree *tree, struct zfs_store *store, enum zfs_type type,
+                    uint32_t block_bytes)
 {
     *tree = (struct zfs_tree){.store = store, .type = type, .block_bytes = block_bytes};
 }
@@ -199,7 +199,8 @@ static int push(struct zfs_tree *tree, unsigned level, const struct zfs_bp *bp)
     return 0;
 }
 
-int tree_block(struct zfs_tree *tree, const void *block, uint64_t fill, enum zfs_packing packing)
+int zfs_tree_block(struct zfs_tree *tree, const void *block, uint64_t fill,
+                   enum zfs_packing packing)
 {
     struct zfs_bp bp = {0};
     if (block && store_write(tree->store, block, tree->block_bytes, tree->type, 0, fill, packing,
@@ -209,7 +210,7 @@ int tree_block(struct zfs_tree *tree, const void *block, uint64_t fill, enum zfs
     return push(tree, 0, &bp);
 }
 
-void tree_abandon(struct zfs_tree *tree)
+void zfs_tree_abandon(struct zfs_tree *tree)
 {
     for (unsigned i = 0; i < ZFS_LEVELS; i++) {
         free(tree->pointers[i]);
@@ -217,7 +218,7 @@ void tree_abandon(struct zfs_tree *tree)
     }
 }
 
-int tree_end(struct zfs_tree *tree, unsigned levels, struct zfs_dnode *dnode)
+int zfs_tree_end(struct zfs_tree *tree, unsigned levels, struct zfs_dnode *dnode)
 {
     dnode->block_bytes = tree->block_bytes;
     dnode->last_block = tree->blocks ? tree->blocks - 1 : 0;
@@ -235,27 +236,27 @@ int tree_end(struct zfs_tree *tree, unsigned levels, struct zfs_dnode *dnode)
             status = push(tree, level + 1, &up);
     }
     dnode->used_bytes += tree->space;
-    tree_abandon(tree);
+    zfs_tree_abandon(tree);
     return status;
 }
 
-int tree_write(struct zfs_store *store, const void *bytes, uint64_t length, uint32_t block_bytes,
-               struct zfs_dnode *dnode)
+int zfs_tree_write(struct zfs_store *store, const void *bytes, uint64_t length,
+                   uint32_t block_bytes, struct zfs_dnode *dnode)
 {
     struct zfs_tree tree;
-    tree_begin(&tree, store, dnode->type, block_bytes);
+    zfs_tree_begin(&tree, store, dnode->type, block_bytes);
     uint8_t *block = mem_alloc(block_bytes);
     int status = 0;
     for (uint64_t at = 0; at < length && !status; at += block_bytes) {
         size_t part = length - at < block_bytes ? (size_t)(length - at) : block_bytes;
         memcpy(block, (const uint8_t *)bytes + at, part);
         memset(block + part, 0, block_bytes - part);
-        status = tree_block(&tree, block, 1, PACK_NONE);
+        status = zfs_tree_block(&tree, block, 1, PACK_NONE);
     }
     free(block);
     if (status) {
-        tree_abandon(&tree);
+        zfs_tree_abandon(&tree);
         return -1;
     }
-    return tree_end(&tree, 1, dnode);
+    return zfs_tree_end(&tree, 1, dnode);
 }

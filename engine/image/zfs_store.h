@@ -111,15 +111,16 @@ struct zfs_tree {
     unsigned count[ZFS_LEVELS]; /* pointers in it */
     uint64_t total[ZFS_LEVELS]; /* pointers ever put in at this level */
 };
-void tree_begin(struct zfs_tree *tree, struct zfs_store *store, enum zfs_type type,
-                uint32_t block_bytes);
+void zfs_tree_begin(struct zfs_tree *tree, struct zfs_store *store, enum zfs_type type,
+                    uint32_t block_bytes);
 /* The next block; NULL is a hole. fill: blocks it counts for (1, or dnodes in use). */
-int tree_block(struct zfs_tree *tree, const void *block, uint64_t fill, enum zfs_packing packing);
+int zfs_tree_block(struct zfs_tree *tree, const void *block, uint64_t fill,
+                   enum zfs_packing packing);
 /* Closes the tree into the dnode (at least `levels` levels) and frees what the tree holds. */
-int tree_end(struct zfs_tree *tree, unsigned levels, struct zfs_dnode *dnode);
-void tree_abandon(struct zfs_tree *tree);
+int zfs_tree_end(struct zfs_tree *tree, unsigned levels, struct zfs_dnode *dnode);
+void zfs_tree_abandon(struct zfs_tree *tree);
 /* All of it at once, in blocks of block_bytes, the last one zero-padded. */
-int tree_write(struct zfs_store *store, const void *bytes, uint64_t length, uint32_t block_bytes,
-               struct zfs_dnode *dnode);
+int zfs_tree_write(struct zfs_store *store, const void *bytes, uint64_t length,
+                   uint32_t block_bytes, struct zfs_dnode *dnode);
 
 #endif

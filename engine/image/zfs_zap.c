@@ -96,7 +96,7 @@ static int write_micro(struct zfs_store *store, struct zfs_dnode *dnode, uint64_
         put(at + 8, placed[i].differs, 4);
         memcpy(at + 14, placed[i].entry->name, strlen(placed[i].entry->name));
     }
-    int status = tree_write(store, block, length, (uint32_t)length, dnode);
+    int status = zfs_tree_write(store, block, length, (uint32_t)length, dnode);
     free(block);
     return status;
 }
@@ -230,12 +230,12 @@ static int write_table(struct zfs_tree *tree, uint64_t salt, size_t entries, uns
     if (!apart)
         for (uint64_t i = 0; i < (uint64_t)1 << shift; i++)
             put(block + FAT_BLOCK / 2 + i * 8, (i >> (shift - bits)) + 1, 8);
-    int status = tree_block(tree, block, 1, PACK_NONE);
+    int status = zfs_tree_block(tree, block, 1, PACK_NONE);
     enum { IN_BLOCK = FAT_BLOCK / 8 };
     for (uint64_t b = 0; b < table_blocks && !status; b++) {
         for (uint64_t i = 0; i < IN_BLOCK; i++)
             put(block + i * 8, 1 + table_blocks + b * IN_BLOCK + i, 8);
-        status = tree_block(tree, block, 1, PACK_NONE);
+        status = zfs_tree_block(tree, block, 1, PACK_NONE);
     }
     free(block);
     return status;
@@ -249,7 +249,7 @@ static int write_fat(struct zfs_store *store, struct zfs_dnode *dnode, uint64_t 
         return err_set(store->err, ERR_INPUT, "%s: %zu names do not fit into one ZAP", store->path,
                        count);
     struct zfs_tree tree;
-    tree_begin(&tree, store, dnode->type, FAT_BLOCK);
+    zfs_tree_begin(&tree, store, dnode->type, FAT_BLOCK);
     int status = write_table(&tree, salt, count, bits);
     struct leaf *leaf = mem_alloc(sizeof *leaf);
     size_t at = 0;
@@ -258,14 +258,14 @@ static int write_fat(struct zfs_store *store, struct zfs_dnode *dnode, uint64_t 
         while (at < count && prefix_of(placed[at].hash, bits) == prefix)
             add_entry(leaf, &placed[at++], bits);
         end_leaf(leaf, prefix, bits);
-        status = tree_block(&tree, leaf->block, 1, PACK_NONE);
+        status = zfs_tree_block(&tree, leaf->block, 1, PACK_NONE);
     }
     free(leaf);
     if (status) {
-        tree_abandon(&tree);
+        zfs_tree_abandon(&tree);
         return -1;
     }
-    return tree_end(&tree, 1, dnode);
+    return zfs_tree_end(&tree, 1, dnode);
 }
 
 int zap_write(struct zfs_store *store, struct zfs_dnode *dnode, uint64_t salt,

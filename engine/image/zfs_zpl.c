@@ -22,13 +22,13 @@ void objset_begin(struct zfs_objset *set, struct zfs_store *store)
 {
     *set = (struct zfs_objset){.store = store, .in_block = 1};
     set->dnodes = mem_zero(1, DNODES_BLOCK);
-    tree_begin(&set->meta, store, OT_DNODE, DNODES_BLOCK);
+    zfs_tree_begin(&set->meta, store, OT_DNODE, DNODES_BLOCK);
 }
 
 static int flush_dnodes(struct zfs_objset *set)
 {
     uint64_t used = set->in_block - (set->meta.blocks == 0); /* number 0 is nobody */
-    int status = tree_block(&set->meta, set->dnodes, used, PACK_NONE);
+    int status = zfs_tree_block(&set->meta, set->dnodes, used, PACK_NONE);
     memset(set->dnodes, 0, DNODES_BLOCK);
     set->in_block = 0;
     return status;
@@ -49,7 +49,7 @@ int objset_end(struct zfs_objset *set, enum objset_type type, struct zfs_bp *bp)
     struct zfs_dnode meta = {.type = OT_DNODE};
     int status = set->in_block ? flush_dnodes(set) : 0;
     if (!status)
-        status = tree_end(&set->meta, ZFS_LEVELS, &meta);
+        status = zfs_tree_end(&set->meta, ZFS_LEVELS, &meta);
     set->space += meta.used_bytes;
     uint8_t block[OBJSET_BYTES] = {0};
     dnode_pack(&meta, block);
@@ -57,7 +57,7 @@ int objset_end(struct zfs_objset *set, enum objset_type type, struct zfs_bp *bp)
     if (!status)
         status = store_write(set->store, block, OBJSET_BYTES, OT_OBJSET, 0, set->objects, PACK_NONE,
                              &set->space, bp);
-    tree_abandon(&set->meta);
+    zfs_tree_abandon(&set->meta);
     free(set->dnodes);
     set->dnodes = NULL;
     return status;
@@ -325,7 +325,7 @@ static int set_znode(struct zfs_tree_writer *writer, struct zfs_dnode *dnode,
         return 0;
     }
     uint32_t bytes = (uint32_t)(target + ZFS_SECTOR - 1) / ZFS_SECTOR * ZFS_SECTOR;
-    return tree_write(writer->store, znode->target, target, bytes, dnode);
+    return zfs_tree_write(writer->store, znode->target, target, bytes, dnode);
 }
 
 static int set_metadata(struct zfs_tree_writer *writer, struct zfs_dnode *dnode,
@@ -374,7 +374,7 @@ static int stream_file(struct zfs_tree_writer *writer, int fd, const struct leaf
     if (size <= ZFS_RECORD)
         record = size ? (uint32_t)(size + ZFS_SECTOR - 1) / ZFS_SECTOR * ZFS_SECTOR : ZFS_SECTOR;
     struct zfs_tree tree;
-    tree_begin(&tree, writer->store, OT_FILE_CONTENTS, record);
+    zfs_tree_begin(&tree, writer->store, OT_FILE_CONTENTS, record);
     uint8_t *block = mem_alloc(record);
     int status = 0;
     for (uint64_t at = 0; at < size && !status; at += record) {
@@ -390,16 +390,16 @@ static int stream_file(struct zfs_tree_writer *writer, int fd, const struct leaf
         enum zfs_packing packing = writer->packing;
         if (packing == PACK_ZLE && (want == record || size <= record))
             packing = PACK_NONE; /* only a padded tail is worth it */
-        status = tree_block(&tree, hole ? NULL : block, 1, packing);
+        status = zfs_tree_block(&tree, hole ? NULL : block, 1, packing);
         if (!status)
             status = told(writer, want);
     }
     free(block);
     if (status) {
-        tree_abandon(&tree);
+        zfs_tree_abandon(&tree);
         return -1;
     }
-    return tree_end(&tree, 1, dnode);
+    return zfs_tree_end(&tree, 1, dnode);
 }
 
 static int write_leaf(struct zfs_tree_writer *writer, struct zfs_objset *set,
@@ -518,7 +518,7 @@ int zpl_write(struct zfs_tree_writer *writer, const struct manifest_list *list, 
     if (!status)
         status = objset_end(&set, OBJSET_ZFS, bp);
     *space = set.space;
-    tree_abandon(&set.meta);
+    zfs_tree_abandon(&set.meta);
     free(set.dnodes);
     free_plan(&plan);
     return status;
