@@ -16,6 +16,7 @@ _gantry() {
         mode) COMPREPLY=($(compgen -W "release debug" -- "$word")) ;;
         image) COMPREPLY=($(compgen -W "$(_gantry_names "$tree"/conf/images/*.mk)" -- "$word")) ;;
         --color) COMPREPLY=($(compgen -W "auto always never" -- "$word")) ;;
+        --trace) COMPREPLY=($(compgen -W "on off" -- "$word")) ;;
         --plain) COMPREPLY=($(compgen -W "raw" -- "$word")) ;;
         *) COMPREPLY=($(compgen -f -- "$word")) ;;
         esac

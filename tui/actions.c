@@ -112,6 +112,7 @@ static void start_build(struct console *console, const char *target, enum then t
                                     .load_limit = console->cli->load_limit,
                                     .keep_going = console->cli->keep_going,
                                     .dry_run = console->cli->dry_run,
+                                    .untraced = console->cli->untraced,
                                     .journal = console->cli->journal};
     console->build_ns = clock_ns();
     console->stops = 0;

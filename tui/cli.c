@@ -27,7 +27,7 @@ static const struct common_option {
 } common_options[] = {
     {"--help", VALUE_NONE},   {"--version", VALUE_NONE}, {"--ascii", VALUE_NONE},
     {"--plain", VALUE_MAY},   {"--json", VALUE_MAY},     {"--color", VALUE_MUST},
-    {"--colour", VALUE_MUST}, {"--journal", VALUE_MUST},
+    {"--colour", VALUE_MUST}, {"--journal", VALUE_MUST}, {"--trace", VALUE_MUST},
 };
 enum { COMMON_OPTIONS = sizeof common_options / sizeof *common_options };
 
@@ -67,6 +67,14 @@ static int parse_color(struct cli *cli, const char *value, struct err *err)
     return err_set(err, ERR_INPUT, "--color=%s: auto, always or never", value);
 }
 
+static int parse_trace(struct cli *cli, const char *value, struct err *err)
+{
+    cli->untraced = strcmp(value, "off") == 0;
+    if (!cli->untraced && strcmp(value, "on") != 0)
+        return err_set(err, ERR_INPUT, "--trace=%s: on or off", value);
+    return 0;
+}
+
 /* One long option that every command takes, already known to be `option`. */
 static int take_common(struct cli *cli, const struct common_option *option, const char *value,
                        struct err *err)
@@ -89,6 +97,8 @@ static int take_common(struct cli *cli, const struct common_option *option, cons
         return parse_plain(cli, value, err);
     case 'c':
         return parse_color(cli, value, err);
+    case 't':
+        return parse_trace(cli, value, err);
     default:
         break;
     }

@@ -20,6 +20,7 @@ struct cli {
     VEC(struct assignment) assigns; /* NAME=VALUE words */
     unsigned lanes; /* -j; 0: not said */
     bool keep_going, dry_run, ascii; /* -k -n --ascii */
+    bool untraced; /* --trace=off */
     unsigned verbose; /* -v */
     double load_limit; /* -l; 0: none */
     enum output_choice output;

@@ -51,6 +51,7 @@ int cmd_build(struct cli *cli, int argc, char **argv)
         .load_limit = cli->load_limit,
         .keep_going = cli->keep_going,
         .dry_run = cli->dry_run,
+        .untraced = cli->untraced,
         .journal = cli->journal,
     };
     int status = stream_build(cli, &options);

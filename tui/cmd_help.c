@@ -25,6 +25,7 @@ static const char common_text[] =
     "  --plain[=raw]      lines, no console; raw: only what the steps print\n"
     "  --json[=FILE|fd:N] JSON: a document, or one event a line\n"
     "  --journal=FILE     where the journal is written\n"
+    "  --trace=on|off     see what the steps touch (on unless said)\n"
     "  --color=WHEN       auto, always or never;  --ascii  no other characters\n"
     "  --help  --version\n";
 
@@ -78,6 +79,7 @@ static void print_words(void)
     puts("-C\tas if started in DIR\n-j\tlanes\n-k\tkeep going after a failure\n"
          "-n\tonly tell what would be done\n-l\tload limit\n-v\tprint the commands too\n"
          "--plain\tlines, no console\n--json\tJSON\n--journal\tfile of the journal\n"
+         "--trace\ton or off\n"
          "--color\tauto, always or never\n--ascii\tno other characters\n--help\tthis text\n"
          "--version\tthe version");
 }

@@ -23,6 +23,7 @@ struct build_options {
     unsigned lanes; /* 0: one a processor */
     double load_limit; /* 0: none */
     bool keep_going, dry_run;
+    bool untraced; /* see nothing of what the steps touch */
     const char *journal; /* file; NULL: the tree's own place */
 };
 

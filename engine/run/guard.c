@@ -2,33 +2,128 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "trace/trace.h"
 
 struct guard {
     pid_t pid;
-    int pipe; /* write end; its end tells the guard that we are gone */
+    int socket; /* its end tells the guard that we are gone */
 };
 
-/* One message; smaller than PIPE_BUF, so writes of several threads do not mix. */
+/* One message (SOCK_SEQPACKET: messages of several threads do not mix). */
 struct note {
     int32_t group;
-    int32_t add; /* 1 or 0 */
+    int32_t what; /* enum what */
 };
 
-enum { GROUPS = 4096 };
+enum what { STEP_BEGINS, STEP_ENDS, STEP_LEAVES_SURVIVORS };
+
+union control {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+enum { HELD = 4096 };
+
+/* What the guard holds. Slots 0 is the socket; a kept one has no group any more. */
+struct held {
+    unsigned count;
+    int32_t groups[HELD]; /* 0: ended, and only its listener is served */
+    int listeners[HELD]; /* or -1 */
+    struct pollfd fds[HELD + 1]; /* [0]: the socket; then the listeners that we serve */
+};
+
+static void drop(struct held *held, unsigned at)
+{
+    if (held->listeners[at] >= 0)
+        close(held->listeners[at]);
+    held->count--;
+    held->groups[at] = held->groups[held->count];
+    held->listeners[at] = held->listeners[held->count];
+}
+
+static void take_note(struct held *held, const struct note *note, int listener)
+{
+    if (note->what == STEP_BEGINS) {
+        if (held->count == HELD) {
+            if (listener >= 0)
+                close(listener);
+            return;
+        }
+        held->groups[held->count] = note->group;
+        held->listeners[held->count++] = listener;
+        return;
+    }
+    for (unsigned at = 0; at < held->count; at++) {
+        if (held->groups[at] != note->group)
+            continue;
+        held->groups[at] = 0;
+        if (note->what == STEP_ENDS || held->listeners[at] < 0)
+            drop(held, at);
+        return;
+    }
+}
+
+/* False once Gantry is gone. */
+static bool hear(struct held *held)
+{
+    struct note note;
+    struct iovec data = {&note, sizeof note};
+    union control control = {0};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    ssize_t got;
+    do
+        got = recvmsg(0, &message, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    if (got != (ssize_t)sizeof note)
+        return false;
+    int listener = -1;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header && header->cmsg_type == SCM_RIGHTS)
+        memcpy(&listener, CMSG_DATA(header), sizeof listener);
+    take_note(held, &note, listener);
+    return true;
+}
+
+/* Waits for something to happen; serves survivors. True where the socket has something. */
+static bool serve(struct held *held, bool socket)
+{
+    static unsigned slot[HELD + 1];
+    nfds_t count = 0;
+    held->fds[count++] = (struct pollfd){.fd = socket ? 0 : -1, .events = POLLIN};
+    for (unsigned at = 0; at < held->count; at++)
+        if (!held->groups[at]) {
+            slot[count] = at;
+            held->fds[count++] = (struct pollfd){.fd = held->listeners[at], .events = POLLIN};
+        }
+    if (poll(held->fds, count, -1) < 0)
+        return false;
+    for (nfds_t i = count; i-- > 1;) { /* backwards: drop moves the last one down */
+        if (held->fds[i].revents & POLLIN)
+            trace_let_pass(held->fds[i].fd);
+        else if (held->fds[i].revents)
+            drop(held, slot[i]);
+    }
+    return held->fds[0].revents != 0;
+}
 
 /* The guard's whole life. Forked from a process with threads: only what is safe after fork. */
 static _Noreturn void stand_guard(int from)
 {
-    static int32_t groups[GROUPS];
-    unsigned count = 0;
+    static struct held held;
     setsid();
     prctl(PR_SET_NAME, "gantry-guard");
     static const int deaf[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
@@ -36,69 +131,83 @@ static _Noreturn void stand_guard(int from)
         signal(deaf[i], SIG_IGN);
     dup2(from, 0);
     close_range(1, ~0U, 0);
-    for (;;) {
-        struct note note;
-        ssize_t got = read(0, &note, sizeof note);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got != (ssize_t)sizeof note)
+    for (;;)
+        if (serve(&held, true) && !hear(&held))
             break;
-        unsigned at = 0;
-        while (at < count && groups[at] != note.group)
-            at++;
-        if (note.add && at == count && count < GROUPS)
-            groups[count++] = note.group;
-        else if (!note.add && at < count)
-            groups[at] = groups[--count];
-    }
-    for (unsigned i = 0; i < count; i++)
-        kill(-groups[i], SIGKILL);
+    for (unsigned i = 0; i < held.count; i++)
+        if (held.groups[i]) {
+            kill(-held.groups[i], SIGKILL);
+            held.groups[i] = 0;
+        }
+    for (unsigned i = held.count; i-- > 0;)
+        if (held.listeners[i] < 0)
+            drop(&held, i);
+    /* Gantry waits for us where it still lives: what goes on is a process of its own. */
+    if (held.count && fork() != 0)
+        _exit(0);
+    (void)!chdir("/");
+    while (held.count)
+        serve(&held, false);
     _exit(0);
 }
 
 struct guard *guard_new(struct err *err)
 {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0) {
-        err_errno(err, "cannot make a pipe");
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+        err_errno(err, "cannot make a socket");
         return NULL;
     }
     pid_t pid = fork();
     if (pid == 0)
         stand_guard(ends[0]);
+    int number = errno;
     close(ends[0]);
     if (pid < 0) {
+        errno = number;
         err_errno(err, "cannot start the guard process");
         close(ends[1]);
         return NULL;
     }
     struct guard *guard = mem_alloc(sizeof *guard);
-    *guard = (struct guard){.pid = pid, .pipe = ends[1]};
+    *guard = (struct guard){.pid = pid, .socket = ends[1]};
     return guard;
 }
 
-static void tell(struct guard *guard, pid_t group, int32_t add)
+static void tell(struct guard *guard, pid_t group, enum what what, int listener)
 {
-    struct note note = {.group = group, .add = add};
-    while (write(guard->pipe, &note, sizeof note) < 0 && errno == EINTR)
-        ;
+    struct note note = {.group = group, .what = (int32_t)what};
+    struct iovec data = {&note, sizeof note};
+    union control control = {0};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
+    if (listener >= 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof control.bytes;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof listener);
+        memcpy(CMSG_DATA(header), &listener, sizeof listener);
+    }
+    while (sendmsg(guard->socket, &message, MSG_NOSIGNAL) < 0 && errno == EINTR)
+        continue;
 }
 
-void guard_add(struct guard *guard, pid_t group)
+void guard_add(struct guard *guard, pid_t group, int listener)
 {
-    tell(guard, group, 1);
+    tell(guard, group, STEP_BEGINS, listener);
 }
 
-void guard_remove(struct guard *guard, pid_t group)
+void guard_remove(struct guard *guard, pid_t group, bool survivors)
 {
-    tell(guard, group, 0);
+    tell(guard, group, survivors ? STEP_LEAVES_SURVIVORS : STEP_ENDS, -1);
 }
 
 void guard_free(struct guard *guard)
 {
     if (!guard)
         return;
-    close(guard->pipe);
+    close(guard->socket);
     while (waitpid(guard->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     free(guard);

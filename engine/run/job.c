@@ -197,6 +197,7 @@ static void run_child(struct work *work)
     job->ran.wall_ns = end.wall_ns;
     job->ran.cpu_ns = end.cpu_ns;
     job->ran.rss_kib = end.rss_kib;
+    job->trace = end.trace;
     if (end.exit)
         work->failed = true;
 }
@@ -390,5 +391,6 @@ void job_free(struct job *job)
     for (uint32_t i = 0; i < job->seen_count; i++)
         free(job->seen[i].path);
     free(job->seen);
+    trace_free(job->trace);
     free(job);
 }

@@ -8,6 +8,7 @@
 #include "plan/plan.h"
 #include "run/build_internal.h"
 #include "run/steplog.h"
+#include "trace/trace.h"
 
 struct job {
     struct build *build;
@@ -23,6 +24,7 @@ struct job {
     enum outcome outcome; /* OUTCOME_RAN, OUTCOME_FAILED or OUTCOME_CANCELLED */
     int exit, signal;
     struct ran ran; /* its arrays are the job's */
+    struct trace *trace; /* what its command touched; the job's. NULL: untraced, or no command */
     struct seen *seen;
     uint32_t seen_count;
     struct err err; /* the machine refused (no space): the build cannot go on; else ERR_NONE */

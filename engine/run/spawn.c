@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "run/guard.h"
+#include "trace/supervisor.h"
 
 enum { PATIENCE_MS = 2000, CHUNK = 64 * 1024 };
 
@@ -69,17 +70,26 @@ static void say(const char *text)
         ;
 }
 
-static _Noreturn void become(const struct child_spec *spec, const char *const *argv, int null,
-                             int out, pid_t parent)
+/* What the child gets besides its command. */
+struct child_setup {
+    int null, out; /* standard input; output and error */
+    const struct supervisor *supervisor; /* NULL: not traced */
+    pid_t parent;
+};
+
+static _Noreturn void become(const struct child_spec *spec, const char *const *argv,
+                             const struct child_setup *setup)
 {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
+    if (getppid() != setup->parent)
         _exit(127);
-    dup2(null, 0);
-    dup2(out, 1);
-    dup2(out, 2);
+    dup2(setup->null, 0);
+    dup2(setup->out, 1);
+    dup2(setup->out, 2);
     reset_signals();
+    if (setup->supervisor)
+        supervisor_child(setup->supervisor); /* where it fails, no listener comes: untraced */
     const char *what = spec->dir;
     if (chdir(spec->dir) == 0) {
         what = argv[0];
@@ -96,17 +106,16 @@ static _Noreturn void become(const struct child_spec *spec, const char *const *a
 
 /* vfork keeps the cost of a step apart from the size of our memory. Its child borrows the stack, so
  * nothing but calls is done here. */
-static pid_t start(const struct child_spec *spec, int null, int out)
+static pid_t start(const struct child_spec *spec, const struct child_setup *setup)
 {
     const char *const shell[] = {"/bin/sh", "-c", spec->shell, NULL};
     const char *const *argv = spec->argv ? spec->argv : shell;
-    pid_t parent = getpid();
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     pid_t pid = vfork();
     if (pid == 0)
-        become(spec, argv, null, out, parent);
+        become(spec, argv, setup);
     int number = errno;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     errno = number;
@@ -223,17 +232,22 @@ int spawn_run(const struct child_spec *spec, struct build *build, struct steplog
             close(null);
         return -1;
     }
+    struct supervisor *supervisor =
+        build->options.untraced ? NULL : supervisor_start(NULL); /* NULL: it runs untraced */
     uint64_t start_ns = clock_ns();
-    pid_t pid = start(spec, null, ends[1]);
+    struct child_setup setup = {null, ends[1], supervisor, getpid()};
+    pid_t pid = start(spec, &setup);
     int number = errno;
     close(null);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
+        if (supervisor)
+            supervisor_finish(supervisor);
         errno = number;
         return err_errno(err, "cannot start a process");
     }
-    guard_add(build->guard, pid);
+    guard_add(build->guard, pid, supervisor ? supervisor_listener(supervisor) : -1);
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     struct watch watch = {.build = build, .log = log, .pid = pid, .pipe = ends[0]};
     watch.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -243,7 +257,8 @@ int spawn_run(const struct child_spec *spec, struct build *build, struct steplog
     while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR)
         ;
     clear_group(&watch);
-    guard_remove(build->guard, pid);
+    struct trace *trace = supervisor ? supervisor_finish(supervisor) : NULL;
+    guard_remove(build->guard, pid, trace && (trace->flaws & TRACE_SURVIVORS));
     close(ends[0]);
     if (watch.pidfd >= 0)
         close(watch.pidfd);
@@ -254,6 +269,7 @@ int spawn_run(const struct child_spec *spec, struct build *build, struct steplog
         .cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
                   (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000,
         .rss_kib = (uint64_t)usage.ru_maxrss,
+        .trace = trace,
     };
     return 0;
 }

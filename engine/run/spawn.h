@@ -10,6 +10,7 @@
 #include "run/build_internal.h"
 #include "run/jobserver.h"
 #include "run/steplog.h"
+#include "trace/trace.h"
 
 struct child_spec {
     const char *const *argv; /* looked up on PATH; or NULL: `shell` by /bin/sh -c */
@@ -21,10 +22,11 @@ struct child_spec {
 struct child_end {
     int exit, signal; /* signal 0: it ended by itself */
     uint64_t wall_ns, cpu_ns, rss_kib;
+    struct trace *trace; /* what its processes touched; the caller's to free. NULL: untraced */
 };
 
 /*
- * Runs a child to its end. Its output goes to the log; a BUILD_KILL ends its process group (SIGTERM,
+ * Runs a child to its end, traced unless the build's options or the machine say otherwise. Its output goes to the log; a BUILD_KILL ends its process group (SIGTERM,
  * after 2 s or a second BUILD_KILL SIGKILL), and nothing of the group is left then. A program that
  * cannot be started says so in the log and ends with 127. -1 and err where no process could be made.
  */

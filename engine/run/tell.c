@@ -120,6 +120,9 @@ void tell_end(struct build *build, const struct plan *plan, const struct job *jo
                           .signal = job->signal,
                           .wall_ns = job->ran.wall_ns,
                           .cpu_ns = job->ran.cpu_ns,
-                          .rss_kib = job->ran.rss_kib};
+                          .rss_kib = job->ran.rss_kib,
+                          .accesses = job->trace ? job->trace->accesses.len : 0,
+                          /* What we do ourselves opens what the graph says and no more. */
+                          .traced = job->trace || job->graph->steps.at[job->step].action};
     build_send(build, &event);
 }

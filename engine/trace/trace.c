@@ -510,6 +510,16 @@ static bool serve_one(struct trace *trace, struct seccomp_notif *notice)
     return true;
 }
 
+void trace_let_pass(int listener)
+{
+    struct seccomp_notif notice;
+    memset(&notice, 0, sizeof notice);
+    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notice) < 0)
+        return;
+    struct seccomp_notif_resp answer = {.id = notice.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+    ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
 struct trace *trace_open(int listener)
 {
     struct trace *trace = mem_zero(1, sizeof *trace);
@@ -522,21 +532,22 @@ struct trace *trace_open(int listener)
     return trace;
 }
 
-int trace_serve(struct trace *trace, struct err *err)
+int trace_serve(struct trace *trace, int stop_fd, struct err *err)
 {
     struct trace_private *p = trace->private;
     /* Before 6.11 a receive sleeps on although every process has ended; poll tells of that. */
     for (;;) {
-        struct pollfd fd = {.fd = p->listener, .events = POLLIN};
-        if (poll(&fd, 1, -1) < 0) {
+        struct pollfd fds[2] = {{.fd = p->listener, .events = POLLIN},
+                                {.fd = stop_fd, .events = POLLIN}};
+        if (poll(fds, 2, -1) < 0) {
             if (errno == EINTR)
                 continue;
             return err_errno(err, "tracing stopped");
         }
         struct seccomp_notif notice;
-        if ((fd.revents & POLLIN) && serve_one(trace, &notice))
+        if ((fds[0].revents & POLLIN) && serve_one(trace, &notice))
             continue;
-        if (fd.revents & (POLLHUP | POLLERR))
+        if (fds[0].revents & (POLLHUP | POLLERR) || fds[1].revents)
             return 0;
     }
 }

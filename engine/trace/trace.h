@@ -53,6 +53,7 @@ enum trace_flaw {
     TRACE_FOREIGN_ROOT =
         1, /* a process changed its root or mount namespace: paths are as it saw them */
     TRACE_UNREADABLE = 2, /* a path could not be read out of the process */
+    TRACE_SURVIVORS = 4, /* a process outlived its step: what it did after that is not here */
 };
 
 struct trace {
@@ -79,9 +80,13 @@ int trace_receive(int socket);
 
 /* A trace on a listener, which it owns from now on. */
 struct trace *trace_open(int listener);
-/* Answers calls until every process of the tree has ended. -1 and err where that went wrong. */
-int trace_serve(struct trace *trace, struct err *err);
+/* Answers calls until every process of the tree has ended, or `stop_fd` becomes readable (-1: never).
+ * -1 and err where that went wrong. */
+int trace_serve(struct trace *trace, int stop_fd, struct err *err);
 void trace_free(struct trace *trace);
+/* Lets one waiting call go on unseen: for whoever holds a listener that nobody serves any more.
+ * Waits for a call where there is none. Async-signal-safe. */
+void trace_let_pass(int listener);
 
 /* The access of a canonical path, or NULL. */
 const struct access *trace_find(const struct trace *trace, const char *path);

@@ -94,6 +94,7 @@ static void near_misses_name_what_was_meant(void **state)
         {"hepl", "did you mean 'help'"},          {"frobnicate", "gantry help lists them"},
         {"--colr=never", "did you mean --color"}, {"iamge=uush", "did you mean image=uush"},
         {"ACRH=x64", "did you mean ARCH=x64"},    {"--color=blue", "auto, always or never"},
+        {"--trace=maybe", "on or off"},           {"--trace", "--trace=..."},
         {"--plain=fancy", "--plain=raw"},         {"--journal", "--journal=..."},
         {"--ascii=1", "takes no value"},          {"-x", "unknown option -x"},
         {"-C /no/such/place", "No such file"},    {"-l none", "load limit"},

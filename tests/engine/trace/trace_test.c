@@ -70,7 +70,7 @@ static struct trace *traced(void (*body)(void))
     assert_true(listener >= 0);
     struct trace *trace = trace_open(listener);
     int status = -1;
-    assert_int_equal(trace_serve(trace, &err), 0);
+    assert_int_equal(trace_serve(trace, -1, &err), 0);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     return trace;
