@@ -28,7 +28,8 @@ enum event_kind {
     EVENT_STEP_OUTPUT, /* step stream path(log file) offset length: read the text from the log */
     EVENT_STEP_END, /* step target outcome exit signal wall_ns cpu_ns rss_kib accesses traced */
     EVENT_SHELL_CALL, /* make line command wall_ns */
-    EVENT_FINDING, /* id class severity path first second verdict ... (races) */
+    EVENT_FINDING, /* id class severity path first first_target second second_target witnesses
+                    verdict text(a sentence): a race, or what was found out about one */
     EVENT_LANE, /* lane state step cpu rss_kib idle_why */
     EVENT_COMPOSE, /* part bytes hash */
     EVENT_VM_BEGIN, /* argv text(boot arguments) */
@@ -79,6 +80,10 @@ struct event {
     const char *tree, *head, *loader, *arch, *mode, *image, *argv, *selection;
     uint32_t dirty, lanes;
     uint64_t steps, files, edges;
+
+    const char *id, *class, *first_target, *second_target;
+    uint32_t first, second; /* steps of a finding */
+    uint64_t witnesses;
 
     const char *make, *command, *state, *idle_why, *part, *verdict, *hash;
     uint32_t line, column;

@@ -19,6 +19,7 @@
 #include "base/path.h"
 #include "load/make_internal.h"
 #include "load/payload.h"
+#include "race/end.h"
 #include "vcs/vcs.h"
 
 extern char **environ;
@@ -274,6 +275,8 @@ int make_build_run(struct build *build, void *data)
     int status = make.command_status;
     if (result < 0)
         build_say(build, SEVERITY_ERROR, "%s", err.text);
+    else
+        race_end_of_build(build, make.state_dir);
     steps_free(&make);
     free(make.state_dir);
     free(make.output_path);

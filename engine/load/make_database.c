@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "load/make_internal.h"
+#include "race/record.h"
 
 #define NO_ENTRY UINT32_MAX
 
@@ -26,7 +27,8 @@ struct entry {
     uint32_t step; /* EVENT_NONE: it has no recipe, or was not considered */
     uint32_t makes_it; /* the entry whose recipe makes this one as well, or NO_ENTRY */
     bool known; /* an entry of the data base, and not only a prerequisite */
-    bool considered, has_recipe;
+    bool considered, has_recipe, phony;
+    struct slice place; /* of its recipe: "'Makefile', line 4):" */
     uint32_t seen; /* by the walk of which step, + 1 */
     uint32_t needs, needs_count; /* slice of links */
 };
@@ -105,13 +107,17 @@ static size_t name_length(struct slice line, size_t *after)
 
 static void read_entry_line(struct database *base, struct slice line, uint32_t current)
 {
+    static const char recipe[] = "#  recipe to execute (";
     struct entry *entry = &base->entries.at[current];
     if (line_starts(line, "#  File has been updated.") ||
         line_starts(line, "#  Needs to be updated"))
         entry->considered = true;
-    else if (line_starts(line, "#  recipe to execute ("))
+    else if (line_starts(line, "#  Phony target"))
+        entry->phony = true;
+    else if (line_starts(line, recipe)) {
         entry->has_recipe = true;
-    else if (line_starts(line, "#  Also makes:"))
+        entry->place = (struct slice){line.at + strlen(recipe), line.length - strlen(recipe)};
+    } else if (line_starts(line, "#  Also makes:"))
         vec_push(&base->also, (struct rule){current,
                                             {line.at + strlen("#  Also makes:"),
                                              line.length - strlen("#  Also makes:")}});
@@ -267,6 +273,39 @@ static void find_needs(struct database *base, uint32_t from, id_list *stack, id_
     }
 }
 
+/* Where the recipe stands, from "from 'Makefile', line 4):", and what its step needs. */
+static void record_entry(struct database *base, const struct entry *entry, const id_list *needs)
+{
+    static const char from[] = "from '", line[] = "', line ";
+    struct record *record = base->make->build->races;
+    struct record_spec spec = {.step = entry->step, .phony = entry->phony};
+    const char *end = memmem(entry->place.at, entry->place.length, line, strlen(line));
+    char *file = NULL;
+    if (end && line_starts(entry->place, from)) {
+        const char *start = entry->place.at + strlen(from);
+        file = mem_copy_n(start, (size_t)(end - start));
+        spec.file = file;
+        spec.line = (uint32_t)strtoul(end + strlen(line), NULL, 10);
+    }
+    record_step(record, &spec);
+    record_needs(record, entry->step, needs->at, (uint32_t)needs->len);
+    free(file);
+}
+
+/* How this make runs recipes. */
+static void record_jobs(struct database *base, struct slice all)
+{
+    struct slice line;
+    bool one_job = false;
+    uint32_t id = intern_find(&base->names, ".NOTPARALLEL");
+    while (next_line(&all, &line) && !line_starts(line, "# Files"))
+        if (line_starts(line, "MAKEFLAGS =") || line_starts(line, "MAKEFLAGS :="))
+            one_job = memmem(line.at, line.length, " -j1", 4) == line.at + line.length - 4 ||
+                      memmem(line.at, line.length, " -j1 ", 5);
+    record_make_jobs(base->make->build->races, base->number,
+                     id != INTERN_NONE && base->entries.at[id].known, one_job);
+}
+
 static void tell_steps(struct database *base)
 {
     id_list stack = {0}, needs = {0};
@@ -276,6 +315,7 @@ static void tell_steps(struct database *base)
         const struct make_step *step = base->make->steps.at[base->entries.at[i].step];
         find_needs(base, i, &stack, &needs);
         char *directory = path_dir(step->target);
+        record_entry(base, &base->entries.at[i], &needs);
         build_send(base->make->build, &(struct event){.kind = EVENT_STEP,
                                                       .step = step->id,
                                                       .target = step->target,
@@ -306,6 +346,7 @@ void database_merge(struct make_build *make, uint32_t number, const char *text, 
                                             .files = make->files,
                                             .edges = make->edges});
     tell_steps(&base);
+    record_jobs(&base, (struct slice){text, length});
     intern_free(&base.names);
     vec_free(&base.entries);
     vec_free(&base.rules);

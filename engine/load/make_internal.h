@@ -66,7 +66,8 @@ struct make_build {
 /* ---- make_steps.c ---- */
 
 /* A make says hello: its number. `step` is its GANTRY_STEP, "MAKE.STEP", or "". */
-uint32_t steps_add_make(struct make_build *make, const char *step, const char *directory);
+uint32_t steps_add_make(struct make_build *make, const char *step, const char *directory,
+                        int32_t pid);
 void steps_end_make(struct make_build *make, uint32_t number);
 /* A line of a recipe is about to be started. */
 void steps_add_line(struct make_build *make, uint32_t number, uint32_t step, const char *target,

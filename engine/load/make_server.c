@@ -117,11 +117,12 @@ static void hear_step_end(struct make_server *server, uint32_t number, const str
     steps_end(server->make, number, wire->step, wire->a != 0);
 }
 
-static void hear_greeting(struct make_server *server, struct connection *from, const char *text)
+static void hear_greeting(struct make_server *server, struct connection *from,
+                          const struct wire *wire, const char *text)
 {
     const char *directory = text + strlen(text) + 1;
     from->peer = PEER_MAKE;
-    from->make = steps_add_make(server->make, text, directory);
+    from->make = steps_add_make(server->make, text, directory, (int32_t)wire->a);
     send_to(from, &(struct wire){.kind = WIRE_WELCOME, .make = from->make}, "");
 }
 
@@ -155,7 +156,7 @@ static void hear_packet(struct make_server *server, struct connection *from,
         hear_gate(server, from, wire);
     else if (from->peer == PEER_NEW && wire->kind == WIRE_MAKE &&
              memchr(text, '\0', length) != NULL)
-        hear_greeting(server, from, text);
+        hear_greeting(server, from, wire, text);
     else if (wire->kind == WIRE_EXIT)
         hear_exit(server, from, wire);
     if (from->peer != PEER_MAKE)

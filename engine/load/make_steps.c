@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "load/make_internal.h"
+#include "race/record.h"
 #include "run/diag.h"
 #include "run/steplog.h"
 
@@ -60,7 +61,8 @@ static char *relative_to_root(const struct make_build *make, const char *path)
     return mem_copy(path);
 }
 
-uint32_t steps_add_make(struct make_build *make, const char *step, const char *directory)
+uint32_t steps_add_make(struct make_build *make, const char *step, const char *directory,
+                        int32_t pid)
 {
     struct make_process *owner = mem_zero(1, sizeof *owner);
     struct make_step *parent = step_of_key(make, step);
@@ -69,6 +71,8 @@ uint32_t steps_add_make(struct make_build *make, const char *step, const char *d
     owner->directory = relative_to_root(make, directory);
     vec_push(&owner->steps, EVENT_NONE);
     vec_push(&make->makes, owner);
+    record_make(make->build->races, (uint32_t)make->makes.len - 1, owner->parent, pid,
+                owner->directory);
     if (parent && parent->nested++ == 0 && parent->lane != EVENT_NONE) {
         /* It only waits for its make now: the lane is free for that one's steps. */
         lanes_release(&make->lanes, parent->lane);
@@ -84,6 +88,7 @@ void steps_end_make(struct make_build *make, uint32_t number)
     if (!owner || !owner->alive)
         return;
     owner->alive = false;
+    record_make_end(make->build->races, number);
     for (uint32_t i = 1; i < owner->steps.len; i++) {
         struct make_step *step = make->steps.at[owner->steps.at[i]];
         if (!step->ended && step->command)
@@ -125,6 +130,9 @@ static struct make_step *new_step(struct make_build *make, uint32_t number, cons
     step->target = name;
     step->rule = "gen";
     vec_push(&make->steps, step);
+    record_step(make->build->races,
+                &(struct record_spec){
+                    .step = step->id, .make = number, .target = step->target, .goal = target});
     map_put(&owner->by_name, target, (void *)(uintptr_t)(step->id + 1));
     return step;
 }
@@ -165,6 +173,8 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
         const char *rule = make_rule_of(text);
         if (strcmp(step->rule, "note") == 0 || strcmp(step->rule, "file") == 0)
             step->rule = rule;
+        record_step(make->build->races,
+                    &(struct record_spec){.step = step->id, .line_of_command = text});
         free(text);
         return;
     }
@@ -174,6 +184,8 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
     vec_push(&owner->steps, step->id);
     step->command = mem_copy_n(command, command_length);
     step->rule = make_rule_of(step->command);
+    record_step(make->build->races,
+                &(struct record_spec){.step = step->id, .line_of_command = step->command});
     open_log(make, step);
     /* What make itself said before comes before. */
     tell_growth(make, EVENT_NONE, make->output_path, &make->output_told);
@@ -213,6 +225,7 @@ static void begin(struct make_build *make, struct make_step *step)
     if (!step->begun) {
         step->begun = true;
         step->begin_ns = clock_ns();
+        record_begin(make->build->races, step->id, step->lane);
         build_send(make->build, &(struct event){.kind = EVENT_STEP_BEGIN,
                                                 .step = step->id,
                                                 .target = step->target,
@@ -330,6 +343,7 @@ void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool f
         return;
     step->ended = true;
     step->failed = failed;
+    record_end(make->build->races, step->id, failed);
     if (step->lane != EVENT_NONE)
         lanes_release(&make->lanes, step->lane);
     step->lane = EVENT_NONE;

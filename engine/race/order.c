@@ -152,7 +152,8 @@ static bool reaches(struct order *order, uint32_t from, uint32_t to)
     return false;
 }
 
-/* Climbs both to steps of one make. True where they meet: one is the other or ran it. */
+/* Climbs both to steps of one make, or of makes that one recipe ran. True where they meet (one is
+ * the other or ran it), or where that make runs its recipes one by one. */
 static bool climb(const struct order *order, uint32_t *a, uint32_t *b)
 {
     const uint32_t *parent = order->input.parent;
@@ -165,12 +166,18 @@ static bool climb(const struct order *order, uint32_t *a, uint32_t *b)
         else
             *b = up_b;
     }
-    return *a == *b;
+    const uint32_t *serial = order->input.serial;
+    return *a == *b || (serial && serial[*a] && serial[*a] == serial[*b]);
 }
 
 bool order_before(struct order *order, uint32_t first, uint32_t second)
 {
     return climb(order, &first, &second) || reaches(order, second, first);
+}
+
+bool order_strictly_before(struct order *order, uint32_t first, uint32_t second)
+{
+    return !climb(order, &first, &second) && reaches(order, second, first);
 }
 
 bool order_any(struct order *order, uint32_t a, uint32_t b)

@@ -20,6 +20,7 @@ struct order_input {
     const uint32_t *need_start; /* steps + 1 entries: slices of needs */
     const uint32_t *needs; /* steps that come before (prerequisites and order-only) */
     const uint32_t *parent; /* the step whose sub-make ran this one, or ORDER_TOP; or NULL */
+    const uint32_t *serial; /* steps of one number, but 0, never run beside each other; or NULL */
 };
 
 /* Makes the index. NULL where the edges have a cycle. */
@@ -30,6 +31,8 @@ void order_free(struct order *order);
  * order of their nearest ancestors that share a make; a step and what it ran itself are ordered
  * both ways. */
 bool order_before(struct order *order, uint32_t first, uint32_t second);
+/* The same without the last case and without serial makes: where it holds twice it holds across. */
+bool order_strictly_before(struct order *order, uint32_t first, uint32_t second);
 /* Whether they are declared in either order, or are one, or one ran the other. */
 bool order_any(struct order *order, uint32_t a, uint32_t b);
 

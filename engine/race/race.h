@@ -28,12 +28,21 @@ enum race_class {
 };
 const char *race_class_name(enum race_class class);
 
+/* How bad it is where it goes wrong: a wrong or failed build, a build that may differ, a hint. */
+enum race_grade { RACE_GRAVE, RACE_DOUBTFUL, RACE_SLIGHT };
+enum race_grade race_class_grade(enum race_class class);
+
 /* Why accesses that look like a race are none; `races show` prints it. */
 enum race_rule {
     RULE_APPEND, /* all writing is by O_APPEND: a log */
     RULE_LOCK, /* a lock file: made, held, removed by each */
     RULE_SYSTEM, /* /dev, /proc, /sys */
-    RULE_CACHE, /* a cache that keeps order itself (ccache) */
+    RULE_CACHE, /* a cache that keeps order itself (ccache, Python's byte code) */
+    RULE_PRIVATE, /* made and taken away by one step; others only looked whether it is there */
+    RULE_MKDIR, /* both see to it that a directory is there */
+    RULE_WEAK, /* only looked at by stat, and the command does not speak of it */
+    RULE_DEPFILE, /* a compiler's list of headers, read by makes that start again where it is new */
+    RULE_GLOB, /* listed for names of another pattern */
     RACE_RULES
 };
 const char *race_rule_name(enum race_rule rule);
@@ -41,15 +50,17 @@ const char *race_rule_name(enum race_rule rule);
 /* One step's accesses to one path, as trace.h has them (kinds: enum access_kind). */
 struct race_access {
     uint32_t step, path;
+    uint32_t when; /* first touch, any unit that grows */
     uint16_t kinds;
     bool found; /* there when the step first touched it */
-    uint32_t when; /* first touch, any unit that grows */
+    bool left; /* there when the step had ended; looked at for what it changed only */
 };
 
 struct race_step {
     uint64_t recipe; /* equal for runs of one recipe (hash of its place and its text); 0: none */
     const char *command; /* may be NULL */
     uint32_t target; /* path id of what it is declared to make, or INTERN_NONE */
+    bool forecast; /* it did not run: its accesses are those of the same recipe's other run */
 };
 
 struct race_input {
@@ -65,9 +76,11 @@ struct race_input {
 /* A pair of steps and the path that shows it; `first` is the one that changes. */
 struct race_witness {
     uint32_t first, second, path;
+    enum race_class class;
 };
 
-/* What belongs together: one class, one changing step (and, for it, one missing edge each). */
+/* What one edit would mend: one changing step and all that is not ordered after it; or the steps
+ * that share names. Its class is the gravest of its witnesses'. */
 struct race_finding {
     enum race_class class;
     uint32_t first;

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "race/record.h"
 #include "run/build_internal.h"
 #include "run/diag.h"
 #include "run/guard.h"
@@ -68,6 +69,7 @@ static void *run_build(void *data)
                         .steps_run = build->totals.run,
                         .steps_unchanged = build->totals.unchanged,
                         .steps_failed = build->totals.failed,
+                        .findings = build->totals.findings,
                         .wall_ns = clock_ns() - build->start_ns,
                         .cpu_ns = build->totals.cpu_ns,
                         .t_ns = clock_ns() - build->start_ns};
@@ -128,6 +130,7 @@ static void build_free(struct build *build)
     if (build->now_fd >= 0)
         close(build->now_fd);
     diag_free(build->diag);
+    record_free(build->races);
     pthread_mutex_destroy(&build->diag_lock);
     arena_free(&build->arena);
     free(build);
@@ -143,6 +146,7 @@ static struct build *build_new(const struct build_options *options, struct queue
     build->kill_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     build->now_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     build->journal = journal_new();
+    build->races = record_new(options->root);
     pthread_mutex_init(&build->diag_lock, NULL);
     if (build->wake_fd < 0 || build->kill_fd < 0 || build->now_fd < 0 || !build->journal) {
         err_errno(err, "cannot start a build");

@@ -20,6 +20,7 @@ enum stop_state { STOP_NO, STOP_DRAIN, STOP_KILL, STOP_NOW };
 /* What build-end tells; the runner counts. */
 struct totals {
     uint64_t total, run, unchanged, failed;
+    uint64_t findings; /* races but the slight ones */
     uint64_t cpu_ns;
 };
 
@@ -39,6 +40,7 @@ struct build {
     pthread_t thread; /* the coordinator */
     int (*runner)(struct build *build, void *data);
     void *runner_data;
+    struct record *races; /* what the race detector reads (race/record.h); any thread may add */
     pthread_mutex_t diag_lock;
     struct diag *diag; /* made with the first output that is scanned; under diag_lock */
 };

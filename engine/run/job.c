@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "race/record.h"
 #include "run/depfile.h"
 #include "run/spawn.h"
 
@@ -198,6 +199,8 @@ static void run_child(struct work *work)
     job->ran.cpu_ns = end.cpu_ns;
     job->ran.rss_kib = end.rss_kib;
     job->trace = end.trace;
+    if (end.trace)
+        record_trace(job->build->races, job->step, end.trace);
     if (end.exit)
         work->failed = true;
 }

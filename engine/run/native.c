@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "conf/conf.h"
 #include "load/load.h"
+#include "race/end.h"
 #include "run/build_internal.h"
 #include "toolchain/toolchain.h"
 #include "vcs/vcs.h"
@@ -108,7 +109,9 @@ static int run_graph(struct native *native)
                                     .out = conf_get(native->conf, "out"),
                                     .targets = targets,
                                     .targets_count = options->targets_count};
+    race_begin_native(native->build, &native->graph);
     int status = build_run_graph(native->build, &native->graph, &settings);
+    race_end_of_build(native->build, native->state_dir);
     free(targets);
     struct err err = {0};
     if (status == 0 && !options->dry_run && load_publish(options->root, native->conf, &err) < 0) {

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "plan/command.h"
+#include "race/record.h"
 
 /* Where a step belongs on the map: the directory of its first source, else of its target. */
 static char *place_of(const struct graph *graph, step_id step, const char *out)
@@ -107,6 +108,7 @@ void tell_begin(struct build *build, const struct plan *plan, step_id step, uint
                           .expect_ns = plan_expect_ns(plan, step),
                           .text = command.len ? str_text(&command) : NULL};
     build_send(build, &event);
+    record_begin(build->races, step, lane);
     str_free(&command);
 }
 
@@ -124,5 +126,6 @@ void tell_end(struct build *build, const struct plan *plan, const struct job *jo
                           .accesses = job->trace ? job->trace->accesses.len : 0,
                           /* What we do ourselves opens what the graph says and no more. */
                           .traced = job->trace || job->graph->steps.at[job->step].action};
+    record_end(build->races, job->step, job->outcome != OUTCOME_RAN);
     build_send(build, &event);
 }

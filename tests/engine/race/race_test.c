@@ -78,6 +78,7 @@ static const struct build builds[] = {
     {.name = "one recipe run for each of its targets",
      .steps = 2,
      .recipes = {77, 77},
+     .targets = {"/t/a.so", "/t/a.a"},
      .touches = {{0, "/t/a.so", C, false}, {1, "/t/a.so", W, true}},
      .expect = "double-work 0>1 /t/a.so\n"},
     {.name = "a source changed in place while another reads it",
@@ -199,7 +200,7 @@ static void describe(const struct race_result *result, const struct intern *path
         const struct race_finding *finding = &result->findings.at[f];
         for (uint32_t i = 0; i < finding->witnesses_count; i++) {
             const struct race_witness *w = &result->witnesses.at[finding->witnesses + i];
-            str_addf(out, "%s %u>%u %s\n", race_class_name(finding->class), w->first, w->second,
+            str_addf(out, "%s %u>%u %s\n", race_class_name(w->class), w->first, w->second,
                      intern_text(paths, w->path));
         }
     }
@@ -214,21 +215,25 @@ static void run(const struct build *build, bool reversed)
         count++;
     for (unsigned i = 0; i < count; i++) {
         const struct touch *touch = &build->touches[reversed ? count - 1 - i : i];
-        accesses[i] = (struct race_access){touch->step, intern_id(&paths, touch->path),
-                                           (uint16_t)touch->kinds, touch->found, i};
+        accesses[i] = (struct race_access){.step = touch->step,
+                                           .path = intern_id(&paths, touch->path),
+                                           .when = i,
+                                           .kinds = (uint16_t)touch->kinds,
+                                           .found = touch->found};
     }
     struct race_step steps[STEPS_MAX];
     uint32_t parents[STEPS_MAX];
     for (unsigned i = 0; i < build->steps; i++) {
         const char *target = build->targets[i];
-        steps[i] = (struct race_step){build->recipes[i], build->commands[i],
-                                      target ? intern_id(&paths, target) : INTERN_NONE};
+        steps[i] = (struct race_step){.recipe = build->recipes[i],
+                                      .command = build->commands[i],
+                                      .target = target ? intern_id(&paths, target) : INTERN_NONE};
         parents[i] = build->parents[i] ? build->parents[i] - 1 : ORDER_TOP;
     }
     struct edges edges;
     make_edges(build, &edges);
     const struct race_input input = {
-        .order = {build->steps, edges.start, edges.needs, parents},
+        .order = {build->steps, edges.start, edges.needs, parents, NULL},
         .steps = steps,
         .paths = &paths,
         .accesses = accesses,
@@ -259,12 +264,13 @@ static void one_missing_edge_is_one_finding(void **state)
     (void)state;
     struct intern paths = {0};
     uint32_t path = intern_id(&paths, "/t/gen.h");
-    struct race_access accesses[41] = {{0, path, C, false, 0}};
+    struct race_access accesses[41] = {{.step = 0, .path = path, .kinds = C}};
     struct race_step steps[41] = {0};
     uint32_t start[42] = {0};
     for (uint32_t i = 1; i <= 40; i++)
-        accesses[i] = (struct race_access){i, path, R, true, i};
-    const struct race_input input = {.order = {41, start, start, NULL},
+        accesses[i] =
+            (struct race_access){.step = i, .path = path, .when = i, .kinds = R, .found = true};
+    const struct race_input input = {.order = {41, start, start, NULL, NULL},
                                      .steps = steps,
                                      .paths = &paths,
                                      .accesses = accesses,
@@ -282,10 +288,12 @@ static void suppressions_are_named(void **state)
     (void)state;
     struct intern paths = {0};
     uint32_t path = intern_id(&paths, "/t/log");
-    const struct race_access accesses[] = {{0, path, C | AP, false, 0}, {1, path, W | AP, true, 1}};
+    const struct race_access accesses[] = {
+        {.step = 0, .path = path, .kinds = C | AP},
+        {.step = 1, .path = path, .when = 1, .kinds = W | AP, .found = true}};
     const struct race_step steps[2] = {0};
     const uint32_t start[3] = {0};
-    const struct race_input input = {.order = {2, start, start, NULL},
+    const struct race_input input = {.order = {2, start, start, NULL, NULL},
                                      .steps = steps,
                                      .paths = &paths,
                                      .accesses = accesses,
@@ -321,7 +329,7 @@ static void order_agrees_with_search(void **state)
             }
         }
         start[STEPS] = used;
-        struct order *order = order_new(&(struct order_input){STEPS, start, needs, NULL});
+        struct order *order = order_new(&(struct order_input){STEPS, start, needs, NULL, NULL});
         assert_non_null(order);
         for (uint32_t a = 0; a < STEPS; a++)
             for (uint32_t b = 0; b < STEPS; b++)
@@ -334,7 +342,7 @@ static void a_cycle_is_refused(void **state)
 {
     (void)state;
     const uint32_t start[] = {0, 1, 2, 3}, needs[] = {1, 2, 0};
-    assert_null(order_new(&(struct order_input){3, start, needs, NULL}));
+    assert_null(order_new(&(struct order_input){3, start, needs, NULL, NULL}));
 }
 
 int main(void)

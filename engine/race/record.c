@@ -1,0 +1,384 @@
+#include "race/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "trace/trace.h"
+
+static const uint32_t CHANGES =
+    ACCESS_WRITE | ACCESS_CREATE | ACCESS_REMOVE | ACCESS_RMDIR | ACCESS_MKDIR;
+
+struct record *record_new(const char *root)
+{
+    struct record *record = mem_zero(1, sizeof *record);
+    pthread_mutex_init(&record->lock, NULL);
+    char *real = realpath(root, NULL);
+    record->root = intern_id(&record->texts, real ? real : root);
+    free(real);
+    record->argv = record->directory = INTERN_NONE;
+    record->start_ns = clock_ns();
+    return record;
+}
+
+void record_free(struct record *record)
+{
+    if (!record)
+        return;
+    intern_free(&record->texts);
+    vec_free(&record->makes);
+    vec_free(&record->steps);
+    vec_free(&record->needs);
+    vec_free(&record->accesses);
+    vec_free(&record->programs);
+    pthread_mutex_destroy(&record->lock);
+    free(record);
+}
+
+const char *record_text(const struct record *record, uint32_t id)
+{
+    return id == INTERN_NONE ? "" : intern_text(&record->texts, id);
+}
+
+/* ---- while the build runs ---- */
+
+static struct record_make *make_at(struct record *record, uint32_t number)
+{
+    while (record->makes.len <= number)
+        vec_push(&record->makes, (struct record_make){.parent = ORDER_TOP,
+                                                      .directory = INTERN_NONE,
+                                                      .command = INTERN_NONE});
+    return &record->makes.at[number];
+}
+
+static struct record_step *step_at(struct record *record, uint32_t step)
+{
+    while (record->steps.len <= step)
+        vec_push(&record->steps, (struct record_step){.target = INTERN_NONE,
+                                                      .goal = INTERN_NONE,
+                                                      .command = INTERN_NONE,
+                                                      .file = INTERN_NONE});
+    return &record->steps.at[step];
+}
+
+void record_make(struct record *record, uint32_t number, uint32_t parent, int32_t pid,
+                 const char *directory)
+{
+    pthread_mutex_lock(&record->lock);
+    struct record_make *make = make_at(record, number);
+    make->parent = parent;
+    make->pid = pid;
+    make->begin_ns = clock_ns();
+    if (directory)
+        make->directory = intern_id(&record->texts, directory);
+    pthread_mutex_unlock(&record->lock);
+}
+
+void record_make_end(struct record *record, uint32_t number)
+{
+    pthread_mutex_lock(&record->lock);
+    make_at(record, number)->end_ns = clock_ns();
+    pthread_mutex_unlock(&record->lock);
+}
+
+void record_make_jobs(struct record *record, uint32_t number, bool not_parallel, bool one_job)
+{
+    pthread_mutex_lock(&record->lock);
+    make_at(record, number)->serial = not_parallel;
+    make_at(record, number)->one_job = one_job;
+    pthread_mutex_unlock(&record->lock);
+}
+
+static void add_line(struct record *record, struct record_step *step, const char *line)
+{
+    if (step->command == INTERN_NONE) {
+        step->command = intern_id(&record->texts, line);
+        return;
+    }
+    char *all = mem_format("%s\n%s", record_text(record, step->command), line);
+    step->command = intern_id(&record->texts, all);
+    free(all);
+}
+
+void record_step(struct record *record, const struct record_spec *spec)
+{
+    pthread_mutex_lock(&record->lock);
+    struct record_step *step = step_at(record, spec->step);
+    if (spec->make)
+        step->make = spec->make;
+    if (spec->target)
+        step->target = intern_id(&record->texts, spec->target);
+    if (spec->goal)
+        step->goal = intern_id(&record->texts, spec->goal);
+    if (spec->line_of_command)
+        add_line(record, step, spec->line_of_command);
+    if (spec->file) {
+        step->file = intern_id(&record->texts, spec->file);
+        step->line = spec->line;
+    }
+    if (spec->phony)
+        step->flags |= RECORD_PHONY;
+    pthread_mutex_unlock(&record->lock);
+}
+
+void record_needs(struct record *record, uint32_t id, const uint32_t *needs, uint32_t count)
+{
+    pthread_mutex_lock(&record->lock);
+    struct record_step *step = step_at(record, id);
+    step->needs = (uint32_t)record->needs.len;
+    step->needs_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        vec_push(&record->needs, needs[i]);
+    pthread_mutex_unlock(&record->lock);
+}
+
+void record_begin(struct record *record, uint32_t id, uint32_t lane)
+{
+    pthread_mutex_lock(&record->lock);
+    struct record_step *step = step_at(record, id);
+    step->flags |= RECORD_RAN;
+    step->begin_ns = clock_ns();
+    step->lane = lane;
+    pthread_mutex_unlock(&record->lock);
+}
+
+void record_end(struct record *record, uint32_t id, bool failed)
+{
+    pthread_mutex_lock(&record->lock);
+    struct record_step *step = step_at(record, id);
+    if (step->begin_ns)
+        step->wall_ns = clock_ns() - step->begin_ns;
+    if (failed)
+        step->flags |= RECORD_FAILED;
+    pthread_mutex_unlock(&record->lock);
+}
+
+static bool is_there(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0;
+}
+
+/* A call that was seen may have failed: what came of it decides. */
+static uint16_t kinds_of(const struct access *access, bool left)
+{
+    uint32_t kinds = access->kinds;
+    const uint32_t removes = ACCESS_REMOVE | ACCESS_RMDIR;
+    if (!left && !(kinds & removes) && (kinds & (ACCESS_CREATE | ACCESS_MKDIR)))
+        kinds = (kinds & ~(uint32_t)(ACCESS_CREATE | ACCESS_MKDIR)) | ACCESS_STAT;
+    return (uint16_t)kinds;
+}
+
+void record_trace(struct record *record, uint32_t id, const struct trace *trace)
+{
+    pthread_mutex_lock(&record->lock);
+    struct record_step *step = step_at(record, id);
+    step->flags |= RECORD_TRACED | (trace->flaws ? RECORD_FLAWED : 0);
+    for (size_t i = 0; i < trace->accesses.len; i++) {
+        const struct access *access = &trace->accesses.at[i];
+        const char *path = intern_text(&trace->paths, access->path);
+        bool left = (access->kinds & CHANGES) && is_there(path);
+        uint64_t when =
+            access->first_ns > record->start_ns ? access->first_ns - record->start_ns : 0;
+        vec_push(&record->accesses, (struct race_access){.step = id,
+                                                         .path = intern_id(&record->texts, path),
+                                                         .when = (uint32_t)(when / RECORD_TICK_NS),
+                                                         .kinds = kinds_of(access, left),
+                                                         .found = access->found,
+                                                         .left = left});
+        uint32_t program = access->process < trace->processes.len
+                               ? trace->processes.at[access->process].program
+                               : INTERN_NONE;
+        vec_push(&record->programs,
+                 program == INTERN_NONE
+                     ? INTERN_NONE
+                     : intern_id(&record->texts, intern_text(&trace->paths, program)));
+    }
+    pthread_mutex_unlock(&record->lock);
+}
+
+/* ---- at its end ---- */
+
+/* The later of two accesses of one step to one path is folded into the earlier. */
+static void fold(struct race_access *into, const struct race_access *later)
+{
+    const uint32_t writes = ACCESS_WRITE | ACCESS_CREATE;
+    bool plain = ((into->kinds & writes) && !(into->kinds & ACCESS_APPEND)) ||
+                 ((later->kinds & writes) && !(later->kinds & ACCESS_APPEND));
+    into->kinds |= later->kinds;
+    if (plain)
+        into->kinds &= (uint16_t)~ACCESS_APPEND;
+    if (later->kinds & CHANGES)
+        into->left = later->left;
+}
+
+struct place {
+    uint32_t path, at;
+};
+
+static int by_path(const void *a, const void *b)
+{
+    const struct place *one = a, *other = b;
+    if (one->path != other->path)
+        return one->path < other->path ? -1 : 1;
+    return one->at < other->at ? -1 : one->at > other->at;
+}
+
+/* Puts the accesses of each step together, one a path, by path. */
+static void settle(struct record *record)
+{
+    size_t steps = record->steps.len, count = record->accesses.len;
+    uint32_t *start = mem_zero(steps + 2, sizeof *start);
+    struct place *places = mem_alloc((count + 1) * sizeof *places);
+    struct race_access *old = record->accesses.at;
+    uint32_t *old_programs = record->programs.at;
+    for (size_t i = 0; i < count; i++)
+        start[old[i].step + 2]++;
+    for (size_t step = 0; step < steps; step++)
+        start[step + 2] += start[step + 1];
+    for (size_t i = 0; i < count; i++)
+        places[start[old[i].step + 1]++] = (struct place){old[i].path, (uint32_t)i};
+    memset(&record->accesses, 0, sizeof record->accesses);
+    memset(&record->programs, 0, sizeof record->programs);
+    for (size_t step = 0; step < steps; step++) {
+        struct record_step *of = &record->steps.at[step];
+        of->accesses = (uint32_t)record->accesses.len;
+        qsort(places + start[step], start[step + 1] - start[step], sizeof *places, by_path);
+        for (uint32_t i = start[step]; i < start[step + 1]; i++) {
+            const struct race_access *access = &old[places[i].at];
+            if (i > start[step] && places[i].path == places[i - 1].path) {
+                fold(&record->accesses.at[record->accesses.len - 1], access);
+                continue;
+            }
+            vec_push(&record->accesses, *access);
+            vec_push(&record->programs, old_programs[places[i].at]);
+        }
+        of->accesses_count = (uint32_t)record->accesses.len - of->accesses;
+    }
+    free(start);
+    free(places);
+    free(old);
+    free(old_programs);
+}
+
+/* A step over builds: the directory of its make and what that calls its target. */
+static char *key_of(const struct record *record, const struct record_step *step)
+{
+    uint32_t directory =
+        step->make < record->makes.len ? record->makes.at[step->make].directory : INTERN_NONE;
+    uint32_t name = step->goal != INTERN_NONE ? step->goal : step->target;
+    return mem_format("%s\n%s", record_text(record, directory), record_text(record, name));
+}
+
+static void take_over_step(struct record *record, uint32_t id, const struct record *before,
+                           const struct record_step *then)
+{
+    struct record_step *now = &record->steps.at[id];
+    now->flags |= then->flags & (RECORD_TRACED | RECORD_FLAWED | RECORD_FAILED);
+    now->wall_ns = then->wall_ns;
+    if (now->command == INTERN_NONE && then->command != INTERN_NONE)
+        now->command = intern_id(&record->texts, record_text(before, then->command));
+    if (now->file == INTERN_NONE && then->file != INTERN_NONE) {
+        now->file = intern_id(&record->texts, record_text(before, then->file));
+        now->line = then->line;
+    }
+    for (uint32_t i = 0; i < then->accesses_count; i++) {
+        struct race_access access = before->accesses.at[then->accesses + i];
+        uint32_t program = before->programs.at[then->accesses + i];
+        access.step = id;
+        access.path = intern_id(&record->texts, record_text(before, access.path));
+        vec_push(&record->accesses, access);
+        vec_push(&record->programs, program == INTERN_NONE
+                                        ? INTERN_NONE
+                                        : intern_id(&record->texts, record_text(before, program)));
+    }
+}
+
+/* What is known of steps that did not run this time. */
+static void take_over(struct record *record, const struct record *before)
+{
+    struct map keys = {0};
+    for (size_t i = 0; i < before->steps.len; i++) {
+        char *key = key_of(before, &before->steps.at[i]);
+        map_put(&keys, key, (void *)(uintptr_t)(i + 1));
+        free(key);
+    }
+    for (uint32_t i = 0; i < record->steps.len; i++) {
+        if (record->steps.at[i].flags & RECORD_RAN)
+            continue;
+        char *key = key_of(record, &record->steps.at[i]);
+        size_t found = (size_t)(uintptr_t)map_get(&keys, key);
+        free(key);
+        if (found)
+            take_over_step(record, i, before, &before->steps.at[found - 1]);
+    }
+    map_free(&keys);
+}
+
+/* Drops what cannot matter: reads outside of the tree of what nobody changed. */
+static void thin(struct record *record)
+{
+    const char *root = record_text(record, record->root);
+    size_t length = strlen(root), kept = 0;
+    bool *matters = mem_zero(intern_count(&record->texts) + 1, sizeof *matters);
+    for (size_t i = 0; i < record->accesses.len; i++)
+        if (record->accesses.at[i].kinds & CHANGES)
+            matters[record->accesses.at[i].path] = true;
+    for (size_t i = 0; i < record->accesses.len; i++) {
+        uint32_t path = record->accesses.at[i].path;
+        const char *text = record_text(record, path);
+        bool inside = strncmp(text, root, length) == 0 && (text[length] == '/' || !text[length]);
+        if (!inside && !matters[path])
+            continue;
+        record->accesses.at[kept] = record->accesses.at[i];
+        record->programs.at[kept++] = record->programs.at[i];
+    }
+    record->accesses.len = record->programs.len = kept;
+    free(matters);
+}
+
+static char *file_of(const char *state_dir)
+{
+    return path_join(state_dir, "races.zst");
+}
+
+int record_write(struct record *record, const char *state_dir, struct err *err)
+{
+    pthread_mutex_lock(&record->lock);
+    struct record *before = record_read(state_dir, NULL);
+    if (before)
+        take_over(record, before);
+    record_free(before);
+    record->wall_ns = clock_wall_ns();
+    thin(record);
+    settle(record);
+    struct str bytes = {0};
+    record_encode(record, &bytes);
+    char *path = file_of(state_dir);
+    int status = file_write(path, bytes.at, bytes.len, 0666, err);
+    free(path);
+    str_free(&bytes);
+    pthread_mutex_unlock(&record->lock);
+    return status;
+}
+
+struct record *record_read(const char *state_dir, struct err *err)
+{
+    char *path = file_of(state_dir);
+    size_t length = 0;
+    char *bytes = file_read(path, &length, NULL);
+    struct record *record = bytes ? record_decode(bytes, length) : NULL;
+    if (!bytes)
+        err_set(err, ERR_INPUT, "%s: no traced build is recorded here; build first (gantry build)",
+                path);
+    else if (!record)
+        err_set(err, ERR_INPUT, "%s is damaged; remove it and build again", path);
+    free(bytes);
+    free(path);
+    return record;
+}

@@ -1,0 +1,219 @@
+#include "race/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "trace/trace.h"
+
+const char *race_target(const struct record *record, uint32_t step)
+{
+    return step < record->steps.len ? record_text(record, record->steps.at[step].target) : "";
+}
+
+const char *race_path(const struct record *record, uint32_t path)
+{
+    const char *root = record_text(record, record->root), *text = record_text(record, path);
+    size_t length = strlen(root);
+    bool inside = strncmp(text, root, length) == 0 && text[length] == '/';
+    return inside ? text + length + 1 : text;
+}
+
+const struct race_access *race_access_of(const struct record *record, uint32_t step, uint32_t path,
+                                         const char **program)
+{
+    if (step >= record->steps.len)
+        return NULL;
+    const struct record_step *of = &record->steps.at[step];
+    uint32_t low = of->accesses, high = low + of->accesses_count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (record->accesses.at[middle].path < path)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == of->accesses + of->accesses_count || record->accesses.at[low].path != path)
+        return NULL;
+    if (program)
+        *program = record_text(record, record->programs.at[low]);
+    return &record->accesses.at[low];
+}
+
+/* ---- findings ---- */
+
+static bool is_shared_name(enum race_class class)
+{
+    return class == RACE_WRITE_WRITE || class == RACE_SCRATCH || class == RACE_DOUBLE_WORK ||
+           class == RACE_CHECK_THEN_CREATE || class == RACE_DIRECTORY;
+}
+
+/* Which of two witnesses tells more: by path, then by target, as texts. */
+static int compare_witnesses(const struct record *record, const struct race_witness *a,
+                             const struct race_witness *b)
+{
+    int by_path = strcmp(record_text(record, a->path), record_text(record, b->path));
+    if (by_path)
+        return by_path;
+    int by_first = strcmp(race_target(record, a->first), race_target(record, b->first));
+    return by_first ? by_first
+                    : strcmp(race_target(record, a->second), race_target(record, b->second));
+}
+
+static void name_finding(const struct record *record, struct report_finding *finding)
+{
+    enum race_class class = finding->class;
+    bool edge = class == RACE_MISSING_EDGE || class == RACE_OVERWRITE || class == RACE_SHADOW;
+    char *text = mem_format("%s|%s", edge ? "edge" : race_class_name(class),
+                            is_shared_name(class) ? race_path(record, finding->path)
+                                                  : race_target(record, finding->first));
+    struct hash hash = hash_bytes(text, strlen(text));
+    static const char digits[] = "0123456789abcdef";
+    for (unsigned i = 0; i < 8; i++)
+        finding->id[i] = digits[hash.low >> (4 * i) & 15];
+    free(text);
+}
+
+static void add_finding(struct race_report *report, const struct race_finding *from)
+{
+    static const enum severity severities[] = {SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTE};
+    const struct race_witness *all = report->result.witnesses.at + from->witnesses, *best = NULL;
+    for (uint32_t i = 0; i < from->witnesses_count; i++)
+        if (all[i].class == from->class &&
+            (!best || compare_witnesses(report->record, &all[i], best) < 0))
+            best = &all[i];
+    struct report_finding finding = {.class = from->class,
+                                     .severity = severities[race_class_grade(from->class)],
+                                     .first = best->first,
+                                     .second = best->second,
+                                     .path = best->path,
+                                     .witnesses = all,
+                                     .witnesses_count = from->witnesses_count};
+    name_finding(report->record, &finding);
+    vec_push(&report->findings, finding);
+}
+
+static int by_weight(const void *left, const void *right, void *data)
+{
+    const struct report_finding *a = left, *b = right;
+    const struct record *record = data;
+    if (a->severity != b->severity)
+        return a->severity > b->severity ? -1 : 1;
+    int by_target = strcmp(race_target(record, a->first), race_target(record, b->first));
+    if (by_target)
+        return by_target;
+    int by_path = strcmp(record_text(record, a->path), record_text(record, b->path));
+    return by_path ? by_path : (a->class > b->class) - (a->class < b->class);
+}
+
+void race_report_make(struct race_report *report, const struct record *record)
+{
+    *report = (struct race_report){.record = record};
+    record_input(record, &report->input);
+    if (race_detect(&report->input.input, &report->result) < 0)
+        return; /* cannot be: record_input leaves no rings */
+    for (size_t i = 0; i < report->result.findings.len; i++)
+        add_finding(report, &report->result.findings.at[i]);
+    if (report->findings.len)
+        qsort_r(report->findings.at, report->findings.len, sizeof *report->findings.at, by_weight,
+                (void *)(uintptr_t)record);
+}
+
+void race_report_free(struct race_report *report)
+{
+    record_input_free(&report->input);
+    race_result_free(&report->result);
+    vec_free(&report->findings);
+}
+
+const struct report_finding *race_report_find(const struct race_report *report, const char *id,
+                                              struct err *err)
+{
+    const struct report_finding *found = NULL;
+    for (size_t i = 0; i < report->findings.len; i++) {
+        if (!str_starts(report->findings.at[i].id, id))
+            continue;
+        if (found) {
+            err_set(err, ERR_INPUT, "%s is the beginning of several findings' ids; say more of it",
+                    id);
+            return NULL;
+        }
+        found = &report->findings.at[i];
+    }
+    if (!found)
+        err_set(err, ERR_INPUT, "there is no finding %s; gantry races list shows them", id);
+    return found;
+}
+
+/* ---- words ---- */
+
+void race_sentence(const struct race_report *report, const struct report_finding *finding,
+                   struct str *out)
+{
+    const struct record *record = report->record;
+    const char *first = race_target(record, finding->first),
+               *second = race_target(record, finding->second),
+               *path = race_path(record, finding->path);
+    switch (finding->class) {
+    case RACE_MISSING_EDGE:
+        str_addf(out, "%s reads %s, which %s makes, and nothing says that it comes after", second,
+                 path, first);
+        break;
+    case RACE_WRITE_WRITE:
+        str_addf(out, "%s and %s both write %s", first, second, path);
+        break;
+    case RACE_OVERWRITE:
+        str_addf(out, "%s changes %s in place while %s may read it", first, path, second);
+        break;
+    case RACE_SHADOW:
+        str_addf(out, "%s looked for %s in vain; %s makes it, before or after", second, path,
+                 first);
+        break;
+    case RACE_LISTING:
+        str_addf(out, "%s lists %s, in which %s makes or removes names", second, path, first);
+        break;
+    case RACE_DIRECTORY:
+        str_addf(out, "%s needs the directory %s, which only %s makes, in no declared order",
+                 second, path, first);
+        break;
+    case RACE_SCRATCH:
+        str_addf(out, "%s and %s both use the temporary name %s", first, second, path);
+        break;
+    case RACE_CHECK_THEN_CREATE:
+        str_addf(out, "%s and %s both look for %s and make it where it is absent", first, second,
+                 path);
+        break;
+    case RACE_REMOVAL:
+        str_addf(out, "%s removes %s, which %s uses", first, path, second);
+        break;
+    case RACE_DOUBLE_WORK:
+        str_addf(out, "one recipe runs for %s and again for %s, and writes %s each time", first,
+                 second, path);
+        break;
+    default:
+        break;
+    }
+}
+
+void race_access_words(const struct race_access *access, struct str *out)
+{
+    static const struct {
+        uint32_t kind;
+        const char *word;
+    } words[] = {
+        {ACCESS_CREATE, "created"},  {ACCESS_WRITE, "wrote"},   {ACCESS_REMOVE, "removed"},
+        {ACCESS_MKDIR, "made"},      {ACCESS_RMDIR, "removed"}, {ACCESS_ENSURE, "found there"},
+        {ACCESS_EXEC, "executed"},   {ACCESS_LIST, "listed"},   {ACCESS_LINK, "followed"},
+        {ACCESS_META, "touched up"},
+    };
+    size_t before = out->len;
+    uint32_t reads = access->kinds & (ACCESS_READ | ACCESS_EXEC);
+    if (reads == ACCESS_READ)
+        str_add(out, access->found ? "read" : "looked up in vain");
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (access->kinds & words[i].kind)
+            str_addf(out, "%s%s", out->len > before ? ", " : "", words[i].word);
+    if (out->len == before)
+        str_add(out, access->found ? "looked at" : "looked at, absent");
+}
