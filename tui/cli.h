@@ -29,6 +29,7 @@ struct cli {
     const char *journal; /* --journal; NULL: the tree's own place */
     char **after; /* the words after `--`, NULL-ended; NULL where there was no `--` */
     bool quiet; /* set by commands that build on the way to something else: tell only failures */
+    bool to_stderr; /* set by commands whose result is a document: lines go to standard error */
     bool want_help, want_version;
     char **words; /* the command and its words and own options, NULL-ended; cli_free frees it */
     int words_count;

@@ -17,7 +17,6 @@
 #include "tui/commands.h"
 #include "tui/image_words.h"
 
-static const char *const format_names[] = {[DISK_RAW] = "raw", [DISK_QCOW2] = "qcow2"};
 static const char *const kind_names[] = {
     [ENTRY_FILE] = "file", [ENTRY_DIRECTORY] = "directory", [ENTRY_SYMLINK] = "link"};
 
@@ -60,7 +59,7 @@ static int run_info(struct cli *cli, int argc, char **argv)
         struct str doc = {0};
         json_put_object(&doc, NULL);
         json_put_text(&doc, "path", argv[1]);
-        json_put_text(&doc, "format", format_names[info.format]);
+        json_put_text(&doc, "format", image_words_format(info.format));
         json_put_uint(&doc, "virtual_bytes", info.virtual_bytes);
         json_put_uint(&doc, "file_bytes", info.file_bytes);
         json_put_text(&doc, "args", info.cmdline);
@@ -77,19 +76,7 @@ static int run_info(struct cli *cli, int argc, char **argv)
         json_put_object_end(&doc);
         status = print_document(cli, &doc);
     } else {
-        char disk[16], file[16];
-        text_size(disk, info.virtual_bytes);
-        text_size(file, info.file_bytes);
-        printf("%s: %s, a disk of %s in a file of %s\n", argv[1], format_names[info.format], disk,
-               file);
-        for (size_t i = 0; i < info.parts.len; i++) {
-            char size[16];
-            text_size(size, info.parts.at[i].size_bytes);
-            printf("  %#12llx %8s  %-14s %s\n", (unsigned long long)info.parts.at[i].offset, size,
-                   info.parts.at[i].name, info.parts.at[i].kind);
-        }
-        if (info.cmdline)
-            printf("  args: %s\n", info.cmdline);
+        image_words_print(argv[1], &info);
     }
     image_info_free(&info);
     return status;

@@ -10,7 +10,21 @@ const struct command commands[] = {
     {"attach", cmd_attach, GROUP_LOOK, "[JOURNAL]", "follow a build that runs elsewhere", ""},
     {"build", cmd_build, GROUP_BUILD, "[TARGET...] | -- COMMAND...",
      "build what is stale; or gate a command that calls make", ""},
+    {"check", cmd_check, GROUP_IMAGE, "", "build and boot the tree's tests, and report each", ""},
+    {"clean", cmd_clean, GROUP_TREE, "[--orphans]", "remove what builds of this arch and mode made",
+     "--orphans  only what no image of the tree makes any more\n"},
+    {"compose", cmd_compose, GROUP_IMAGE, "", "build what the image wants; tell its parts", ""},
+    {"config", cmd_config, GROUP_TREE, "[NAME | set NAME=VALUE... | unset NAME...]",
+     "every value, and where it came from; or save a pick", ""},
     {"demo", cmd_demo, GROUP_TREE, "DIR", "write the bundled tree to DIR, to try things on", ""},
+    {"doctor", cmd_doctor, GROUP_TREE, "", "what works on this machine, and what to install", ""},
+    {"explain", cmd_explain, GROUP_LOOK, "TARGET", "why it would be built now, or was built last",
+     ""},
+    {"graph", cmd_graph, GROUP_LOOK, "[--format=text|dot|json|compdb] [--cone TARGET] [--path A B]",
+     "the steps, and what orders them",
+     "--format=FORMAT  text (out: in | order), dot, json, compdb (compile_commands.json)\n"
+     "--cone TARGET    only what TARGET needs\n"
+     "--path A B       a chain of prerequisites between the two\n"},
     {"help", cmd_help, GROUP_TREE, "[COMMAND]", "this overview, or a command's own page",
      "--words  only the commands and options, one a line\n"},
     {"image", cmd_image, GROUP_IMAGE,
@@ -25,6 +39,7 @@ const struct command commands[] = {
      "gantry image check IMAGE              its structure\n"
      "gantry image diff IMAGE IMAGE         what came, went and changed",
      "make, show, compare and change images; needs no tree", NULL},
+    {"log", cmd_log, GROUP_LOOK, "[TARGET]", "what a step printed when it ran last", ""},
     {"manifest", cmd_manifest, GROUP_IMAGE,
      "check [-D NAME=VALUE]... [--dir DIR]... FILE...   what is wrong in them\n"
      "gantry manifest show [-D ...] [--dir ...] FILE...   what they put in\n"
@@ -35,6 +50,13 @@ const struct command commands[] = {
      "check, show and edit manifests", NULL},
     {"replay", cmd_replay, GROUP_LOOK, "[JOURNAL]",
      "print a recorded build, the last one if none is named", ""},
+    {"run", cmd_run, GROUP_IMAGE, "[OPTIONS] [-- QEMU-OPTIONS]",
+     "build what is stale, then boot the image",
+     "--expect=TEXT    good when TEXT (PCRE2) appears, which ends the guest\n"
+     "--timeout=S      bad after S seconds\n"
+     "--memory=MIB     in place of what conf says\n"
+     "--cpus=N         in place of what conf says\n"
+     "--tcg            emulate, though KVM works\n"},
 };
 const unsigned commands_count = sizeof commands / sizeof *commands;
 

@@ -15,6 +15,27 @@
 #include "tui/cli.h"
 #include "tui/own_words.h"
 
+const char *image_words_format(enum disk_format format)
+{
+    return format == DISK_QCOW2 ? "qcow2" : "raw";
+}
+
+void image_words_print(const char *path, const struct image_info *info)
+{
+    char disk[16], file[16], size[16];
+    text_size(disk, info->virtual_bytes);
+    text_size(file, info->file_bytes);
+    printf("%s: %s, a disk of %s in a file of %s\n", path, image_words_format(info->format), disk,
+           file);
+    for (size_t i = 0; i < info->parts.len; i++) {
+        text_size(size, info->parts.at[i].size_bytes);
+        printf("  %#12llx %8s  %-14s %s\n", (unsigned long long)info->parts.at[i].offset, size,
+               info->parts.at[i].name, info->parts.at[i].kind);
+    }
+    if (info->cmdline)
+        printf("  args: %s\n", info->cmdline);
+}
+
 /* What was asked for. */
 struct pack_words {
     VEC(const char *) manifests;
@@ -120,7 +141,7 @@ static int tell(struct cli *cli, const char *output, const struct image_info *in
     struct str doc = {0};
     json_put_object(&doc, NULL);
     json_put_text(&doc, "path", output);
-    json_put_text(&doc, "format", info->format == DISK_QCOW2 ? "qcow2" : "raw");
+    json_put_text(&doc, "format", image_words_format(info->format));
     json_put_uint(&doc, "virtual_bytes", info->virtual_bytes);
     json_put_uint(&doc, "file_bytes", info->file_bytes);
     json_put_text(&doc, "args", info->cmdline);

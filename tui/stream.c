@@ -114,6 +114,8 @@ struct stream *stream_open(const struct cli *cli, struct err *err)
         return NULL;
     struct stream *stream = mem_zero(1, sizeof *stream);
     stream->out = (struct sink){.fd = STDOUT_FILENO, .name = "standard output"};
+    if (cli->to_stderr)
+        stream->out = (struct sink){.fd = STDERR_FILENO, .name = "standard error"};
     stream->err = (struct sink){.fd = STDERR_FILENO, .name = "standard error"};
     stream->json = (struct sink){.fd = json_fd, .name = cli->json_to};
     if (cli->output == OUTPUT_JSON)
@@ -152,6 +154,12 @@ void stream_put(struct stream *stream, const struct event *event)
         if (stream->json.waiting.len >= FLUSH_BYTES)
             sink_flush(&stream->json);
     }
+}
+
+void stream_interactive(struct stream *stream, bool interactive)
+{
+    if (stream->plain)
+        plain_console(stream->plain, interactive);
 }
 
 void stream_flush(struct stream *stream)

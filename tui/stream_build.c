@@ -27,12 +27,9 @@ static void print_build(struct stream *stream, struct queue *events)
     }
 }
 
-int stream_build(struct cli *cli, const struct build_options *options)
+int stream_run_build(struct stream *stream, const struct build_options *options)
 {
     struct err err = {0};
-    struct stream *stream = stream_open(cli, &err);
-    if (!stream)
-        return cli_fail(&err);
     struct queue *events = queue_new();
     struct build *build = events ? build_start(options, events, &err) : NULL;
     struct stop *stop = build ? stop_watch(stop_build, build, &err) : NULL;
@@ -45,10 +42,20 @@ int stream_build(struct cli *cli, const struct build_options *options)
         number = stop_end(stop);
     if (build)
         status = build_finish(build);
-    int written = stream_close(stream);
     if (events)
         queue_free(events, free);
     if (!build || !stop)
         return cli_fail(&err);
-    return number ? 128 + number : status ? status : written;
+    return number ? 128 + number : status;
+}
+
+int stream_build(struct cli *cli, const struct build_options *options)
+{
+    struct err err = {0};
+    struct stream *stream = stream_open(cli, &err);
+    if (!stream)
+        return cli_fail(&err);
+    int status = stream_run_build(stream, options);
+    int written = stream_close(stream);
+    return status ? status : written;
 }

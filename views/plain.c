@@ -37,6 +37,9 @@ struct plain {
     VEC(uint32_t) failed; /* step ids, in the order of their ends */
     uint64_t done, total, graph_steps;
     bool begun, complete;
+    struct sanitize console; /* of the guest's console, from its begin to its end */
+    bool console_through; /* see plain_console */
+    bool console_open; /* its last line has no end yet */
     struct str line; /* being put together */
 };
 
@@ -82,6 +85,24 @@ void plain_duration(char out[static 24], uint64_t ns)
         snprintf(out, 24, "%u:%02u", (unsigned)(s / 60), (unsigned)(s % 60));
     else
         snprintf(out, 24, "%u.%us", (unsigned)s, (unsigned)(ns / 100000000 % 10));
+}
+
+const char *plain_reason(const char *reason)
+{
+    static const struct {
+        const char *reason, *sentence;
+    } known[] = {
+        {"new", "it was never built"},
+        {"command", "its command or settings changed"},
+        {"input", "an input changed"},
+        {"header", "a header that it read changed"},
+        {"output", "its output is missing or was changed by something else"},
+        {"forced", "it is always built"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i].reason, reason) == 0)
+            return known[i].sentence;
+    return reason;
 }
 
 /* The line in `plain->line` is whole: print and forget it. */
@@ -317,10 +338,19 @@ static void on_ready(struct plain *plain, const struct event *event)
     put_line(plain, PLAIN_OUT);
 }
 
+/* What is ours starts on a line of its own. */
+static void end_console_line(struct plain *plain)
+{
+    if (plain->console_open)
+        plain->io.write(plain->io.data, PLAIN_OUT, "\n", 1);
+    plain->console_open = false;
+}
+
 static void on_message(struct plain *plain, const struct event *event)
 {
     if (plain->options.raw && event->severity != SEVERITY_ERROR)
         return;
+    end_console_line(plain);
     str_addf(&plain->line, "gantry: %s%s", event->severity == SEVERITY_WARNING ? "warning: " : "",
              event->text);
     put_line(plain, event->severity == SEVERITY_NOTE ? PLAIN_OUT : PLAIN_ERR);
@@ -416,22 +446,35 @@ static void on_build_end(struct plain *plain, const struct event *event)
     put_line(plain, PLAIN_OUT);
 }
 
+static void on_console(struct plain *plain, const char *text)
+{
+    struct str out = {0};
+    if (plain->console_through)
+        str_add(&out, text);
+    else
+        sanitize_text(&plain->console, text, strlen(text), &out);
+    if (out.len) {
+        plain->io.write(plain->io.data, PLAIN_OUT, out.at, out.len);
+        plain->console_open = out.at[out.len - 1] != '\n';
+    }
+    str_free(&out);
+}
+
 static void on_vm(struct plain *plain, const struct event *event)
 {
     char took[24];
     if (event->kind == EVENT_VM_OUTPUT) {
-        struct sanitize state = {.colors = plain->options.color};
-        struct str out = {0};
-        sanitize_text(&state, event->text, strlen(event->text), &out);
-        if (out.len)
-            plain->io.write(plain->io.data, PLAIN_OUT, out.at, out.len);
-        str_free(&out);
+        on_console(plain, event->text);
         return;
     }
+    if (event->kind == EVENT_VM_BEGIN)
+        plain->console = (struct sanitize){.colors = plain->options.color};
+    end_console_line(plain);
     if (plain->options.raw)
         return;
     if (event->kind == EVENT_VM_BEGIN) {
-        str_addf(&plain->line, "boot: %s", event->text ? event->text : "");
+        str_addf(&plain->line, "boot: %s%s", event->text ? event->text : "",
+                 plain->console_through ? "  (^] ends it)" : "");
         if (plain->options.verbose && event->argv)
             str_addf(&plain->line, "\n  $ %s", event->argv);
     } else {
@@ -439,6 +482,11 @@ static void on_vm(struct plain *plain, const struct event *event)
         str_addf(&plain->line, "boot ended: %s, %s", event->verdict ? event->verdict : "?", took);
     }
     put_line(plain, PLAIN_OUT);
+}
+
+void plain_console(struct plain *plain, bool through)
+{
+    plain->console_through = through;
 }
 
 void plain_event(struct plain *plain, const struct event *event)

@@ -37,9 +37,14 @@ struct plain;
 struct plain *plain_new(const struct plain_options *options, const struct plain_io *io);
 /* Prints what the event has to say. At build-end: the failures again, and the summary. */
 void plain_event(struct plain *plain, const struct event *event);
+/* From now on a guest's console goes through as it is: the terminal is the guest's. */
+void plain_console(struct plain *plain, bool through);
 void plain_free(struct plain *plain);
 
 /* "3:12", "1:02:03", "4.2s": for people. */
 void plain_duration(char out[static 24], uint64_t ns);
+
+/* Why a step is stale, in words: of step-ready's reason. */
+const char *plain_reason(const char *reason);
 
 #endif

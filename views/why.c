@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "views/build_view.h"
+#include "views/plain.h"
 #include "views/views.h"
 
 struct why_view {
@@ -36,31 +37,12 @@ static void line(struct why_view *why, const char *label, const char *text)
         vec_push(&why->lines, mem_format("%-9s %s", label, text));
 }
 
-/* The reason in a sentence: engine's words are of run's planning. */
-static const char *reason_sentence(const char *reason)
-{
-    static const struct {
-        const char *reason, *sentence;
-    } known[] = {
-        {"new", "it was never built"},
-        {"command", "its command or settings changed"},
-        {"input", "an input changed"},
-        {"header", "a header that it read changed"},
-        {"output", "its output is missing or was changed by something else"},
-        {"forced", "it is always built"},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(known[i].reason, reason) == 0)
-            return known[i].sentence;
-    return reason;
-}
-
 static void reason_lines(struct why_view *why, const struct model *model,
                          const struct model_step *step)
 {
     const char *reason = model_text(model, step->reason);
     if (*reason)
-        line(why, "why", reason_sentence(reason));
+        line(why, "why", plain_reason(reason));
     else if (step->state == STEP_STATE_FRESH)
         line(why, "why", "nothing that it depends on changed: it is not built");
     else if (step->state == STEP_STATE_WAITING)

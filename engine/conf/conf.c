@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -278,7 +279,8 @@ static int load(struct conf *conf, const struct assignment *overrides, size_t co
                 struct err *err)
 {
     struct str arch = {0}, mode = {0}, out = {0};
-    enum described described = select_described(conf->root);
+    bool stock = strcmp(conf->root, CONF_STOCK) == 0;
+    enum described described = stock ? DESCRIBED_CONF : select_described(conf->root);
 
     conf_note_file(conf, "module.mk");
     conf_note_file(conf, "conf");
@@ -307,7 +309,7 @@ struct conf *conf_load(const char *root, const struct assignment *overrides, siz
 {
     struct conf *conf = mem_zero(1, sizeof *conf);
 
-    conf->root = mem_copy(root);
+    conf->root = mem_copy(root ? root : CONF_STOCK);
     conf->budget = BUDGET;
     if (load(conf, overrides, count, err) != 0) {
         conf_free(conf);

@@ -50,6 +50,7 @@ struct conf_value {
  * that lists those which exist and the nearest spelling; so is a syntax error (file:line).
  * The environment (ARCH mode image CROSS_PREFIX HOST_CC fs cmdline) and the saved selection are
  * read here; `overrides` are those of command line and screen.
+ * A NULL root is no tree at all: the stock arch and mode files alone.
  */
 struct conf *conf_load(const char *root, const struct assignment *overrides, size_t count,
                        struct err *err);
@@ -91,6 +92,9 @@ void origin_text(const struct origin *origin, struct str *out);
 const str_list *conf_warnings(const struct conf *conf);
 /* Every file that was read, and looked for in vain, for state: loading again is needed on change. */
 const str_list *conf_files(const struct conf *conf);
+
+/* Stands for a tree that has no files. */
+#define CONF_STOCK "/dev/null"
 
 /* What a tree offers, sorted: names of conf/<arch>.mk, modes, images (with their summaries). */
 enum choice_kind { CHOICE_ARCH, CHOICE_MODE, CHOICE_IMAGE };

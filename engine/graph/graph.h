@@ -118,8 +118,9 @@ const file_id *graph_outputs(const struct graph *graph, step_id step, uint32_t *
 /* The steps that have the file as a prerequisite (any kind); after graph_finish. */
 const step_id *graph_uses(const struct graph *graph, file_id file, uint32_t *count);
 
-/* Export: the steps that `cone` needs (FILE_NONE: all), as Graphviz, JSON or compile_commands. */
-enum graph_format { GRAPH_DOT, GRAPH_JSON, GRAPH_COMPDB };
+/* Export: the steps that `cone` needs (FILE_NONE: all), as lines "outputs: inputs | order", as
+ * Graphviz, JSON or compile_commands. */
+enum graph_format { GRAPH_TEXT, GRAPH_DOT, GRAPH_JSON, GRAPH_COMPDB };
 void graph_export(const struct graph *graph, const char *root, enum graph_format format,
                   file_id cone, struct str *out);
 /* A chain of prerequisites from one file to another, appended to `path`; -1 where there is none. */

@@ -75,6 +75,31 @@ static void mark_cone(const struct graph *graph, file_id goal, uint8_t *in_cone)
     vec_free(&stack);
 }
 
+static void add_words(const struct graph *graph, struct str *out, const file_id *ids,
+                      uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        str_add_char(out, ' ');
+        text_shell_quote(out, graph_path(graph, ids[i]));
+    }
+}
+
+static void add_text_step(const struct graph *graph, step_id id, struct str *out)
+{
+    const struct step *step = &graph->steps.at[id];
+    for (uint32_t i = 0; i < step->outputs_count; i++) {
+        if (i)
+            str_add_char(out, ' ');
+        text_shell_quote(out, graph_path(graph, graph->links.at[step->outputs + i]));
+    }
+    str_add_char(out, ':');
+    add_words(graph, out, graph->links.at + step->inputs, step->inputs_count);
+    if (step->order_count)
+        str_add(out, " |");
+    add_words(graph, out, graph->links.at + step->order, step->order_count);
+    str_add_char(out, '\n');
+}
+
 static void add_dot_name(struct str *out, const char *name)
 {
     str_add_char(out, '"');
@@ -172,7 +197,7 @@ void graph_export(const struct graph *graph, const char *root, enum graph_format
         json_put_object(out, NULL);
         json_put_text(out, "tree", root);
         json_put_array(out, "steps");
-    } else {
+    } else if (format == GRAPH_COMPDB) {
         json_put_array(out, NULL);
     }
     for (step_id step = 0; step < graph->steps.len; step++) {
@@ -180,6 +205,8 @@ void graph_export(const struct graph *graph, const char *root, enum graph_format
             continue;
         if (format == GRAPH_DOT)
             add_dot_edges(graph, step, out);
+        else if (format == GRAPH_TEXT)
+            add_text_step(graph, step, out);
         else if (format == GRAPH_JSON)
             add_json_step(graph, step, out);
         else
@@ -187,7 +214,7 @@ void graph_export(const struct graph *graph, const char *root, enum graph_format
     }
     if (format == GRAPH_DOT) {
         str_add(out, "}\n");
-    } else {
+    } else if (format != GRAPH_TEXT) {
         json_put_array_end(out);
         if (format == GRAPH_JSON)
             json_put_object_end(out);

@@ -215,6 +215,19 @@ int vm_spec_fill(struct vm_spec *spec, const struct vm_options *options, struct 
     return 0;
 }
 
+enum vm_kvm vm_kvm(struct conf *conf)
+{
+    struct vm_spec spec = {0};
+    enum vm_kvm answer = VM_KVM_FOREIGN;
+    add_words(&spec.with_kvm, get_or(conf, "qemu-kvm", "-accel kvm"), NULL, NULL);
+    if (fill_probe(&spec, conf, NULL) == 0 && spec.probe)
+        answer = access("/dev/kvm", R_OK | W_OK) < 0 ? VM_KVM_NO_DEVICE
+                 : vm_kvm_works(spec.probe)          ? VM_KVM_WORKS
+                                                     : VM_KVM_FAILS;
+    vm_spec_free(&spec);
+    return answer;
+}
+
 struct vm *vm_start(const struct vm_options *options, struct queue *events, struct err *err)
 {
     struct vm_spec spec = {0};

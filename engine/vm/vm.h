@@ -52,6 +52,16 @@ int vm_finish(struct vm *vm);
  * NULL where conf names none. */
 char *vm_image_path(const char *root, struct conf *conf);
 
+/* Whether guests of a configuration run under KVM here, told by running one (two seconds at most; the
+ * answer is kept until the machine boots again). */
+enum vm_kvm {
+    VM_KVM_FOREIGN, /* no: conf names no machine of this kind, or no guest to try */
+    VM_KVM_NO_DEVICE,
+    VM_KVM_FAILS,
+    VM_KVM_WORKS,
+};
+enum vm_kvm vm_kvm(struct conf *conf);
+
 /* Whether a run holds an image, by its path. *holder is its pid, 0 where that is not to be known. */
 bool vm_image_held(const char *path, pid_t *holder);
 

@@ -1,0 +1,145 @@
+/* `gantry compose` builds what the image wants and tells what it is made of, `gantry run` boots it
+ * as well. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "image/image.h"
+#include "tui/commands.h"
+#include "tui/image_words.h"
+#include "tui/native.h"
+#include "tui/own_words.h"
+#include "tui/stream.h"
+
+/* The parts as events, for --json; and for people. */
+static int tell_image(const struct cli *cli, struct stream *stream, const char *path,
+                      struct err *err)
+{
+    struct image_info info = {0};
+    int status = image_info(path, &info, err);
+    for (size_t i = 0; status == 0 && i < info.parts.len; i++)
+        stream_put(stream, &(struct event){.kind = EVENT_COMPOSE,
+                                           .part = info.parts.at[i].name,
+                                           .bytes = info.parts.at[i].size_bytes});
+    if (status == 0)
+        stream_put(stream, &(struct event){
+                               .kind = EVENT_COMPOSE, .part = path, .bytes = info.virtual_bytes});
+    stream_flush(stream);
+    if (status == 0 && cli->output != OUTPUT_JSON && cli->output != OUTPUT_RAW)
+        image_words_print(path, &info);
+    image_info_free(&info);
+    return status;
+}
+
+static int compose(struct cli *cli, struct native_tree *tree, struct stream *stream)
+{
+    struct err err = {0};
+    struct build_options options = native_build_options(tree, cli);
+    int status = stream_run_build(stream, &options);
+    if (status || cli->dry_run)
+        return status;
+    char *path = vm_image_path(tree->root, tree->conf), *here = path_absolute(".");
+    if (path) { /* as it is seen from here */
+        char *seen = path_relative(path, here);
+        free(path);
+        path = seen;
+    }
+    free(here);
+    if (!path)
+        err_set(&err, ERR_INPUT, "image %s names no boot-image; add `boot-image = FILE` to it",
+                conf_get(tree->conf, "image"));
+    if (!path || tell_image(cli, stream, path, &err) < 0)
+        status = cli_fail(&err);
+    free(path);
+    return status;
+}
+
+int cmd_compose(struct cli *cli, int argc, char **argv)
+{
+    struct err err = {0};
+    struct native_tree tree = {0};
+    if (argc > 1)
+        return cli_usage("%s: compose takes no targets; the image is picked by image=NAME",
+                         argv[1]);
+    struct stream *stream = native_open(&tree, cli, &err) < 0 ? NULL : stream_open(cli, &err);
+    int status = stream ? compose(cli, &tree, stream) : cli_fail(&err);
+    int written = stream ? stream_close(stream) : 0;
+    native_close(&tree);
+    return status ? status : written;
+}
+
+/* A count from 1 to `most`, from an option's value. */
+static int read_number(const char *option, const char *value, unsigned most, unsigned *number,
+                       struct err *err)
+{
+    char *end;
+    unsigned long n = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end || n < 1 || n > most)
+        return err_set(err, ERR_INPUT, "%s=%s: a number from 1 to %u is wanted", option, value,
+                       most);
+    *number = (unsigned)n;
+    return 0;
+}
+
+/* The words of `run`. */
+static int read_words(struct vm_options *options, int argc, char **argv, struct err *err)
+{
+    struct own_words words = {argc, argv, 1};
+    const struct {
+        const char *name;
+        unsigned *number;
+        unsigned most;
+    } numbers[] = {{"--timeout", &options->timeout_s, 1000000},
+                   {"--memory", &options->memory_mib, 1 << 24},
+                   {"--cpus", &options->processors, 4096}};
+    while (words.next < argc) {
+        const char *word = argv[words.next], *value;
+        int taken = own_option(&words, "--expect", &options->expect, err);
+        for (unsigned i = 0; i < sizeof numbers / sizeof *numbers && !taken; i++) {
+            taken = own_option(&words, numbers[i].name, &value, err);
+            if (taken > 0 &&
+                read_number(numbers[i].name, value, numbers[i].most, numbers[i].number, err) < 0)
+                return -1;
+        }
+        if (taken < 0)
+            return -1;
+        if (!taken && strcmp(word, "--tcg") != 0)
+            return err_set(err, ERR_INPUT,
+                           "%s: run takes options only; the image is picked by image=NAME, and "
+                           "QEMU's own options stand after --",
+                           word);
+        if (!taken) {
+            options->tcg = true;
+            words.next++;
+        }
+    }
+    return 0;
+}
+
+static int run(struct cli *cli, struct native_tree *tree, struct vm_options *vm)
+{
+    struct err err = {0};
+    struct stream *stream = stream_open(cli, &err);
+    if (!stream)
+        return cli_fail(&err);
+    struct build_options options = native_build_options(tree, cli);
+    int status = stream_run_build(stream, &options);
+    if (!status && !cli->dry_run)
+        status = stream_boot(stream, vm, NULL, NULL);
+    int written = stream_close(stream);
+    return status ? status : written;
+}
+
+int cmd_run(struct cli *cli, int argc, char **argv)
+{
+    struct err err = {0};
+    struct native_tree tree = {0};
+    struct vm_options vm = {.extra = (const char *const *)cli->after};
+    bool ready = read_words(&vm, argc, argv, &err) == 0 && native_open(&tree, cli, &err) == 0;
+    vm.root = tree.root;
+    vm.conf = tree.conf;
+    int status = ready ? run(cli, &tree, &vm) : cli_fail(&err);
+    native_close(&tree);
+    return status;
+}

@@ -1,0 +1,124 @@
+/* `gantry graph`: the steps of a tree and what orders them, for people and for other programs. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/str.h"
+#include "tui/commands.h"
+#include "tui/native.h"
+#include "tui/own_words.h"
+
+/* What was asked for. */
+struct wanted {
+    enum graph_format format;
+    const char *cone, *from, *to;
+};
+
+static bool json(const struct cli *cli)
+{
+    return cli->output == OUTPUT_JSON || cli->json_to;
+}
+
+static int read_format(const char *value, enum graph_format *format, struct err *err)
+{
+    static const char *const names[] = {[GRAPH_TEXT] = "text",
+                                        [GRAPH_DOT] = "dot",
+                                        [GRAPH_JSON] = "json",
+                                        [GRAPH_COMPDB] = "compdb"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(value, names[i]) == 0) {
+            *format = (enum graph_format)i;
+            return 0;
+        }
+    return err_set(err, ERR_INPUT, "--format=%s: there are text, dot, json, compdb", value);
+}
+
+static int read_words(struct wanted *wanted, int argc, char **argv, struct err *err)
+{
+    struct own_words words = {argc, argv, 1};
+    while (words.next < argc) {
+        const char *value;
+        int taken = own_option(&words, "--cone", &wanted->cone, err);
+        if (!taken && (taken = own_option(&words, "--format", &value, err)) > 0 &&
+            read_format(value, &wanted->format, err) < 0)
+            return -1;
+        if (!taken && (taken = own_option(&words, "--path", &wanted->from, err)) > 0) {
+            if (words.next == argc)
+                return err_set(err, ERR_INPUT, "--path wants two targets: --path FROM TO");
+            wanted->to = argv[words.next++];
+        }
+        if (taken < 0)
+            return -1;
+        if (!taken)
+            return err_set(err, ERR_INPUT, "%s: graph takes options only (gantry help graph)",
+                           argv[words.next]);
+    }
+    return 0;
+}
+
+/* A chain of prerequisites, each line needed by the one above. Tried both ways round. */
+static int show_path(struct cli *cli, struct native_tree *tree, const struct wanted *wanted,
+                     struct err *err)
+{
+    file_id from, to, *path = NULL;
+    uint32_t count = 0;
+    if (native_target(tree, wanted->from, &from, err) < 0 ||
+        native_target(tree, wanted->to, &to, err) < 0)
+        return -1;
+    if (graph_find_path(&tree->graph, from, to, &path, &count) < 0 &&
+        graph_find_path(&tree->graph, to, from, &path, &count) < 0)
+        return err_set(err, ERR_FAILED, "neither of %s and %s needs the other",
+                       graph_path(&tree->graph, from), graph_path(&tree->graph, to));
+    struct str doc = {0};
+    int status = 0;
+    if (json(cli)) {
+        json_put_array(&doc, NULL);
+        for (uint32_t i = 0; i < count; i++)
+            json_put_text(&doc, NULL, graph_path(&tree->graph, path[i]));
+        json_put_array_end(&doc);
+        status = cli_print_json(cli, str_text(&doc));
+    }
+    for (uint32_t i = 0; !json(cli) && i < count; i++)
+        printf("%s%s\n", i ? "needs " : "", graph_path(&tree->graph, path[i]));
+    str_free(&doc);
+    free(path);
+    return status;
+}
+
+static int show_graph(struct cli *cli, struct native_tree *tree, const struct wanted *wanted,
+                      struct err *err)
+{
+    file_id cone = FILE_NONE;
+    if (wanted->cone && native_target(tree, wanted->cone, &cone, err) < 0)
+        return -1;
+    struct str out = {0};
+    enum graph_format format = json(cli) && !wanted->format ? GRAPH_JSON : wanted->format;
+    graph_export(&tree->graph, tree->root, format, cone, &out);
+    if (format != GRAPH_JSON && format != GRAPH_COMPDB) {
+        fputs(str_text(&out), stdout);
+        str_free(&out);
+        return 0;
+    }
+    str_cut(&out, out.len - 1); /* its newline, which printing adds */
+    int status = cli_print_json(cli, str_text(&out));
+    str_free(&out);
+    return status;
+}
+
+int cmd_graph(struct cli *cli, int argc, char **argv)
+{
+    struct err err = {0};
+    struct native_tree tree = {0};
+    struct wanted wanted = {0};
+    int status = read_words(&wanted, argc, argv, &err);
+    if (status == 0)
+        status = native_open(&tree, cli, &err);
+    if (status == 0)
+        status = native_load_graph(&tree, &err);
+    if (status == 0)
+        status = wanted.from ? show_path(cli, &tree, &wanted, &err)
+                             : show_graph(cli, &tree, &wanted, &err);
+    native_close(&tree);
+    return status < 0 ? cli_fail(&err) : status;
+}
