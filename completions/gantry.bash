@@ -46,9 +46,7 @@ _gantry_names() {
 
 # The arches of a tree: what conf/ holds besides base and the modes.
 _gantry_arches() {
-    local names
-    names=$(_gantry_names "$1"/conf/*.mk | grep -vxE 'base|release|debug')
-    echo "${names:-x64 aarch64}"
+    _gantry_names "$1"/conf/*.mk | grep -vxE 'base|release|debug'
 }
 
 complete -F _gantry gantry

@@ -3,7 +3,8 @@
 #   unit|asan|tsan:tests/x/y_test   a cmocka program of that variant
 #   fuzz:tests/fuzz/x_fuzz          for FUZZ_SECONDS, from its seeds
 #   e2e:NAME                        tests/e2e/NAME.sh
-#   lint:format|man|words           the sources, the man pages, help against man and completions
+#   lint:format|man|words|arch      the sources, the man pages, help against man and completions,
+#                                   names of arches where none may be known
 # Each check's output is kept in out/check/; what failed is printed. The last line is
 # "N passed, N failed"; the exit status is 1 where anything failed.
 set -u
@@ -39,6 +40,20 @@ lint_words() {
     done <"$results/words" >"$results/words.bad"
     cat "$results/words.bad"
     [ ! -s "$results/words.bad" ] && [ -s "$results/words" ]
+}
+
+# An arch is conf/<arch>.mk and arch/<arch>/ of its tree; nothing else knows one by name. Comments
+# may, and these, which speak of the machine that Gantry itself runs on, not of a target: the gate and
+# the tracer (system calls have numbers). ARCH=aarch64 in the help is an example.
+lint_arch() {
+    names='(^|[^[:alnum:]])(x64|x86([-_]64)?|i386|amd64|aarch64|arm64|riscv(64)?|ppc64|s390x)([^[:alnum:]]|$)'
+    # Comments go, as does the second half of an escape like "\x64".
+    found=$(git grep -nE "$names" -- engine tui views completions tests/demo ':!tests/demo/arch' \
+        ':!tests/demo/README.md' ':!engine/load/gate.c' ':!engine/load/hook.c' ':!engine/trace' |
+        sed -E 's,/\*.*,,; s,//.*,,; s,^([^:]*:[0-9]+:) *\*.*,\1,; s,^([^:]*:[0-9]+:) *# .*,\1,
+            s,\\x[0-9a-f]{2},,g; s/ARCH=aarch64 image=uush//' |
+        grep -E "^[^:]*:[0-9]+:.*$names")
+    [ -z "$found" ] || { echo "arches are known by name:" && echo "$found" && return 1; }
 }
 
 run_check() {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/path.h"
 #include "image/image.h"
@@ -17,7 +18,12 @@ static int tell_image(const struct cli *cli, struct stream *stream, const char *
                       struct err *err)
 {
     struct image_info info = {0};
-    int status = image_info(path, &info, err);
+    struct stat st;
+    int status = stat(path, &st) < 0 ? err_errno(err, "%s", path) : image_info(path, &info, err);
+    if (status < 0 && err->kind == ERR_INPUT) { /* of a kind that only its arch knows: its size */
+        info.virtual_bytes = info.file_bytes = (uint64_t)st.st_size;
+        status = 0;
+    }
     for (size_t i = 0; status == 0 && i < info.parts.len; i++)
         stream_put(stream, &(struct event){.kind = EVENT_COMPOSE,
                                            .part = info.parts.at[i].name,
@@ -83,7 +89,8 @@ static int read_number(const char *option, const char *value, unsigned most, uns
 }
 
 /* The words of `run`. */
-static int read_words(struct vm_options *options, int argc, char **argv, struct err *err)
+static int read_words(struct vm_options *options, bool *as_is, int argc, char **argv,
+                      struct err *err)
 {
     struct own_words words = {argc, argv, 1};
     const struct {
@@ -104,27 +111,30 @@ static int read_words(struct vm_options *options, int argc, char **argv, struct 
         }
         if (taken < 0)
             return -1;
-        if (!taken && strcmp(word, "--tcg") != 0)
+        if (taken)
+            continue;
+        if (strcmp(word, "--tcg") == 0)
+            options->tcg = true;
+        else if (strcmp(word, "--as-is") == 0)
+            *as_is = true;
+        else
             return err_set(err, ERR_INPUT,
                            "%s: run takes options only; the image is picked by image=NAME, and "
                            "QEMU's own options stand after --",
                            word);
-        if (!taken) {
-            options->tcg = true;
-            words.next++;
-        }
+        words.next++;
     }
     return 0;
 }
 
-static int run(struct cli *cli, struct native_tree *tree, struct vm_options *vm)
+static int run(struct cli *cli, struct native_tree *tree, struct vm_options *vm, bool as_is)
 {
     struct err err = {0};
     struct stream *stream = stream_open(cli, &err);
     if (!stream)
         return cli_fail(&err);
     struct build_options options = native_build_options(tree, cli);
-    int status = stream_run_build(stream, &options);
+    int status = as_is ? 0 : stream_run_build(stream, &options);
     if (!status && !cli->dry_run)
         status = stream_boot(stream, vm, NULL, NULL);
     int written = stream_close(stream);
@@ -136,10 +146,12 @@ int cmd_run(struct cli *cli, int argc, char **argv)
     struct err err = {0};
     struct native_tree tree = {0};
     struct vm_options vm = {.extra = (const char *const *)cli->after};
-    bool ready = read_words(&vm, argc, argv, &err) == 0 && native_open(&tree, cli, &err) == 0;
+    bool as_is = false;
+    bool ready =
+        read_words(&vm, &as_is, argc, argv, &err) == 0 && native_open(&tree, cli, &err) == 0;
     vm.root = tree.root;
     vm.conf = tree.conf;
-    int status = ready ? run(cli, &tree, &vm) : cli_fail(&err);
+    int status = ready ? run(cli, &tree, &vm, as_is) : cli_fail(&err);
     native_close(&tree);
     return status;
 }

@@ -52,6 +52,7 @@ const struct command commands[] = {
      "print a recorded build, the last one if none is named", ""},
     {"run", cmd_run, GROUP_IMAGE, "[OPTIONS] [-- QEMU-OPTIONS]",
      "build what is stale, then boot the image",
+     "--as-is          boot what was composed last; build nothing\n"
      "--expect=TEXT    good when TEXT (PCRE2) appears, which ends the guest\n"
      "--timeout=S      bad after S seconds\n"
      "--memory=MIB     in place of what conf says\n"

@@ -10,14 +10,24 @@
 #include "image/image.h"
 #include "image/read_disk.h"
 
-enum { SECTOR = 512, ROOM = 63 * SECTOR };
+enum { SECTOR = 512, ROOM = 63 * SECTOR, LOADER_AT = 0x10000 };
 
 /* Whether sector 0 is one that a loader with arguments starts with: a boot sector or a partition
- * table (55AA), or the header of a Linux Image for 64-bit ARM, with or without its magic. */
-static bool takes_arguments(const unsigned char *sector)
+ * table (55AA), the header of a Linux Image for 64-bit ARM, with or without its magic, or, whatever
+ * an arch's own first stage looks like, code with the loader's ELF file at 64 KiB. */
+static bool takes_arguments(struct disk_file *disk, const unsigned char *sector)
 {
-    return (sector[510] == 0x55 && sector[511] == 0xAA) || memcmp(sector + 56, "ARM\x64", 4) == 0 ||
-           get_le(sector + 8, 8) == 0x80000;
+    unsigned char magic[4] = {0};
+    if ((sector[510] == 0x55 && sector[511] == 0xAA) || memcmp(sector + 56, "ARM\x64", 4) == 0 ||
+        get_le(sector + 8, 8) == 0x80000)
+        return true;
+    return disk->virtual_bytes >= LOADER_AT + sizeof magic &&
+           disk_read(disk, LOADER_AT, magic, sizeof magic, NULL) == 0 &&
+           memcmp(magic,
+                  "\x7f"
+                  "ELF",
+                  4) == 0 &&
+           memcmp(sector, magic, 4) != 0;
 }
 
 /* The string that is there, new, and the bytes that may be written. */
@@ -25,10 +35,10 @@ static char *read_arguments(struct disk_file *disk, size_t *room, struct err *er
 {
     unsigned char sector[SECTOR];
     if (disk->virtual_bytes <= IMAGE_CMDLINE_AT || disk_read(disk, 0, sector, SECTOR, err) < 0 ||
-        !takes_arguments(sector)) {
+        !takes_arguments(disk, sector)) {
         err_set(err, ERR_INPUT,
                 "%s is no disk that takes boot arguments: sector 0 is neither a "
-                "boot sector nor an Image header",
+                "boot sector nor an Image header, and no loader is at 64 KiB",
                 disk->path);
         return NULL;
     }

@@ -112,12 +112,14 @@ int image_parts(struct disk_file *disk, struct part_list *list, struct err *err)
         add_part(list, "program", "elf", 0, elf);
         return 0;
     }
-    if (!table && !arm)
+    /* Whatever an arch's own first stage looks like: the loader is where loaders are. */
+    uint64_t loader = elf_size(disk, LOADER_AT);
+    if (!table && !arm && !loader)
         return err_set(err, ERR_INPUT, "%s is no image that is known here", disk->path);
     bool code = get_le(sector, 8) != 0;
-    add_part(list, arm ? "image header" : "boot sector", code ? "code" : "table", 0, SECTOR_BYTES);
+    add_part(list, !table ? "image header" : "boot sector", code ? "code" : "table", 0,
+             SECTOR_BYTES);
     add_cmdline(disk, list);
-    uint64_t loader = elf_size(disk, LOADER_AT);
     if (loader)
         add_part(list, "loader", "elf", LOADER_AT, loader);
     if (table)

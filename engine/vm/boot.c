@@ -161,10 +161,13 @@ static int fill_disks(struct vm_spec *spec, const struct vm_options *options, st
     if (access(spec->image, R_OK) < 0)
         return err_set(err, ERR_INPUT, "%s: %s; `gantry compose` makes it", spec->image,
                        strerror(errno));
+    bool is_kernel = boots_by_kernel(conf);
     spec->arguments = image_args(spec->image, err);
+    /* A kernel that QEMU loads need not carry arguments: then they are the conf's. */
+    if (!spec->arguments && is_kernel && (!err || err->kind == ERR_INPUT))
+        spec->arguments = mem_copy(conf_cmdline(conf));
     if (!spec->arguments)
         return -1;
-    bool is_kernel = boots_by_kernel(conf);
     char *loader = output_path(options->root, conf, "loader.img");
     if (is_kernel) {
         add(&spec->argv, "-kernel");
