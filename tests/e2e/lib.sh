@@ -24,8 +24,8 @@ say() {
 
 fail() {
     printf 'FAILED: %s\n' "$*"
-    [ -f "$WORK/out" ] && sed 's/^/  out| /' "$WORK/out" | tail -30
-    [ -f "$WORK/err" ] && sed 's/^/  err| /' "$WORK/err" | tail -30
+    [ -f "$WORK/out" ] && sed 's/^/  out| /' "$WORK/out" | cut -c 1-400 | tail -30
+    [ -f "$WORK/err" ] && sed 's/^/  err| /' "$WORK/err" | cut -c 1-400 | tail -30
     if tmux -L "$TMUX_SOCKET" has-session 2>/dev/null; then
         echo "  screen:"
         screen | sed 's/^/  |/'
@@ -87,6 +87,22 @@ build_runs() {
     shift
     ok "$GANTRY" build --json "$@"
     [ "$(steps_run)" = "$wanted" ] || fail "ran $(steps_run) steps, not $wanted: build $*"
+}
+
+# as_nobody COMMAND...: without any privilege. Where the tests have none, as they are. What is run must
+# be readable by everybody: see let_nobody.
+as_nobody() {
+    if [ "$(id -u)" = 0 ]; then
+        setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --inh-caps=-all "$@"
+    else
+        "$@"
+    fi
+}
+# let_nobody DIR...: nobody may read the program under test, and owns these.
+let_nobody() {
+    chmod 755 "$WORK"
+    install -m 755 "$GANTRY" "$WORK/gantry"
+    [ "$(id -u)" != 0 ] || chown -R 65534:65534 "$@"
 }
 
 # --- a screen ---
