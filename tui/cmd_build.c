@@ -1,8 +1,11 @@
 /* `gantry build [TARGET...]` builds a tree that describes itself; `gantry build -- COMMAND...` runs
  * any command that calls make inside, each recipe on a lane. */
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/path.h"
+#include "base/str.h"
 #include "load/load.h"
 #include "tui/cli.h"
 #include "tui/commands.h"
@@ -26,6 +29,30 @@ static int find_root(const struct cli *cli, char **root, struct err *err)
             *root, kind == TREE_NINJA ? "ninja" : "make");
     free(*root);
     return -1;
+}
+
+/* `make` itself says how many jobs it has, in its own words. */
+static bool asks_for_jobs(char **words)
+{
+    for (; words && *words; words++)
+        if (str_starts(*words, "-j") || str_starts(*words, "--jobs"))
+            return true;
+    return false;
+}
+
+/* Raw output is make's own. Where one recipe runs at a time, or where the command itself says how
+ * many do, it is left alone: order, terminal and all. Otherwise it is ordered by step, and still
+ * comes out where it would have. */
+static enum capture capture_of(const struct cli *cli)
+{
+    struct stat out, err;
+    if (!cli->after || cli->output != OUTPUT_RAW)
+        return CAPTURE_TOGETHER;
+    if (cli->lanes <= 1 || asks_for_jobs(cli->after))
+        return CAPTURE_NOTHING;
+    bool same = fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 &&
+                out.st_dev == err.st_dev && out.st_ino == err.st_ino;
+    return same ? CAPTURE_TOGETHER : CAPTURE_APART;
 }
 
 int cmd_build(struct cli *cli, int argc, char **argv)
@@ -53,6 +80,7 @@ int cmd_build(struct cli *cli, int argc, char **argv)
         .dry_run = cli->dry_run,
         .untraced = cli->untraced,
         .journal = cli->journal,
+        .capture = capture_of(cli),
     };
     int status = stream_build(cli, &options);
     free(directory);

@@ -17,7 +17,7 @@ static const char common_text[] =
     "Options of every command, anywhere before --:\n"
     "  NAME=VALUE         ARCH mode image CROSS_PREFIX HOST_CC fs cmdline, conf names\n"
     "  -C DIR             as if started in DIR\n"
-    "  -j N               N lanes; -j alone, and without it: one a processor\n"
+    "  -j N               N lanes; without N or -j: one a processor\n"
     "  -k                 keep going after a failure\n"
     "  -n                 only tell what would be done\n"
     "  -l LOAD            start nothing while the load is above LOAD\n"

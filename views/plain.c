@@ -28,6 +28,7 @@ struct plain_step {
     char *cause; /* its first error diagnostic, "file:line: text" */
     VEC(struct range) ranges;
     bool counted; /* in plain->total */
+    bool ended;
 };
 
 struct plain {
@@ -227,6 +228,14 @@ static void on_output(struct plain *plain, const struct event *event)
         return;
     }
     struct plain_step *step = step_of(plain, event->step);
+    /* As make prints it: what makes run inside of a step is not kept for its end. And what comes
+     * after the end has nothing to wait for. */
+    if (step->ended || (plain->options.raw && event->state)) {
+        struct sanitize state = {.colors = plain->options.color};
+        print_range(plain, &range, &state);
+        free(range.path);
+        return;
+    }
     struct range *last = step->ranges.len ? &step->ranges.at[step->ranges.len - 1] : NULL;
     if (last && strcmp(last->path, range.path) == 0 && last->err == err &&
         last->offset + last->length == range.offset) {
@@ -307,6 +316,7 @@ static void on_end(struct plain *plain, const struct event *event)
     keep(&step->target, event->target);
     count_step(plain, step);
     plain->done++;
+    step->ended = true;
     bool failed = event->outcome == OUTCOME_FAILED;
     if (failed || !plain->options.quiet) {
         if (!plain->options.raw)

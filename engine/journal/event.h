@@ -25,9 +25,10 @@ enum event_kind {
     EVENT_STEP_ADD, /* step target rule forecast */
     EVENT_STEP_READY, /* step target rule why{reason path was now} */
     EVENT_STEP_BEGIN, /* step target lane host expect_ns text(command) */
-    EVENT_STEP_OUTPUT, /* step stream path(log file) offset length: read the text from the log */
+    EVENT_STEP_OUTPUT, /* step stream path(log file) offset length: read the text from the log;
+                        state "recursive": of a step in which a make runs, whose own steps speak */
     EVENT_STEP_END, /* step target outcome exit signal wall_ns cpu_ns rss_kib accesses traced */
-    EVENT_SHELL_CALL, /* make line command wall_ns */
+    EVENT_SHELL_CALL, /* make(its directory) path(makefile) line command wall_ns */
     EVENT_FINDING, /* id class severity path first first_target second second_target witnesses
                     verdict text(a sentence): a race, or what was found out about one */
     EVENT_LANE, /* lane state step cpu rss_kib idle_why */

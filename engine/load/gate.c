@@ -187,8 +187,8 @@ static void complain(const char *path, long error)
 struct place {
     const char *socket;
     size_t socket_length;
-    char *file; /* in the environment: DEV and INO stand there */
-    uint64_t dev, ino;
+    char *files; /* in the environment: DEV and INO of both files stand there */
+    uint64_t dev[2], ino[2]; /* of what standard output and error were given as */
     const char *dir;
 };
 
@@ -203,13 +203,15 @@ static bool read_place(struct place *place, char **env)
     place->socket_length = (size_t)(text - place->socket);
     if (!*text++)
         return false;
-    place->file = (char *)(uintptr_t)text;
-    place->dev = number_of(&text, 16);
-    if (*text++ != ':')
-        return false;
-    place->ino = number_of(&text, 16);
-    if (*text++ != ':')
-        return false;
+    place->files = (char *)(uintptr_t)text;
+    for (int i = 0; i < 2; i++) {
+        place->dev[i] = number_of(&text, 16);
+        if (*text++ != ':')
+            return false;
+        place->ino[i] = number_of(&text, 16);
+        if (*text++ != ':')
+            return false;
+    }
     place->dir = text;
     return true;
 }
@@ -309,11 +311,16 @@ static long engine_connect(const struct place *place)
     return result < 0 ? result : fd;
 }
 
-static bool is_given(int fd, const struct place *place)
+/* Which of the files that we know was given as this descriptor: 0, 1, or -1. */
+static int given(int fd, const struct place *place)
 {
     struct stat status;
-    return CALL(__NR_fstat, fd, &status, 0, 0) == 0 && status.st_dev == place->dev &&
-           status.st_ino == place->ino;
+    if (CALL(__NR_fstat, fd, &status, 0, 0) != 0)
+        return -1;
+    for (int i = 0; i < 2; i++)
+        if (status.st_dev == place->dev[i] && status.st_ino == place->ino[i])
+            return i;
+    return -1;
 }
 
 static void put_hex(char *to, uint64_t value)
@@ -322,26 +329,35 @@ static void put_hex(char *to, uint64_t value)
         to[i] = "0123456789abcdef"[value & 15];
 }
 
-/* Puts the step's log where the file that we know was given, and nowhere else. For what runs below,
- * the log is the file to know. */
-static void redirect(const struct place *place, const char *log)
+/* Puts a log where the file `which` was given, as `at` says of both descriptors. For what runs
+ * below, the log is the file to know. */
+static void redirect(const struct place *place, int which, const int at[2], const char *log,
+                     bool alone)
 {
-    bool out = is_given(1, place), err = is_given(2, place);
-    if (!*log || (!out && !err))
+    if (!*log || (at[0] != which && at[1] != which))
         return;
     long fd = CALL(__NR_openat, AT_FDCWD, log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
         return;
-    if (out)
-        CALL(__NR_dup3, fd, 1, 0, 0);
-    if (err)
-        CALL(__NR_dup3, fd, 2, 0, 0);
+    for (int i = 0; i < 2; i++)
+        if (at[i] == which)
+            CALL(__NR_dup3, fd, 1 + i, 0, 0);
     struct stat status;
-    if (CALL(__NR_fstat, fd, &status, 0, 0) == 0) {
-        put_hex(place->file, status.st_dev);
-        put_hex(place->file + 17, status.st_ino);
-    }
+    if (CALL(__NR_fstat, fd, &status, 0, 0) == 0)
+        for (int i = alone ? 0 : which; i <= (alone ? 1 : which); i++) {
+            put_hex(place->files + 34 * i, status.st_dev);
+            put_hex(place->files + 34 * i + 17, status.st_ino);
+        }
     CALL(__NR_close, fd, 0, 0, 0);
+}
+
+/* Puts the step's logs where the files that we know were given, and nowhere else. */
+static void redirect_both(const struct place *place, const char *logs)
+{
+    int at[2] = {given(1, place), given(2, place)};
+    const char *second = logs + text_length(logs) + 1;
+    redirect(place, 0, at, logs, !*second);
+    redirect(place, 1, at, second, false);
 }
 
 struct kernel_action {
@@ -527,10 +543,10 @@ static void report(long engine, struct wire *wire, long status)
     call6(__NR_sendto, engine, (long)wire, sizeof *wire, 0x4000 /* MSG_NOSIGNAL */, 0, 0);
 }
 
-/* Asks for a lane and waits for it; the log's path is put in `log`. */
-static long ask(const struct place *place, struct wire *wire, char *log, size_t size)
+/* Asks for a lane and waits for it; the paths of the logs are put in `logs`. */
+static long ask(const struct place *place, struct wire *wire, const char **logs)
 {
-    static char packet[sizeof(struct wire) + 4096];
+    static char packet[sizeof(struct wire) + 8192 + 2]; /* its end stays NUL, twice */
     long engine = engine_connect(place);
     if (engine < 0)
         leave(1);
@@ -539,7 +555,7 @@ static long ask(const struct place *place, struct wire *wire, char *log, size_t 
     call6(__NR_sendto, engine, (long)wire, sizeof *wire, 0x4000, 0, 0);
     long length;
     do
-        length = CALL(__NR_read, engine, packet, sizeof packet - 1, 0);
+        length = CALL(__NR_read, engine, packet, sizeof packet - 2, 0);
     while (length == -EINTR);
     struct wire answer;
     if (length < (long)sizeof answer)
@@ -547,14 +563,13 @@ static long ask(const struct place *place, struct wire *wire, char *log, size_t 
     memcpy(&answer, packet, sizeof answer);
     if (answer.kind != WIRE_GO)
         leave(answer.kind == WIRE_REFUSE ? (int)answer.a : 1);
-    log[0] = '\0';
-    append(log, size, packet + sizeof answer, (size_t)length - sizeof answer);
+    *logs = packet + sizeof answer;
     return engine;
 }
 
 static _Noreturn void run_step(char **argv, char **env)
 {
-    static char log[4096], preload[8192];
+    static char preload[8192];
     static char *list[ENV_MAX + 2];
     struct place place;
     struct wire wire = {0};
@@ -565,8 +580,9 @@ static _Noreturn void run_step(char **argv, char **env)
     wire.line = *key == '.' ? key++, (uint32_t)number_of(&key, 10) : 0;
     if (!read_place(&place, env))
         leave(1);
-    long engine = ask(&place, &wire, log, sizeof log);
-    redirect(&place, log);
+    const char *logs;
+    long engine = ask(&place, &wire, &logs);
+    redirect_both(&place, logs);
 
     const char *name = base_name(command.path);
     if (equal(name, "make") || equal(name, "gmake")) /* started by its path, not through PATH */

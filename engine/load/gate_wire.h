@@ -4,10 +4,11 @@
  * name that is their hash, so there is no version to agree on. Included by all three: no libc here.
  *
  * The environment variable GANTRY_GATE tells a gate, a hook and the `make` in front of PATH where
- * they are: "SOCKET:DEV:INO:DIR". SOCKET is the abstract name; DEV and INO (16 hex digits each) are
- * the file that standard output and error were given as: the engine's at first, below a step its
- * log (the gate writes them anew); DIR holds gate, hook.so and path/make, and has
- * neither colon nor blank.  GANTRY_STEP ("MAKE.STEP") tells a make which step it runs in.
+ * they are: "SOCKET:DEV:INO:DEV:INO:DIR". SOCKET is the abstract name; DEV and INO (16 hex digits
+ * each) are the files that standard output and standard error were given as, which may be the same
+ * one: the engine's at first, below a step its logs (the gate writes them anew), and zeros where
+ * output is none of our business; DIR holds gate, hook.so and path/make, and has neither colon nor
+ * blank.  GANTRY_STEP ("MAKE.STEP") tells a make which step it runs in.
  */
 #ifndef GANTRY_LOAD_GATE_WIRE_H
 #define GANTRY_LOAD_GATE_WIRE_H
@@ -22,15 +23,15 @@ enum wire_kind {
     WIRE_GATE = 1, /* make, step, line: wants a lane; step 0 of make 0 is the whole command */
     WIRE_EXIT, /* a: wait status, b: CPU ns, c: peak KiB of its processes */
     /* engine to gate */
-    WIRE_GO, /* text: the log to write to, empty for none */
+    WIRE_GO, /* text: the logs of standard output and error, each NUL-ended: one or none, or empty */
     WIRE_REFUSE, /* a: exit status to end with, silently */
     WIRE_KILL, /* end the command: SIGTERM, and SIGKILL a while later */
     /* hook to engine; all of one make come by one connection */
     WIRE_MAKE, /* a: pid; text: GANTRY_STEP or "", directory; each NUL-ended */
     WIRE_JOB, /* step, line, a: bytes of target; text: target, then command */
-    WIRE_ECHO, /* step; text: what make printed of this line (several packets where long) */
+    WIRE_ECHO, /* step, a: 1 on standard error; text: what make printed of this line, in pieces */
     WIRE_STEP_END, /* step, a: 1 where make said that it failed */
-    WIRE_SHELL, /* a: ns, b: 1 + status where it failed; text: the command of a $(shell) */
+    WIRE_SHELL, /* $(shell). a: ns, b: 1 + status where it failed, line; text: makefile, NUL, command */
     WIRE_DATABASE, /* a descriptor comes along: what -p printed */
     /* engine to hook */
     WIRE_WELCOME, /* make: its number */

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <locale.h>
 #include <signal.h>
 #include <spawn.h>
@@ -34,9 +35,6 @@
 
 #include "load/gate_wire.h"
 
-/* -p, written so that a make which executes itself again knows it for ours. */
-#define OUR_PRINT "-ppp"
-
 extern char **environ;
 
 /* What make 4 offers to its loaded objects (gnumake.h). */
@@ -44,18 +42,28 @@ static void (*make_eval)(const char *, const void *);
 static char *(*make_expand)(const char *);
 static void (*make_free)(char *);
 
+/* Where make is reading, or where the variable stands that it expands (its floc, in gnumake.h). */
+struct place {
+    const char *file;
+    unsigned long line, offset;
+};
+static const struct place *const *const *make_place; /* exported by most makes; else NULL */
+
 struct job {
     pid_t pid;
     uint32_t step, line; /* step 0: a $(shell) */
-    char *target; /* or the command of a $(shell) */
+    char *target; /* or, of a $(shell): the makefile, NUL, the command */
+    size_t length; /* of that text; `line` is the makefile's then */
     uint64_t start_ns;
 };
 
 static struct {
     bool on; /* connected, and in a GNU make */
     bool ready; /* has greeted, and the export of GANTRY_T was evaluated */
-    bool owns_output, owns_error; /* descriptors 1 and 2 are the file that the engine gave */
-    bool user_prints; /* -p was the user's own wish: leave it alone */
+    bool owns_output, owns_error; /* descriptors 1 and 2 are files that the engine gave, */
+    bool apart; /* and 2 is the one for standard error */
+    int *
+        prints; /* make's own flag of -p, which we set; NULL where -p is the user's wish, or unknown */
     int engine;
     uint32_t make, steps;
     char gate[PATH_MAX];
@@ -65,6 +73,8 @@ static struct {
     struct job ended; /* the last recipe line that was reaped, until make moves on */
     bool ended_is_set, ended_failed;
     char *pending; /* printed by make, not yet written: an echo, if a recipe line follows */
+    bool in_line; /* what make printed last had no newline at its end: no echo follows */
+    const char *translated; /* the English of what make had translated last: a literal */
     int base_fd, saved_fd; /* while the data base is printed; else -1 */
     bool base_began; /* its first line was printed */
     bool swallow; /* the line after the data base is its own end mark */
@@ -173,11 +183,11 @@ static bool is_own_message(const char *text)
 }
 
 /* Puts text in a step's log. */
-static void send_echo(uint32_t step, const char *text)
+static void send_echo(uint32_t step, bool error, const char *text)
 {
     size_t length = strlen(text);
     for (size_t at = 0; at < length; at += WIRE_TEXT) {
-        struct wire wire = {.kind = WIRE_ECHO, .step = step};
+        struct wire wire = {.kind = WIRE_ECHO, .step = step, .a = error};
         send_packet(&wire, text + at, length - at, -1);
     }
 }
@@ -189,7 +199,7 @@ static void send_pending(uint32_t step)
         write_pending();
     if (!hook.pending)
         return;
-    send_echo(step, hook.pending);
+    send_echo(step, false, hook.pending);
     free(hook.pending);
     hook.pending = NULL;
 }
@@ -230,8 +240,9 @@ static void note_reaped(pid_t pid, int status)
         } else {
             struct wire wire = {.kind = WIRE_SHELL,
                                 .a = (int64_t)(now_ns() - job.start_ns),
+                                .line = job.line,
                                 .b = status ? 1 + (int64_t)status : 0};
-            send_packet(&wire, job.target, strlen(job.target), -1);
+            send_packet(&wire, job.target, job.length, -1);
             free(job.target);
         }
         return;
@@ -258,84 +269,44 @@ static char *command_text(char *const argv[])
     return text;
 }
 
-static void note_job(pid_t pid, uint32_t step, uint32_t line, char *target)
+static void note_job(const struct job *job)
 {
     if (hook.jobs_count == hook.jobs_room) {
         size_t room = hook.jobs_room ? 2 * hook.jobs_room : 64;
         struct job *jobs = realloc(hook.jobs, room * sizeof *jobs);
-        if (!jobs)
+        if (!jobs) {
+            free(job->target);
             return;
+        }
         hook.jobs = jobs;
         hook.jobs_room = room;
     }
-    hook.jobs[hook.jobs_count++] = (struct job){pid, step, line, target, now_ns()};
+    hook.jobs[hook.jobs_count] = *job;
+    hook.jobs[hook.jobs_count++].start_ns = now_ns();
 }
 
-/* "MAKEFLAGS=..." or "MFLAGS=-..." without our -p, new: its letter stands in the first word. NULL
- * where it is not there. */
-static char *plain_flags(const char *variable)
-{
-    const char *flags = strchr(variable, '=') + 1;
-    bool dash = variable[1] == 'F' && flags[0] == '-';
-    size_t letters = strcspn(flags, " ");
-    if (hook.user_prints || (flags[0] == '-' && (!dash || flags[1] == '-')) ||
-        !memchr(flags, 'p', letters))
-        return NULL;
-    char *copy = malloc(strlen(variable) + 1), *to = copy;
-    if (!copy)
-        return NULL;
-    for (const char *from = variable; *from; from++)
-        if (*from != 'p' || from < flags || from >= flags + letters)
-            *to++ = *from;
-    *to = '\0';
-    char *word = copy + (flags - variable);
-    if (dash && (word[1] == ' ' || !word[1])) /* -p was all: no dash, and no blank after it */
-        memmove(word, word + 1 + (word[1] == ' '), strlen(word + 1 + (word[1] == ' ')) + 1);
-    return copy;
-}
-
-/* The environment that a child is to see. GANTRY_T is taken out (its value is put in *target, NULL
- * where there is none), and `step`, where it is not NULL, takes the place of GANTRY_STEP. */
-struct child_env {
-    char **at; /* malloc'ed, as are flags */
-    char *flags[2]; /* MAKEFLAGS and MFLAGS where they had to be changed, or NULL */
-};
-
-static bool child_env_make(struct child_env *env, char *const from[], char *step)
+/* The environment that a child is to see, new: without GANTRY_T, and with `step`, where it is not
+ * NULL, in the place of GANTRY_STEP. */
+static char **child_env(char *const from[], char *step)
 {
     size_t count = 0, out = 0;
     while (from[count])
         count++;
-    env->flags[0] = env->flags[1] = NULL;
-    env->at = malloc((count + 2) * sizeof *env->at);
-    if (!env->at)
-        return false;
+    char **env = malloc((count + 2) * sizeof *env);
+    if (!env)
+        return NULL;
     for (size_t i = 0; i < count; i++) {
         char *variable = from[i];
         if (variable[0] == 'G' && strncmp(variable, "GANTRY_T=", 9) == 0)
             continue;
         if (step && variable[0] == 'G' && strncmp(variable, "GANTRY_STEP=", 12) == 0)
             continue;
-        bool makeflags = variable[0] == 'M' && strncmp(variable, "MAKEFLAGS=", 10) == 0;
-        bool mflags = variable[0] == 'M' && strncmp(variable, "MFLAGS=", 7) == 0;
-        if ((makeflags || mflags) && !env->flags[mflags]) {
-            env->flags[mflags] = plain_flags(variable);
-            if (env->flags[mflags])
-                variable = env->flags[mflags];
-        }
-        env->at[out++] = variable;
+        env[out++] = variable;
     }
     if (step)
-        env->at[out++] = step;
-    env->at[out] = NULL;
-    return true;
-}
-
-static void child_env_free(struct child_env *env)
-{
-    free(env->at);
-    free(env->flags[0]);
-    free(env->flags[1]);
+        env[out++] = step;
+    env[out] = NULL;
+    return env;
 }
 
 static const char *target_of(char *const env[])
@@ -402,34 +373,55 @@ static int spawn_line(pid_t *pid, const char *path, const posix_spawn_file_actio
     size_t count = 0;
     while (argv[count])
         count++;
-    struct child_env child;
-    char **gated = malloc((count + 4) * sizeof *gated);
+    char **child = child_env(env, step), **gated = malloc((count + 4) * sizeof *gated);
     int result = ENOMEM;
-    if (gated && child_env_make(&child, env, step)) {
+    if (gated && child) {
         gated[0] = hook.gate;
         gated[1] = key;
         gated[2] = (char *)(uintptr_t)path;
         memcpy(gated + 3, argv, (count + 1) * sizeof *gated);
-        result = real.spawn(pid, hook.gate, actions, attributes, gated, child.at);
-        child_env_free(&child);
+        result = real.spawn(pid, hook.gate, actions, attributes, gated, child);
     }
     free(gated);
-    if (result == 0)
-        note_job(*pid, job.step, job.line, strdup(target));
+    free(child);
+    if (result == 0) {
+        job.pid = *pid;
+        job.target = strdup(target);
+        if (job.target)
+            note_job(&job);
+    }
     return result;
+}
+
+static void note_shell(pid_t pid, char *const argv[])
+{
+    const struct place *place = make_place && *make_place ? **make_place : NULL;
+    const char *file = place && place->file ? place->file : "";
+    struct job job = {.pid = pid, .line = place ? (uint32_t)(place->line + place->offset) : 0};
+    char *command = command_text(argv);
+    size_t file_length = strlen(file), command_length = command ? strlen(command) : 0;
+    job.length = file_length + 1 + command_length;
+    job.target = malloc(job.length + 1);
+    if (job.target) {
+        memcpy(job.target, file, file_length + 1);
+        if (command)
+            memcpy(job.target + file_length + 1, command, command_length + 1);
+        note_job(&job);
+    }
+    free(command);
 }
 
 static int spawn_shell(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                        const posix_spawnattr_t *attributes, char *const argv[], char *const env[])
 {
     settle();
-    struct child_env child;
-    if (!child_env_make(&child, env, NULL))
+    char **child = child_env(env, NULL);
+    if (!child)
         return ENOMEM;
-    int result = real.spawn(pid, path, actions, attributes, argv, child.at);
-    child_env_free(&child);
+    int result = real.spawn(pid, path, actions, attributes, argv, child);
+    free(child);
     if (result == 0)
-        note_job(*pid, 0, 0, command_text(argv));
+        note_shell(*pid, argv);
     return result;
 }
 
@@ -458,16 +450,15 @@ int execvp(const char *path, char *const argv[])
     if (!hook.on || !runs_make(path))
         return real.execvp(path, argv);
     settle();
-    struct child_env child;
-    char *preload = hook.preload;
-    if (child_env_make(&child, environ, NULL)) {
+    char **child = child_env(environ, NULL);
+    if (child) {
         size_t count = 0, out = 0;
-        for (; child.at[count]; count++)
-            if (strncmp(child.at[count], "LD_PRELOAD=", 11) != 0)
-                child.at[out++] = child.at[count];
-        child.at[out++] = preload; /* there is room: child_env_make leaves one free */
-        child.at[out] = NULL;
-        environ = child.at;
+        for (; child[count]; count++)
+            if (strncmp(child[count], "LD_PRELOAD=", 11) != 0)
+                child[out++] = child[count];
+        child[out++] = hook.preload; /* there is room: child_env leaves one free */
+        child[out] = NULL;
+        environ = child;
     }
     return real.execvp(path, argv);
 }
@@ -511,24 +502,34 @@ void exit(int status)
 
 /* ---- what make says ---- */
 
+/* Whether make says this in English, or had it translated just before. */
+static bool is_about(const char *text, const char *english)
+{
+    return strstr(text, english) || (hook.translated && strstr(hook.translated, english));
+}
+
 /* What make says of a line that failed belongs to its step: "make: *** [Makefile:3: x] Error 1"
- * (where the failure is ignored there are no stars). True where the step's log has it now. */
+ * (where the failure is ignored there are no stars), and that it deletes what was half made. True
+ * where the step's log has it now. */
 static bool note_failure(const char *text)
 {
-    if (!hook.ended_is_set || !is_own_message(text) || !strchr(text, '['))
+    if (!hook.ended_is_set || !is_own_message(text))
         return false;
     if (strstr(text, "*** ["))
         hook.ended_failed = true;
+    else if (!strstr(text, ": [") && !is_about(text, "*** Deleting file") &&
+             !is_about(text, "*** Waiting for unfinished"))
+        return false;
     if (!hook.owns_error || hook.engine < 0)
         return false;
-    send_echo(hook.ended.step, text);
+    send_echo(hook.ended.step, hook.apart, text);
     return true;
 }
 
 /* -p makes make say "# make[1]: Entering directory": not so to the user. */
 static const char *without_mark(const char *text)
 {
-    bool marked = !hook.user_prints && strncmp(text, "# ", 2) == 0 && is_own_message(text + 2);
+    bool marked = hook.prints && strncmp(text, "# ", 2) == 0 && is_own_message(text + 2);
     return marked ? text + 2 : text;
 }
 
@@ -540,8 +541,11 @@ int fputs(const char *text, FILE *stream)
     if (stream == stderr && note_failure(text))
         return 1;
     write_pending();
-    if (stream == stdout && hook.owns_output && *text && text[strlen(text) - 1] == '\n')
+    bool whole = *text && text[strlen(text) - 1] == '\n';
+    if (stream == stdout && hook.owns_output && whole && !hook.in_line)
         hook.pending = strdup(text);
+    if (stream == stdout && *text)
+        hook.in_line = !whole;
     return hook.pending ? 1 : real.fputs(text, stream);
 }
 
@@ -570,7 +574,7 @@ static void begin_data_base(void)
 /* print_data_base is the only caller of ctime in make: at its begin, and before its last line. */
 char *ctime(const time_t *when)
 {
-    if (!hook.on || hook.user_prints)
+    if (!hook.prints)
         return real.ctime(when);
     bool first = !hook.base_began;
     hook.base_began = true;
@@ -601,25 +605,8 @@ char *dcgettext(const char *domain, const char *text, int category)
 {
     if (hook.base_fd >= 0)
         return (char *)(uintptr_t)text;
+    hook.translated = text;
     return real.dcgettext(domain, text, category);
-}
-
-/* -v and -d print the version at the start, marked as a comment because of our -p. */
-static int print_unmarked(const char *format, va_list arguments)
-{
-    char *text;
-    int length = vasprintf(&text, format, arguments);
-    if (length < 0)
-        return length;
-    for (const char *line = text; *line;) {
-        size_t count = strcspn(line, "\n");
-        count += line[count] == '\n';
-        size_t mark = strncmp(line, "# ", 2) == 0 ? 2 : 0;
-        fwrite(line + mark, 1, count - mark, stdout);
-        line += count;
-    }
-    free(text);
-    return length;
 }
 
 static int print(const char *format, va_list arguments)
@@ -628,10 +615,8 @@ static int print(const char *format, va_list arguments)
         end_data_base();
         return 0;
     }
-    if (!hook.on || hook.user_prints || hook.base_fd >= 0)
+    if (!hook.prints || hook.base_fd >= 0)
         return vprintf(format, arguments);
-    if (!hook.ready)
-        return print_unmarked(format, arguments);
     /* The data base begins with the version (not translated). */
     if (strncmp(format, "%sGNU Make ", 11) == 0)
         begin_data_base();
@@ -664,6 +649,79 @@ int __printf_chk(int flag, const char *format, ...)
 
 static bool greet(void);
 
+/* The beginning of an entry of make's table of options (struct command_switch of its main.c). */
+struct option_entry {
+    int letter;
+    unsigned type; /* 0: a flag */
+    int *value;
+    unsigned from_environment : 1;
+    unsigned to_environment : 1; /* shown by MAKEFLAGS */
+    unsigned others : 30;
+    const void *without_argument, *unless_given;
+    const char *long_name;
+};
+
+static bool lies_in(const struct dl_phdr_info *program, const void *address, size_t length)
+{
+    uintptr_t at = (uintptr_t)address;
+    for (int i = 0; i < program->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &program->dlpi_phdr[i];
+        uintptr_t start = program->dlpi_addr + segment->p_vaddr;
+        if (segment->p_type == PT_LOAD && at >= start && at - start < segment->p_memsz &&
+            segment->p_memsz - (at - start) >= length)
+            return true;
+    }
+    return false;
+}
+
+/* The entry of -p among the data of make: its table is not exported. NULL where it is not found. */
+static struct option_entry *find_option(const struct dl_phdr_info *program)
+{
+    static const char name[] = "print-data-base";
+    for (int i = 0; i < program->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &program->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || segment->p_flags & PF_X)
+            continue;
+        uintptr_t at = program->dlpi_addr + segment->p_vaddr;
+        uintptr_t end = at + segment->p_filesz;
+        at = (at + sizeof(void *) - 1) & ~(sizeof(void *) - 1);
+        for (; at + sizeof(struct option_entry) <= end; at += sizeof(void *)) {
+            struct option_entry *entry = (struct option_entry *)at;
+            if (entry->letter == 'p' && entry->type == 0 &&
+                lies_in(program, entry->value, sizeof *entry->value) &&
+                lies_in(program, entry->long_name, sizeof name) &&
+                memcmp(entry->long_name, name, sizeof name) == 0)
+                return entry;
+        }
+    }
+    return NULL;
+}
+
+/* Sets the flag of -p, as the user might have, but keeps it out of MAKEFLAGS, so that no makefile
+ * and no other make can tell. */
+static int set_print_option(struct dl_phdr_info *program, size_t size, void *data)
+{
+    (void)size;
+    (void)data;
+    struct option_entry *entry = find_option(program);
+    if (!entry || *entry->value)
+        return 1;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *start = (char *)((uintptr_t)entry & ~(page - 1));
+    size_t length = (size_t)((char *)(entry + 1) - start);
+    if (entry->to_environment && mprotect(start, length, PROT_READ | PROT_WRITE) != 0)
+        return 1;
+    entry->to_environment = 0;
+    hook.prints = entry->value;
+    *hook.prints = 1;
+    return 1; /* make itself comes first: no library is looked at */
+}
+
+static void ask_for_data_base(void)
+{
+    dl_iterate_phdr(set_print_option, NULL);
+}
+
 /* Says hello, and has each recipe's target named in its environment. Done as make opens its first
  * makefile or directory: it is where -C led it to then, and its variables are set up. The export is
  * evaluated in make itself, so that neither MAKEFLAGS nor the command line shows it. */
@@ -676,8 +734,10 @@ static void begin(void)
     char *version = make_expand("$(MAKE_VERSION)");
     if (version && *version) {
         hook.on = greet();
-        if (hook.on)
+        if (hook.on) {
             make_eval("export GANTRY_T = $@", NULL);
+            ask_for_data_base();
+        }
         hook.ready = hook.on;
     }
     if (version)
@@ -697,6 +757,18 @@ DIR *opendir(const char *path)
     return real.opendir(path);
 }
 
+/* Which of two files, told by device and inode, is given as this descriptor: 0, 1, or -1. */
+static int given(int descriptor, const unsigned long long files[4])
+{
+    struct stat status;
+    if (fstat(descriptor, &status) != 0)
+        return -1;
+    for (int i = 0; i < 2; i++)
+        if (status.st_dev == files[2 * i] && status.st_ino == files[2 * i + 1])
+            return i;
+    return -1;
+}
+
 /* Reads GANTRY_GATE (gate_wire.h) and connects; -1 where there is no engine. */
 static int connect_engine(void)
 {
@@ -709,18 +781,21 @@ static int connect_engine(void)
         return -1;
     size_t length = (size_t)(end - text);
     memcpy(address.sun_path + 1, text, length);
-    char *rest;
-    unsigned long long device = strtoull(end + 1, &rest, 16);
-    unsigned long long inode = *rest ? strtoull(rest + 1, &rest, 16) : 0;
+    char *rest = (char *)(uintptr_t)end;
+    unsigned long long files[4];
+    for (int i = 0; i < 4; i++) {
+        if (*rest != ':')
+            return -1;
+        files[i] = strtoull(rest + 1, &rest, 16);
+    }
     if (*rest != ':')
         return -1;
     snprintf(hook.gate, sizeof hook.gate, "%s/gate", rest + 1);
     snprintf(hook.preload, sizeof hook.preload, "LD_PRELOAD=%s/hook.so", rest + 1);
-    struct stat status;
-    hook.owns_output =
-        fstat(STDOUT_FILENO, &status) == 0 && status.st_dev == device && status.st_ino == inode;
-    hook.owns_error =
-        fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device && status.st_ino == inode;
+    int output = given(STDOUT_FILENO, files), error = given(STDERR_FILENO, files);
+    hook.owns_output = output == 0;
+    hook.owns_error = error >= 0;
+    hook.apart = error == 1;
     int low = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     int high = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, 200);
     if (high >= 0)
@@ -753,24 +828,6 @@ static bool greet(void)
     return got >= (ssize_t)sizeof wire && wire.kind == WIRE_WELCOME;
 }
 
-/* Whether the user wants to see the data base. Options with a value of their own end a cluster. */
-static bool user_wants_print(int argc, char **argv)
-{
-    const char *flags = getenv("MAKEFLAGS");
-    if (flags && flags[0] != '-' && memchr(flags, 'p', strcspn(flags, " ")))
-        return true;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--") == 0)
-            return false;
-        if (strncmp(argv[i], "--print-d", 9) == 0)
-            return true;
-        if (argv[i][0] == '-' && argv[i][1] != '-' &&
-            memchr(argv[i], 'p', strcspn(argv[i], "CfIojlWE")))
-            return true;
-    }
-    return false;
-}
-
 /* Takes the hook out of what make hands on. */
 static void leave_environment(void)
 {
@@ -790,6 +847,7 @@ static int hooked_main(int argc, char **argv, char **env)
     *(void **)&make_eval = dlsym(RTLD_DEFAULT, "gmk_eval");
     *(void **)&make_expand = dlsym(RTLD_DEFAULT, "gmk_expand");
     *(void **)&make_free = dlsym(RTLD_DEFAULT, "gmk_free");
+    *(void **)&make_place = dlsym(RTLD_DEFAULT, "expanding_var");
     if (!make_eval || !make_expand || !make_free || argc < 1)
         return real_main(argc, argv, environ);
     hook.engine = connect_engine();
@@ -797,15 +855,7 @@ static int hooked_main(int argc, char **argv, char **env)
     if (!hook.on)
         return real_main(argc, argv, environ);
     (void)env;
-    bool again = argc > 1 && strcmp(argv[1], OUR_PRINT) == 0;
-    hook.user_prints = !again && user_wants_print(argc, argv);
-    char **words = again || hook.user_prints ? NULL : malloc(((size_t)argc + 2) * sizeof *words);
-    if (!words)
-        return real_main(argc, argv, environ);
-    words[0] = argv[0];
-    words[1] = (char *)(uintptr_t)OUR_PRINT;
-    memcpy(words + 2, argv + 1, (size_t)argc * sizeof *words);
-    return real_main(argc + 1, words, environ);
+    return real_main(argc, argv, environ);
 }
 
 int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void),

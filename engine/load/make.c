@@ -36,7 +36,8 @@ static bool asks_for_jobs(const char *const *words)
     return false;
 }
 
-/* MAKEFLAGS as if the user had given -j, -k, -n and -l to make: what is asked for already stays. */
+/* MAKEFLAGS as if the user had given -j, -k, -n and -l to make: what is asked for already stays, and
+ * without -j the command decides by itself how many jobs there are. */
 static char *makeflags(const struct build *build)
 {
     const char *given = getenv("MAKEFLAGS");
@@ -51,7 +52,7 @@ static char *makeflags(const struct build *build)
         str_addf(&flags, "%s%s", given[0] == '-' ? " " : "",
                  given + (given[0] == '-' ? 0 : strcspn(given, " ")));
     bool jobs = given && (strstr(given, "-j") || strstr(given, "--jobserver"));
-    if (build->lanes > 1 && !jobs && !asks_for_jobs(build->options.command))
+    if (build->options.lanes > 1 && !jobs && !asks_for_jobs(build->options.command))
         str_addf(&flags, " -j%u", build->lanes);
     if (build->options.load_limit > 0)
         str_addf(&flags, " -l%g", build->options.load_limit);
@@ -76,17 +77,23 @@ static void put(str_list *env, const char *name, char *value)
 static int command_env(const struct make_build *make, const struct make_server *server,
                        str_list *env, struct err *err)
 {
-    struct stat status;
-    if (stat(make->output_path, &status) != 0)
-        return err_errno(err, "%s", make->output_path);
+    struct stat files[2] = {0};
+    const struct step_log *logs[2] = {&make->output, &make->error_output};
+    for (int i = 0; i < 2 && make->output.path; i++) {
+        const char *file = logs[i]->path ? logs[i]->path : make->output.path;
+        if (stat(file, &files[i]) != 0)
+            return err_errno(err, "%s", file);
+    }
     for (char **at = environ; *at; at++)
         if (!str_starts(*at, "GANTRY_T=") && !str_starts(*at, "GANTRY_STEP="))
             vec_push(env, mem_copy(*at));
     const char *path = getenv("PATH");
     put(env, "PATH", mem_format("%s/path:%s", make->payload, path ? path : "/usr/bin:/bin"));
     put(env, "GANTRY_GATE",
-        mem_format("%s:%016llx:%016llx:%s", server_name(server), (unsigned long long)status.st_dev,
-                   (unsigned long long)status.st_ino, make->payload));
+        mem_format("%s:%016llx:%016llx:%016llx:%016llx:%s", server_name(server),
+                   (unsigned long long)files[0].st_dev, (unsigned long long)files[0].st_ino,
+                   (unsigned long long)files[1].st_dev, (unsigned long long)files[1].st_ino,
+                   make->payload));
     char *flags = makeflags(make->build);
     if (*flags || getenv("MAKEFLAGS"))
         put(env, "MAKEFLAGS", flags);
@@ -147,9 +154,15 @@ static pid_t start(const struct make_build *make, const struct make_server *serv
     if (command_env(make, server, &env, err) == 0) {
         posix_spawn_file_actions_t actions;
         posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, make->output_path,
-                                         O_WRONLY | O_APPEND, 0);
-        posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+        const char *error_path = make->error_output.path;
+        if (make->output.path)
+            posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, make->output.path,
+                                             O_WRONLY | O_APPEND, 0);
+        if (error_path)
+            posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, error_path,
+                                             O_WRONLY | O_APPEND, 0);
+        else if (make->output.path)
+            posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
         posix_spawn_file_actions_addchdir_np(&actions, directory);
         posix_spawnattr_t attributes;
         sigset_t none, defaults;
@@ -195,6 +208,18 @@ static void tell_begin(struct build *build)
     str_free(&argv);
 }
 
+/* The empty file for what the command itself prints. */
+static int open_output(struct make_build *make, struct step_log *log, const char *name,
+                       struct err *err)
+{
+    log->path = mem_format("%s/%s", make->state_dir, name);
+    int fd = open(log->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return err_errno(err, "%s", log->path);
+    close(fd);
+    return 0;
+}
+
 /* The state directory at the root, with what keeps it out of git. Its lock, or -1. */
 static int prepare(struct make_build *make, struct err *err)
 {
@@ -206,14 +231,13 @@ static int prepare(struct make_build *make, struct err *err)
     free(ignore);
     if (lock < 0)
         return -1;
-    make->output_path = mem_format("%s/make.log", make->state_dir);
-    int fd = open(make->output_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd >= 0)
-        close(fd);
-    if (fd >= 0 && build_open_journal(make->build, make->state_dir, err) == 0)
+    enum capture capture = make->build->options.capture;
+    bool opened = capture == CAPTURE_NOTHING ||
+                  (open_output(make, &make->output, "make.log", err) == 0 &&
+                   (capture == CAPTURE_TOGETHER ||
+                    open_output(make, &make->error_output, "make.err.log", err) == 0));
+    if (opened && build_open_journal(make->build, make->state_dir, err) == 0)
         make->payload = payload_unpack(make->state_dir, err);
-    else if (fd < 0)
-        err_errno(err, "%s", make->output_path);
     if (make->payload)
         return lock;
     close(lock);
@@ -267,7 +291,7 @@ int make_build_run(struct build *build, void *data)
     (void)data;
     struct err err = {0};
     struct make_build make = {.build = build};
-    (void)data;
+    make.unlimited = !build->options.lanes || asks_for_jobs(build->options.command);
     make.state_dir = path_join(build->options.root, ".gantry");
     tell_begin(build);
     int lock = prepare(&make, &err);
@@ -279,7 +303,8 @@ int make_build_run(struct build *build, void *data)
         race_end_of_build(build, make.state_dir);
     steps_free(&make);
     free(make.state_dir);
-    free(make.output_path);
+    free(make.output.path);
+    free(make.error_output.path);
     free(make.payload);
     if (lock >= 0)
         close(lock);

@@ -20,6 +20,12 @@
 
 struct connection; /* make_server.c */
 
+/* A file of output, and how much of it events spoke of. */
+struct step_log {
+    char *path; /* absolute; NULL: none */
+    uint64_t told;
+};
+
 /* One recipe of one make (or, after its data base was read, one that had nothing to do). */
 struct make_step {
     uint32_t id; /* of events */
@@ -27,11 +33,11 @@ struct make_step {
     char *target; /* as events name it: relative to the root */
     const char *rule;
     char *command; /* of its first line; NULL before one came */
-    char *log; /* absolute path */
-    uint64_t log_told; /* bytes that events spoke of */
+    struct step_log log, error_log; /* error_log: where standard error is kept apart */
     uint32_t lane; /* EVENT_NONE: holds none */
     struct connection *gate; /* of the line that runs or waits, or NULL */
     unsigned nested; /* makes that run inside of it */
+    bool recursive; /* a make ran, or runs, inside of it */
     bool begun, ended, failed;
     int status; /* wait status of its last line */
     uint64_t begin_ns, cpu_ns, nested_cpu_ns, rss_kib;
@@ -55,8 +61,9 @@ struct make_build {
     VEC(struct make_process *) makes; /* by number */
     VEC(struct connection *) waiting; /* gates without a lane, in make's order */
     struct map logs; /* log path -> non-NULL: names that are taken */
-    char *output_path; /* what the command prints by itself: its standard output and error */
-    uint64_t output_told;
+    bool unlimited; /* nobody asked for a number of lanes: as many as make has jobs */
+    /* What the command prints by itself; error_output only where standard error is kept apart. */
+    struct step_log output, error_output;
     uint64_t files, edges; /* of the data bases merged so far */
     int command_status; /* wait status of the whole command */
     bool command_ended;
@@ -72,8 +79,9 @@ void steps_end_make(struct make_build *make, uint32_t number);
 /* A line of a recipe is about to be started. */
 void steps_add_line(struct make_build *make, uint32_t number, uint32_t step, const char *target,
                     size_t target_length, const char *command, size_t command_length);
-void steps_echo(struct make_build *make, uint32_t number, uint32_t step, const char *text,
-                size_t length);
+/* `error`: on standard error. */
+void steps_echo(struct make_build *make, uint32_t number, uint32_t step, bool error,
+                const char *text, size_t length);
 /* The step of a make, or NULL. */
 struct make_step *steps_find(struct make_build *make, uint32_t number, uint32_t step);
 /* A gate asks: it gets its lane now, or is put in the queue. */
@@ -104,8 +112,8 @@ void server_hear(struct make_server *server, int timeout_ms);
 /* Tells the whole command to end. */
 void server_end_command(struct make_server *server);
 void server_close(struct make_server *server);
-/* To a gate. `lane_log`: the log of GO. */
-void gate_send_go(struct connection *gate, const char *log);
+/* To a gate: the logs of its step, or NULL for none (WIRE_GO). */
+void gate_send_go(struct connection *gate, const char *log, const char *error_log);
 void gate_send_refuse(struct connection *gate, int status);
 
 /* ---- make_database.c ---- */

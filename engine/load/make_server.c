@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/path.h"
 #include "load/make_internal.h"
 
 enum peer { PEER_NEW, PEER_COMMAND, PEER_GATE, PEER_MAKE };
@@ -36,24 +37,30 @@ struct make_server {
 
 /* ---- sending ---- */
 
-static void send_to(struct connection *to, const struct wire *wire, const char *text)
+static void send_to(struct connection *to, const struct wire *wire, const char *text, size_t length)
 {
     struct iovec parts[2] = {{(void *)(uintptr_t)wire, sizeof *wire},
-                             {(void *)(uintptr_t)text, strlen(text)}};
+                             {(void *)(uintptr_t)text, length}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     /* A peer that is gone is noticed when its connection is read. */
     while (sendmsg(to->fd, &message, MSG_NOSIGNAL) < 0 && errno == EINTR)
         ;
 }
 
-void gate_send_go(struct connection *gate, const char *log)
+void gate_send_go(struct connection *gate, const char *log, const char *error_log)
 {
-    send_to(gate, &(struct wire){.kind = WIRE_GO}, log);
+    struct str text = {0};
+    if (log)
+        str_add_n(&text, log, strlen(log) + 1);
+    if (log && error_log)
+        str_add_n(&text, error_log, strlen(error_log) + 1);
+    send_to(gate, &(struct wire){.kind = WIRE_GO}, text.at, text.len);
+    str_free(&text);
 }
 
 void gate_send_refuse(struct connection *gate, int status)
 {
-    send_to(gate, &(struct wire){.kind = WIRE_REFUSE, .a = status}, "");
+    send_to(gate, &(struct wire){.kind = WIRE_REFUSE, .a = status}, NULL, 0);
 }
 
 struct make_step *gate_step(struct connection *gate);
@@ -82,7 +89,7 @@ static void hear_gate(struct make_server *server, struct connection *from, const
     if (wire->make == 0 && wire->step == 0) {
         from->peer = PEER_COMMAND;
         server->command = from;
-        gate_send_go(from, "");
+        gate_send_go(from, NULL, NULL);
         if (server->end_asked)
             server_end_command(server);
         return;
@@ -90,7 +97,7 @@ static void hear_gate(struct make_server *server, struct connection *from, const
     hear_make(server, wire->make);
     from->step = steps_find(server->make, wire->make, wire->step);
     if (!from->step) { /* cannot be: run it, unseen */
-        gate_send_go(from, "");
+        gate_send_go(from, NULL, NULL);
         return;
     }
     from->peer = PEER_GATE;
@@ -123,7 +130,7 @@ static void hear_greeting(struct make_server *server, struct connection *from,
     const char *directory = text + strlen(text) + 1;
     from->peer = PEER_MAKE;
     from->make = steps_add_make(server->make, text, directory, (int32_t)wire->a);
-    send_to(from, &(struct wire){.kind = WIRE_WELCOME, .make = from->make}, "");
+    send_to(from, &(struct wire){.kind = WIRE_WELCOME, .make = from->make}, NULL, 0);
 }
 
 static void hear_database(struct make_server *server, struct connection *from, int fd)
@@ -140,13 +147,21 @@ static void hear_database(struct make_server *server, struct connection *from, i
 }
 
 static void hear_shell(struct make_server *server, struct connection *from, const struct wire *wire,
-                       const char *text)
+                       const char *text, size_t length)
 {
     const struct make_process *owner = server->make->makes.at[from->make];
+    size_t file = strnlen(text, length);
+    if (file == length)
+        return;
+    char *path = path_join(owner->directory, text), *clean = path_clean(path);
     build_send(server->make->build, &(struct event){.kind = EVENT_SHELL_CALL,
                                                     .make = owner->directory,
-                                                    .command = text,
+                                                    .path = file ? clean : NULL,
+                                                    .line = wire->line,
+                                                    .command = text + file + 1,
                                                     .wall_ns = (uint64_t)wire->a});
+    free(clean);
+    free(path);
 }
 
 static void hear_packet(struct make_server *server, struct connection *from,
@@ -168,13 +183,13 @@ static void hear_packet(struct make_server *server, struct connection *from,
                            text + wire->a, length - (size_t)wire->a);
         break;
     case WIRE_ECHO:
-        steps_echo(server->make, from->make, wire->step, text, length);
+        steps_echo(server->make, from->make, wire->step, wire->a != 0, text, length);
         break;
     case WIRE_STEP_END:
         hear_step_end(server, from->make, wire);
         break;
     case WIRE_SHELL:
-        hear_shell(server, from, wire, text);
+        hear_shell(server, from, wire, text, length);
         break;
     case WIRE_DATABASE:
         hear_database(server, from, fd);
@@ -333,7 +348,7 @@ void server_end_command(struct make_server *server)
 {
     server->end_asked = true;
     if (server->command)
-        send_to(server->command, &(struct wire){.kind = WIRE_KILL}, "");
+        send_to(server->command, &(struct wire){.kind = WIRE_KILL}, NULL, 0);
 }
 
 void server_close(struct make_server *server)

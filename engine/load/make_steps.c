@@ -14,19 +14,33 @@
 #include "run/diag.h"
 #include "run/steplog.h"
 
-/* Tells what a file has grown by. */
-static void tell_growth(struct make_build *make, uint32_t step, const char *path, uint64_t *told)
+/* Tells what a log has grown by. */
+static void tell_growth(struct make_build *make, const struct make_step *step, struct step_log *log,
+                        const char *stream)
 {
     struct stat status;
-    if (stat(path, &status) != 0 || (uint64_t)status.st_size <= *told)
+    if (!log->path || stat(log->path, &status) != 0 || (uint64_t)status.st_size <= log->told)
         return;
     build_send(make->build, &(struct event){.kind = EVENT_STEP_OUTPUT,
-                                            .step = step,
-                                            .stream = "out",
-                                            .path = path,
-                                            .offset = *told,
-                                            .length = (uint64_t)status.st_size - *told});
-    *told = (uint64_t)status.st_size;
+                                            .step = step ? step->id : EVENT_NONE,
+                                            .state = step && step->recursive ? "recursive" : NULL,
+                                            .stream = stream,
+                                            .path = log->path,
+                                            .offset = log->told,
+                                            .length = (uint64_t)status.st_size - log->told});
+    log->told = (uint64_t)status.st_size;
+}
+
+static void tell_step_growth(struct make_build *make, struct make_step *step)
+{
+    tell_growth(make, step, &step->log, "out");
+    tell_growth(make, step, &step->error_log, "err");
+}
+
+static void tell_own_growth(struct make_build *make)
+{
+    tell_growth(make, NULL, &make->output, "out");
+    tell_growth(make, NULL, &make->error_output, "err");
 }
 
 /* ---- makes ---- */
@@ -73,6 +87,8 @@ uint32_t steps_add_make(struct make_build *make, const char *step, const char *d
     vec_push(&make->makes, owner);
     record_make(make->build->races, (uint32_t)make->makes.len - 1, owner->parent, pid,
                 owner->directory);
+    if (parent)
+        parent->recursive = true;
     if (parent && parent->nested++ == 0 && parent->lane != EVENT_NONE) {
         /* It only waits for its make now: the lane is free for that one's steps. */
         lanes_release(&make->lanes, parent->lane);
@@ -144,21 +160,33 @@ struct make_step *steps_add_idle(struct make_build *make, uint32_t number, const
     return step;
 }
 
-/* A log of its own for each step, however many are named alike. */
+static char *log_beside(const char *log)
+{
+    size_t stem = strlen(log) - strlen(".log");
+    return mem_format("%.*s.err.log", (int)stem, log);
+}
+
+/* Logs of its own for each step, however many are named alike. */
 static void open_log(struct make_build *make, struct make_step *step)
 {
+    if (!make->output.path)
+        return;
     char *name = mem_copy(step->target);
     for (unsigned count = 2;; count++) {
-        step->log = steplog_path(make->state_dir, "", name);
-        if (!map_put(&make->logs, step->log, make))
+        step->log.path = steplog_path(make->state_dir, "", name);
+        if (!map_put(&make->logs, step->log.path, make))
             break;
-        free(step->log);
+        free(step->log.path);
         free(name);
         name = mem_format("%s.%u", step->target, count);
     }
     free(name);
-    file_make_parents(step->log, NULL);
-    unlink(step->log);
+    file_make_parents(step->log.path, NULL);
+    unlink(step->log.path);
+    if (make->error_output.path) {
+        step->error_log.path = log_beside(step->log.path);
+        unlink(step->error_log.path);
+    }
 }
 
 void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, const char *target,
@@ -188,7 +216,7 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
                 &(struct record_spec){.step = step->id, .line_of_command = step->command});
     open_log(make, step);
     /* What make itself said before comes before. */
-    tell_growth(make, EVENT_NONE, make->output_path, &make->output_told);
+    tell_own_growth(make);
     make->build->totals.total++;
     build_send(make->build, &(struct event){.kind = EVENT_STEP_ADD,
                                             .step = step->id,
@@ -201,11 +229,12 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
                                             .reason = "make"});
 }
 
-void steps_echo(struct make_build *make, uint32_t number, uint32_t serial, const char *text,
-                size_t length)
+void steps_echo(struct make_build *make, uint32_t number, uint32_t serial, bool error,
+                const char *text, size_t length)
 {
     struct make_step *step = steps_find(make, number, serial);
-    int fd = step ? open(step->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644) : -1;
+    const char *log = !step ? NULL : error ? step->error_log.path : step->log.path;
+    int fd = log ? open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644) : -1;
     if (fd < 0)
         return;
     while (length) {
@@ -220,6 +249,14 @@ void steps_echo(struct make_build *make, uint32_t number, uint32_t serial, const
 
 /* ---- lanes ---- */
 
+/* A lane for a step, or EVENT_NONE. */
+static uint32_t acquire(struct make_build *make, uint32_t step)
+{
+    if (make->unlimited && make->lanes.busy == make->lanes.count)
+        lanes_add(&make->lanes);
+    return lanes_acquire(&make->lanes, step);
+}
+
 static void begin(struct make_build *make, struct make_step *step)
 {
     if (!step->begun) {
@@ -232,7 +269,7 @@ static void begin(struct make_build *make, struct make_step *step)
                                                 .lane = step->lane,
                                                 .text = step->command});
     }
-    gate_send_go(step->gate, step->log);
+    gate_send_go(step->gate, step->log.path, step->error_log.path);
 }
 
 void steps_gate_arrives(struct make_build *make, struct make_step *step, struct connection *gate)
@@ -255,7 +292,7 @@ void steps_give_lanes(struct make_build *make)
             continue;
         }
         if (step->lane == EVENT_NONE && (step->begun || lanes_load_allows(&make->lanes)))
-            step->lane = lanes_acquire(&make->lanes, step->id);
+            step->lane = acquire(make, step->id);
         if (step->lane == EVENT_NONE)
             make->waiting.at[kept++] = make->waiting.at[i];
         else
@@ -293,11 +330,11 @@ void steps_gate_leaves(struct make_build *make, struct make_step *step, struct c
 
 void steps_tell_output(struct make_build *make)
 {
-    tell_growth(make, EVENT_NONE, make->output_path, &make->output_told);
+    tell_own_growth(make);
     for (unsigned i = 0; i < make->lanes.count; i++) {
         uint32_t id = make->lanes.lane[i].step;
         if (id < make->steps.len && !make->steps.at[id]->ended)
-            tell_growth(make, id, make->steps.at[id]->log, &make->steps.at[id]->log_told);
+            tell_step_growth(make, make->steps.at[id]);
     }
 }
 
@@ -306,16 +343,12 @@ static void send_diagnostic(void *context, const struct event *event)
     build_send(context, event);
 }
 
-static void close_log(struct make_build *make, struct make_step *step)
+static void scan_log(struct make_build *make, const struct make_step *step,
+                     const struct step_log *log)
 {
     struct build *build = make->build;
-    tell_growth(make, step->id, step->log, &step->log_told);
-    if (step->log_told == 0) {
-        unlink(step->log);
-        return;
-    }
     size_t length = 0;
-    char *text = file_read(step->log, &length, NULL);
+    char *text = log->told ? file_read(log->path, &length, NULL) : NULL;
     if (!text)
         return;
     pthread_mutex_lock(&build->diag_lock);
@@ -324,6 +357,35 @@ static void close_log(struct make_build *make, struct make_step *step)
     diag_scan(build->diag, step->id, text, length, send_diagnostic, build);
     pthread_mutex_unlock(&build->diag_lock);
     free(text);
+}
+
+/* The steps in which this one's make runs speak before it. */
+static void tell_ancestors(struct make_build *make, const struct make_step *step)
+{
+    uint32_t parent = make->makes.at[step->make]->parent;
+    if (parent == EVENT_NONE)
+        return;
+    tell_ancestors(make, make->steps.at[parent]);
+    tell_step_growth(make, make->steps.at[parent]);
+}
+
+static void close_log(struct make_build *make, struct make_step *step)
+{
+    tell_ancestors(make, step);
+    tell_step_growth(make, step);
+    scan_log(make, step, &step->log);
+    scan_log(make, step, &step->error_log);
+}
+
+/* At the very end: what was printed after a step was over (by what it left behind) is still told,
+ * and empty logs go. */
+static void finish_log(struct make_build *make, struct make_step *step, struct step_log *log,
+                       const char *stream)
+{
+    if (log->path)
+        tell_growth(make, step, log, stream);
+    if (log->path && !log->told)
+        unlink(log->path);
 }
 
 /* ---- the end of a step ---- */
@@ -348,7 +410,7 @@ void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool f
         lanes_release(&make->lanes, step->lane);
     step->lane = EVENT_NONE;
     close_log(make, step);
-    tell_growth(make, EVENT_NONE, make->output_path, &make->output_told);
+    tell_own_growth(make);
     struct totals *totals = &make->build->totals;
     enum outcome outcome = outcome_of(make, step);
     totals->run += outcome == OUTCOME_RAN || outcome == OUTCOME_FAILED;
@@ -371,7 +433,11 @@ void steps_finish(struct make_build *make)
 {
     for (uint32_t i = (uint32_t)make->makes.len; i-- > 0;)
         steps_end_make(make, i);
-    steps_tell_output(make);
+    tell_own_growth(make);
+    for (size_t i = 0; i < make->steps.len; i++) {
+        finish_log(make, make->steps.at[i], &make->steps.at[i]->log, "out");
+        finish_log(make, make->steps.at[i], &make->steps.at[i]->error_log, "err");
+    }
     build_send(make->build, &(struct event){.kind = EVENT_GRAPH,
                                             .steps = make->steps.len,
                                             .files = make->files,
@@ -385,7 +451,8 @@ void steps_free(struct make_build *make)
         struct make_step *step = make->steps.at[i];
         free(step->target);
         free(step->command);
-        free(step->log);
+        free(step->log.path);
+        free(step->error_log.path);
         free(step);
     }
     for (size_t i = 0; i < make->makes.len; i++) {

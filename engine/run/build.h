@@ -24,6 +24,9 @@ struct build_options {
     double load_limit; /* 0: none */
     bool keep_going, dry_run;
     bool untraced; /* see nothing of what the steps touch */
+    /* What `command` prints is kept: standard output and error in one, or each by itself; or it is
+     * not, and goes to where this process's own goes. */
+    enum capture { CAPTURE_TOGETHER, CAPTURE_APART, CAPTURE_NOTHING } capture;
     const char *journal; /* file; NULL: the tree's own place */
 };
 

@@ -35,6 +35,12 @@ uint32_t lanes_acquire(struct lanes *lanes, uint32_t step)
     return EVENT_NONE;
 }
 
+void lanes_add(struct lanes *lanes)
+{
+    lanes->lane = mem_grow(lanes->lane, (lanes->count + 1) * sizeof *lanes->lane);
+    lanes->lane[lanes->count++] = (struct lane){.step = EVENT_NONE};
+}
+
 void lanes_release(struct lanes *lanes, uint32_t lane)
 {
     lanes->lane[lane].step = EVENT_NONE;

@@ -25,6 +25,8 @@ void lanes_open(struct lanes *lanes, struct build *build, unsigned count);
 void lanes_close(struct lanes *lanes);
 /* The lowest free lane for a step, or EVENT_NONE where all are taken. */
 uint32_t lanes_acquire(struct lanes *lanes, uint32_t step);
+/* One more lane, where nobody limits their number. */
+void lanes_add(struct lanes *lanes);
 void lanes_release(struct lanes *lanes, uint32_t lane);
 /* Tells why the free lanes stand still ("waits for kernel/main.o"), once a reason. */
 void lanes_idle(struct lanes *lanes, const char *why);
