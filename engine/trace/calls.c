@@ -7,48 +7,119 @@
 #include <linux/audit.h>
 #include <seccomp.h>
 
+/* A row: the name, what it does, the arguments of directory, path and flags. Names are Linux's own;
+ * a name that an architecture lacks resolves to no number there. */
 #define N NO_ARG
+#define ONE(name, op, dir, path, flags)                                                            \
+    {                                                                                              \
+        name, CALL_##op, dir, path, flags, N, N, N, 0                                              \
+    }
+#define NEW(name, op, dir, path, flags, number)                                                    \
+    {                                                                                              \
+        name, CALL_##op, dir, path, flags, N, N, N, number                                         \
+    }
+#define TWO(name, op, dir, path, flags, dir2, path2)                                               \
+    {                                                                                              \
+        name, CALL_##op, dir, path, flags, dir2, path2, N, 0                                       \
+    }
+#define RUN(name, dir, path, flags, argv)                                                          \
+    {                                                                                              \
+        name, CALL_EXEC, dir, path, flags, N, N, argv, 0                                           \
+    }
 
-/* Names are Linux's own; a name that an architecture lacks resolves to no number there. */
 const struct call trace_calls[] = {
-    {"open", CALL_OPEN, N, 0, 1, N, N},           {"openat", CALL_OPEN, 0, 1, 2, N, N},
-    {"openat2", CALL_OPENAT2, 0, 1, 2, N, N},     {"creat", CALL_CREAT, N, 0, N, N, N},
-    {"stat", CALL_STAT, N, 0, N, N, N},           {"stat64", CALL_STAT, N, 0, N, N, N},
-    {"lstat", CALL_LSTAT, N, 0, N, N, N},         {"lstat64", CALL_LSTAT, N, 0, N, N, N},
-    {"oldstat", CALL_STAT, N, 0, N, N, N},        {"oldlstat", CALL_LSTAT, N, 0, N, N, N},
-    {"newfstatat", CALL_STAT, 0, 1, 3, N, N},     {"fstatat64", CALL_STAT, 0, 1, 3, N, N},
-    {"statx", CALL_STAT, 0, 1, 2, N, N},          {"access", CALL_STAT, N, 0, N, N, N},
-    {"faccessat", CALL_STAT, 0, 1, N, N, N},      {"faccessat2", CALL_STAT, 0, 1, 3, N, N},
-    {"statfs", CALL_STAT, N, 0, N, N, N},         {"statfs64", CALL_STAT, N, 0, N, N, N},
-    {"readlink", CALL_READLINK, N, 0, N, N, N},   {"readlinkat", CALL_READLINK, 0, 1, N, N, N},
-    {"execve", CALL_EXEC, N, 0, N, N, N},         {"execveat", CALL_EXEC, 0, 1, 4, N, N},
-    {"uselib", CALL_EXEC, N, 0, N, N, N},         {"rename", CALL_RENAME, N, 0, N, N, 1},
-    {"renameat", CALL_RENAME, 0, 1, N, 2, 3},     {"renameat2", CALL_EXCHANGE, 0, 1, 4, 2, 3},
-    {"link", CALL_LINK, N, 0, N, N, 1},           {"linkat", CALL_LINK, 0, 1, 4, 2, 3},
-    {"symlink", CALL_SYMLINK, N, 1, N, N, N},     {"symlinkat", CALL_SYMLINK, 1, 2, N, N, N},
-    {"unlink", CALL_UNLINK, N, 0, N, N, N},       {"unlinkat", CALL_UNLINK, 0, 1, 2, N, N},
-    {"rmdir", CALL_RMDIR, N, 0, N, N, N},         {"mkdir", CALL_MKDIR, N, 0, N, N, N},
-    {"mkdirat", CALL_MKDIR, 0, 1, N, N, N},       {"mknod", CALL_MKNOD, N, 0, N, N, N},
-    {"mknodat", CALL_MKNOD, 0, 1, N, N, N},       {"truncate", CALL_TRUNCATE, N, 0, N, N, N},
-    {"truncate64", CALL_TRUNCATE, N, 0, N, N, N}, {"chmod", CALL_META, N, 0, N, N, N},
-    {"fchmodat", CALL_META, 0, 1, N, N, N},       {"fchmodat2", CALL_META, 0, 1, 3, N, N},
-    {"chown", CALL_META, N, 0, N, N, N},          {"chown32", CALL_META, N, 0, N, N, N},
-    {"lchown", CALL_LMETA, N, 0, N, N, N},        {"lchown32", CALL_LMETA, N, 0, N, N, N},
-    {"fchownat", CALL_META, 0, 1, 4, N, N},       {"utime", CALL_META, N, 0, N, N, N},
-    {"utimes", CALL_META, N, 0, N, N, N},         {"futimesat", CALL_META, 0, 1, N, N, N},
-    {"utimensat", CALL_META, 0, 1, 3, N, N},      {"utimensat_time64", CALL_META, 0, 1, 3, N, N},
-    {"setxattr", CALL_META, N, 0, N, N, N},       {"lsetxattr", CALL_LMETA, N, 0, N, N, N},
-    {"removexattr", CALL_META, N, 0, N, N, N},    {"lremovexattr", CALL_LMETA, N, 0, N, N, N},
-    {"chdir", CALL_CHDIR, N, 0, N, N, N},         {"fchdir", CALL_FCHDIR, 0, N, N, N, N},
-    {"getdents", CALL_LIST, 0, N, N, N, N},       {"getdents64", CALL_LIST, 0, N, N, N, N},
-    {"bind", CALL_BIND, N, 1, 2, N, N},           {"chroot", CALL_ROOT, N, 0, N, N, N},
-    {"pivot_root", CALL_ROOT, N, 0, N, N, N},     {"mount", CALL_ROOT, N, 1, N, N, N},
-    {"umount2", CALL_ROOT, N, 0, N, N, N},        {"move_mount", CALL_ROOT, N, N, N, N, N},
-    {"setns", CALL_ROOT, N, N, N, N, N},
+    ONE("open", OPEN, N, 0, 1),
+    ONE("openat", OPEN, 0, 1, 2),
+    ONE("openat2", OPENAT2, 0, 1, 2),
+    ONE("creat", CREAT, N, 0, N),
+    ONE("stat", STAT, N, 0, N),
+    ONE("stat64", STAT, N, 0, N),
+    ONE("lstat", LSTAT, N, 0, N),
+    ONE("lstat64", LSTAT, N, 0, N),
+    ONE("oldstat", STAT, N, 0, N),
+    ONE("oldlstat", LSTAT, N, 0, N),
+    ONE("newfstatat", STAT, 0, 1, 3),
+    ONE("fstatat64", STAT, 0, 1, 3),
+    ONE("statx", STAT, 0, 1, 2),
+    ONE("access", STAT, N, 0, N),
+    ONE("faccessat", STAT, 0, 1, N),
+    NEW("faccessat2", STAT, 0, 1, 3, 439),
+    ONE("statfs", STAT, N, 0, N),
+    ONE("statfs64", STAT, N, 0, N),
+    NEW("open_tree", STAT, 0, 1, N, 428),
+    NEW("open_tree_attr", STAT, 0, 1, N, 467),
+    ONE("inotify_add_watch", STAT, N, 1, N),
+    ONE("getxattr", STAT, N, 0, N),
+    ONE("lgetxattr", LSTAT, N, 0, N),
+    ONE("listxattr", STAT, N, 0, N),
+    ONE("llistxattr", LSTAT, N, 0, N),
+    NEW("getxattrat", STAT, 0, 1, 2, 464),
+    NEW("listxattrat", STAT, 0, 1, 2, 465),
+    NEW("file_getattr", STAT, 0, 1, 4, 468),
+    ONE("name_to_handle_at", STAT, 0, 1, N),
+    ONE("readlink", READLINK, N, 0, N),
+    ONE("readlinkat", READLINK, 0, 1, N),
+    RUN("execve", N, 0, N, 1),
+    RUN("execveat", 0, 1, 4, 2),
+    ONE("uselib", STAT, N, 0, N),
+    TWO("rename", RENAME, N, 0, N, N, 1),
+    TWO("renameat", RENAME, 0, 1, N, 2, 3),
+    TWO("renameat2", EXCHANGE, 0, 1, 4, 2, 3),
+    TWO("link", LINK, N, 0, N, N, 1),
+    TWO("linkat", LINK, 0, 1, 4, 2, 3),
+    ONE("symlink", SYMLINK, N, 1, N),
+    ONE("symlinkat", SYMLINK, 1, 2, N),
+    ONE("unlink", UNLINK, N, 0, N),
+    ONE("unlinkat", UNLINK, 0, 1, 2),
+    ONE("rmdir", RMDIR, N, 0, N),
+    ONE("mkdir", MKDIR, N, 0, N),
+    ONE("mkdirat", MKDIR, 0, 1, N),
+    ONE("mknod", MKNOD, N, 0, N),
+    ONE("mknodat", MKNOD, 0, 1, N),
+    ONE("truncate", TRUNCATE, N, 0, N),
+    ONE("truncate64", TRUNCATE, N, 0, N),
+    ONE("chmod", META, N, 0, N),
+    ONE("fchmodat", META, 0, 1, N),
+    NEW("fchmodat2", META, 0, 1, 3, 452),
+    ONE("chown", META, N, 0, N),
+    ONE("chown32", META, N, 0, N),
+    ONE("lchown", LMETA, N, 0, N),
+    ONE("lchown32", LMETA, N, 0, N),
+    ONE("fchownat", META, 0, 1, 4),
+    ONE("utime", META, N, 0, N),
+    ONE("utimes", META, N, 0, N),
+    ONE("futimesat", META, 0, 1, N),
+    ONE("utimensat", META, 0, 1, 3),
+    ONE("utimensat_time64", META, 0, 1, 3),
+    ONE("setxattr", META, N, 0, N),
+    ONE("lsetxattr", LMETA, N, 0, N),
+    ONE("removexattr", META, N, 0, N),
+    ONE("lremovexattr", LMETA, N, 0, N),
+    NEW("setxattrat", META, 0, 1, 2, 463),
+    NEW("removexattrat", META, 0, 1, 2, 466),
+    NEW("file_setattr", META, 0, 1, 4, 469),
+    ONE("chdir", CHDIR, N, 0, N),
+    ONE("fchdir", FCHDIR, 0, N, N),
+    ONE("getdents", LIST, 0, N, N),
+    ONE("getdents64", LIST, 0, N, N),
+    ONE("bind", BIND, N, 1, 2),
+    ONE("connect", CONNECT, N, 1, 2),
+    ONE("socketcall", SOCKETCALL, N, N, N),
+    ONE("chroot", ROOT, N, 0, N),
+    ONE("pivot_root", ROOT, N, 0, N),
+    ONE("mount", ROOT, N, 1, N),
+    ONE("umount2", ROOT, N, 0, N),
+    NEW("move_mount", ROOT, N, N, N, 429),
+    ONE("setns", ROOT, N, N, N),
+    ONE("seccomp", LISTENER, N, N, N),
 };
 const unsigned trace_calls_count = sizeof trace_calls / sizeof *trace_calls;
 
 #undef N
+#undef ONE
+#undef NEW
+#undef TWO
+#undef RUN
 
 /* By number, for this machine's own architecture and, on x86-64, for i386. */
 enum { NUMBERS = 512, TABLES = 2 };
@@ -58,11 +129,18 @@ static struct {
 } tables[TABLES];
 static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 
+int trace_call_number(const struct call *call, uint32_t arch)
+{
+    if (call->number)
+        return call->number;
+    return seccomp_syscall_resolve_name_arch(arch, call->name);
+}
+
 static void fill_table(unsigned table, uint32_t arch)
 {
     tables[table].arch = arch;
     for (unsigned i = 0; i < trace_calls_count; i++) {
-        int number = seccomp_syscall_resolve_name_arch(arch, trace_calls[i].name);
+        int number = trace_call_number(&trace_calls[i], arch);
         if (number >= 0 && number < NUMBERS)
             tables[table].call[number] = (uint8_t)(i + 1);
     }

@@ -26,8 +26,11 @@ enum call_op {
     CALL_CHDIR,
     CALL_FCHDIR,
     CALL_LIST, /* getdents on a descriptor */
-    CALL_BIND, /* a socket's name in the file system */
-    CALL_ROOT, /* chroot, pivot_root, mount, unshare, setns: paths mean something else now */
+    CALL_BIND, /* a socket's name in the file system; `flags` is the address's length */
+    CALL_CONNECT,
+    CALL_SOCKETCALL, /* of i386: bind and connect with their arguments in memory */
+    CALL_ROOT, /* chroot, pivot_root, mount, setns: paths may mean something else now */
+    CALL_LISTENER, /* seccomp for a listener of its own */
 };
 
 enum { NO_ARG = -1 };
@@ -38,11 +41,15 @@ struct call {
     int8_t dir, path; /* argument indexes of a directory descriptor and a path, or NO_ARG */
     int8_t flags; /* of flags, or NO_ARG */
     int8_t dir2, path2; /* of a second path */
+    int8_t argv; /* of an exec */
+    int16_t number; /* where libseccomp may be too old to know the name: on every machine; else 0 */
 };
 
 extern const struct call trace_calls[];
 extern const unsigned trace_calls_count;
 
+/* A call's number on an architecture; negative where it has none there. */
+int trace_call_number(const struct call *call, uint32_t arch);
 /* The call behind a number of an architecture (AUDIT_ARCH_*), or NULL. */
 const struct call *trace_call_of(uint32_t arch, int number);
 

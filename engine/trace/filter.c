@@ -1,15 +1,10 @@
-/* The filter: built once by libseccomp, then installed by each child with the raw system call,
- * since libseccomp itself may not be called between fork and exec. */
+/* The filter: made once, then installed by each child with the raw system call. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
+#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +13,6 @@
 #include <linux/seccomp.h>
 #include <seccomp.h>
 
-#include "base/mem.h"
 #include "trace/calls.h"
 #include "trace/trace.h"
 #include "trace/wire.h"
@@ -28,90 +22,158 @@ struct trace_filter {
 };
 
 static struct trace_filter *the_filter;
-static struct err filter_error;
 static pthread_once_t filter_once = PTHREAD_ONCE_INIT;
 
 /*
- * fstat(fd) comes from glibc as newfstatat(fd, "", ..., AT_EMPTY_PATH), which names no path: such
- * calls pass unseen. The same flag with a path is rare (and a stat is weak).
+ * The program: the architecture picks a block, the number a leaf at the block's end. What is always
+ * let pass never runs it: Linux remembers such numbers (5.11).
+ *
+ * fstat(fd) comes from glibc as newfstatat(fd, "", ..., AT_EMPTY_PATH), which names no path: calls
+ * with that flag pass unseen. The same flag with a path is rare (and a stat is weak).
  */
-static int add_stat_rules(scmp_filter_ctx ctx, int number, unsigned flags_arg)
+enum { CODE_MAX = 512, X32_BIT = 0x40000000 };
+
+enum leaf {
+    LEAF_NOTIFY,
+    LEAF_STAT_2,
+    LEAF_STAT_3,
+    LEAF_STAT_4,
+    LEAF_LISTENER,
+    LEAF_REFUSE,
+    LEAVES
+};
+
+struct code {
+    struct sock_filter at[CODE_MAX];
+    unsigned len;
+    struct {
+        unsigned at; /* a jump that waits for its leaf */
+        enum leaf leaf;
+    } jumps[CODE_MAX];
+    unsigned jumps_len;
+};
+
+static void emit(struct code *code, unsigned operation, uint32_t value, unsigned yes, unsigned no)
 {
-    return seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, number, 1,
-                            SCMP_CMP(flags_arg, SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0));
+    code->at[code->len++] =
+        (struct sock_filter){(uint16_t)operation, (uint8_t)yes, (uint8_t)no, value};
 }
 
-static int add_rules(scmp_filter_ctx ctx)
+static void load(struct code *code, size_t offset)
 {
+    emit(code, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+}
+
+static void load_argument(struct code *code, unsigned index)
+{
+    /* The low half: flags are ints. */
+    load(code, offsetof(struct seccomp_data, args) + index * sizeof(uint64_t) +
+                   (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0));
+}
+
+static void give(struct code *code, uint32_t action)
+{
+    emit(code, BPF_RET | BPF_K, action, 0, 0);
+}
+
+static void jump_to_leaf(struct code *code, uint32_t number, enum leaf leaf)
+{
+    code->jumps[code->jumps_len].at = code->len;
+    code->jumps[code->jumps_len++].leaf = leaf;
+    emit(code, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 0);
+}
+
+static enum leaf leaf_of(const struct call *call)
+{
+    if (call->op == CALL_LISTENER)
+        return LEAF_LISTENER;
+    if (call->op != CALL_STAT || call->flags == NO_ARG)
+        return LEAF_NOTIFY;
+    return call->flags == 2 ? LEAF_STAT_2 : call->flags == 3 ? LEAF_STAT_3 : LEAF_STAT_4;
+}
+
+static void emit_leaf(struct code *code, enum leaf leaf)
+{
+    switch (leaf) {
+    case LEAF_STAT_2:
+    case LEAF_STAT_3:
+    case LEAF_STAT_4:
+        load_argument(code, leaf == LEAF_STAT_2 ? 2 : leaf == LEAF_STAT_3 ? 3 : 4);
+        emit(code, BPF_JMP | BPF_JSET | BPF_K, AT_EMPTY_PATH, 0, 1);
+        give(code, SECCOMP_RET_ALLOW);
+        give(code, SECCOMP_RET_USER_NOTIF);
+        break;
+    case LEAF_LISTENER:
+        load_argument(code, 1);
+        emit(code, BPF_JMP | BPF_JSET | BPF_K, SECCOMP_FILTER_FLAG_NEW_LISTENER, 1, 0);
+        give(code, SECCOMP_RET_ALLOW);
+        give(code, SECCOMP_RET_USER_NOTIF);
+        break;
+    case LEAF_REFUSE:
+        give(code, SECCOMP_RET_ERRNO | ENOSYS);
+        break;
+    default:
+        give(code, SECCOMP_RET_USER_NOTIF);
+        break;
+    }
+}
+
+/* The calls of one architecture, entered with the accumulator undefined. */
+static void emit_block(struct code *code, uint32_t arch)
+{
+    code->jumps_len = 0;
+    load(code, offsetof(struct seccomp_data, nr));
     for (unsigned i = 0; i < trace_calls_count; i++) {
-        const struct call *call = &trace_calls[i];
-        int number = seccomp_syscall_resolve_name(call->name);
-        if (number == __NR_SCMP_ERROR)
-            continue;
-        int status = call->op == CALL_STAT && call->flags != NO_ARG
-                         ? add_stat_rules(ctx, number, (unsigned)call->flags)
-                         : seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, number, 0);
-        if (status < 0 && status != -EDOM) /* EDOM: not on this architecture */
-            return status;
+        int number = trace_call_number(&trace_calls[i], arch);
+        if (number >= 0)
+            jump_to_leaf(code, (uint32_t)number, leaf_of(&trace_calls[i]));
     }
-    /* A new mount namespace changes what paths mean; other uses of unshare pass. */
-    int status = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, SCMP_SYS(unshare), 1,
-                                  SCMP_CMP(0, SCMP_CMP_MASKED_EQ, 0x00020000, 0x00020000));
     /* io_uring opens files behind the filter's back: programs fall back to plain calls. */
-    if (!status)
-        status = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
-    return status;
-}
-
-static struct sock_filter *exported(scmp_filter_ctx ctx, unsigned short *count)
-{
-    int fd = memfd_create("filter", MFD_CLOEXEC);
-    struct stat st;
-    if (fd < 0)
-        return NULL;
-    struct sock_filter *code = NULL;
-    if (seccomp_export_bpf(ctx, fd) == 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
-        code = mem_alloc((size_t)st.st_size);
-        if (pread(fd, code, (size_t)st.st_size, 0) != st.st_size) {
-            free(code);
-            code = NULL;
-        }
-        *count = (unsigned short)((size_t)st.st_size / sizeof *code);
+    int io_uring = seccomp_syscall_resolve_name_arch(arch, "io_uring_setup");
+    if (io_uring >= 0)
+        jump_to_leaf(code, (uint32_t)io_uring, LEAF_REFUSE);
+    if (arch == SCMP_ARCH_X86_64) { /* x32 calls: refused, never missed */
+        emit(code, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
+        give(code, SECCOMP_RET_ERRNO | ENOSYS);
     }
-    close(fd);
-    return code;
+    give(code, SECCOMP_RET_ALLOW);
+    for (enum leaf leaf = 0; leaf < LEAVES; leaf++) {
+        for (unsigned i = 0; i < code->jumps_len; i++) {
+            struct sock_filter *jump = &code->at[code->jumps[i].at];
+            if (code->jumps[i].leaf == leaf)
+                jump->jt = (uint8_t)(code->len - code->jumps[i].at - 1);
+        }
+        emit_leaf(code, leaf);
+    }
 }
 
 static void make_filter(void)
 {
-    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
-    if (!ctx) {
-        err_set(&filter_error, ERR_SYSTEM, "libseccomp cannot start");
-        return;
+    static struct code code;
+    uint32_t native = seccomp_arch_native();
+    bool other = native == SCMP_ARCH_X86_64;
+    load(&code, offsetof(struct seccomp_data, arch));
+    emit(&code, BPF_JMP | BPF_JEQ | BPF_K, native, 1, 0);
+    unsigned skip = code.len;
+    emit(&code, BPF_JMP | BPF_JA, 0, 0, 0);
+    emit_block(&code, native);
+    code.at[skip].k = code.len - skip - 1;
+    if (other) {
+        load(&code, offsetof(struct seccomp_data, arch));
+        emit(&code, BPF_JMP | BPF_JEQ | BPF_K, SCMP_ARCH_X86, 1, 0);
+        give(&code, SECCOMP_RET_ERRNO | ENOSYS);
+        emit_block(&code, SCMP_ARCH_X86);
+    } else { /* an architecture that is not ours: refused, never missed */
+        give(&code, SECCOMP_RET_ERRNO | ENOSYS);
     }
-    /* x32 calls on x86-64 and anything else that is neither: refused, never missed. */
-    seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
-    seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree, not a list */
-    if (seccomp_arch_native() == SCMP_ARCH_X86_64)
-        seccomp_arch_add(ctx, SCMP_ARCH_X86);
-    int status = add_rules(ctx);
-    unsigned short count = 0;
-    struct sock_filter *code = status ? NULL : exported(ctx, &count);
-    seccomp_release(ctx);
-    if (!code) {
-        err_set(&filter_error, ERR_SYSTEM, "the trace filter cannot be made: %s",
-                strerror(status ? -status : errno));
-        return;
-    }
-    the_filter = mem_zero(1, sizeof *the_filter);
-    the_filter->program = (struct sock_fprog){.len = count, .filter = code};
+    static struct trace_filter filter;
+    filter.program = (struct sock_fprog){.len = (unsigned short)code.len, .filter = code.at};
+    the_filter = &filter;
 }
 
-const struct trace_filter *trace_filter_get(struct err *err)
+const struct trace_filter *trace_filter_get(void)
 {
     pthread_once(&filter_once, make_filter);
-    if (!the_filter && err)
-        *err = filter_error;
     return the_filter;
 }
 
@@ -147,9 +209,9 @@ int trace_receive(int socket)
 struct trace_features trace_probe(void)
 {
     struct trace_features features = {0};
-    const struct trace_filter *filter = trace_filter_get(NULL);
+    const struct trace_filter *filter = trace_filter_get();
     int pair[2];
-    if (!filter || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return features;
     pid_t child = fork();
     if (child == 0) {

@@ -17,6 +17,13 @@ void resolve_forget(struct resolver *resolver)
         intern_free(&resolver->directories);
 }
 
+void resolve_free(struct resolver *resolver)
+{
+    resolve_forget(resolver);
+    str_free(&resolver->root);
+    str_free(&resolver->through);
+}
+
 /* One walk: `done` is canonical and real so far, `rest` is still to be walked. */
 struct walk {
     struct str *done;
@@ -25,19 +32,23 @@ struct walk {
     unsigned links;
 };
 
-static void step_up(struct str *done)
+static void step_up(const struct resolver *resolver, struct str *done)
 {
+    if (resolver->root.len && done->len <= resolver->root.len)
+        return;
     char *slash = done->len ? strrchr(done->at, '/') : NULL;
     str_cut(done, slash ? (size_t)(slash - done->at) : 0);
 }
 
 /* Puts a link's target in front of what is left. */
-static void go_through(struct walk *walk, const char *target)
+static void go_through(const struct resolver *resolver, struct walk *walk, const char *target)
 {
-    if (target[0] == '/')
+    if (target[0] == '/') {
         str_cut(walk->done, 0);
-    else
-        step_up(walk->done);
+        str_add(walk->done, str_text(&resolver->root));
+    } else {
+        step_up(resolver, walk->done);
+    }
     char *rest = mem_format("%s/%s", target, walk->rest + walk->at);
     free(walk->rest);
     walk->rest = rest;
@@ -59,6 +70,15 @@ static bool at_end(const struct walk *walk)
     return walk->rest[walk->at + strspn(walk->rest + walk->at, "/")] == '\0';
 }
 
+/* The path to look something up by. */
+static const char *looked_up(const struct resolver *resolver, const char *path, char *room)
+{
+    if (!resolver->through.len)
+        return path;
+    snprintf(room, 2 * PATH_MAX, "%s%s", resolver->through.at, path);
+    return room;
+}
+
 /* Looks at what `done` names; true where the walk goes on. */
 static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool follow,
                  enum resolve_kind *kind)
@@ -69,13 +89,16 @@ static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool f
         *kind = RESOLVE_DIRECTORY;
         return true;
     }
-    if (lstat(done->at, &st) < 0) {
+    char room[2 * PATH_MAX];
+    const char *real = looked_up(resolver, done->at, room);
+    if (lstat(real, &st) < 0) {
         *kind = RESOLVE_ABSENT;
         return false;
     }
     if (S_ISDIR(st.st_mode)) {
         *kind = RESOLVE_DIRECTORY;
-        if (strncmp(done->at, "/proc/", 6) != 0) /* processes come and go */
+        if (strncmp(done->at, "/proc/", 6) != 0 && /* processes come and go */
+            !resolver->distrust && !resolver->through.len)
             intern_id_n(&resolver->directories, done->at, done->len);
         return true;
     }
@@ -87,16 +110,18 @@ static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool f
     if (!follow)
         return false;
     char target[PATH_MAX + 1];
-    ssize_t length = readlink(done->at, target, PATH_MAX);
-    bool magic = strncmp(done->at, "/proc/", 6) == 0 && length > 0 && target[0] != '/';
+    ssize_t length = readlink(real, target, PATH_MAX);
+    if (length > 0)
+        target[length] = '\0';
+    bool magic = strncmp(done->at, "/proc/", 6) == 0 && length > 0 &&
+                 (target[0] != '/' || str_ends(target, " (deleted)"));
     if (length <= 0 || ++walk->links > LINKS_MAX || magic) {
         *kind = magic ? RESOLVE_FILE : RESOLVE_ABSENT; /* a pipe or socket; or a loop */
         return false;
     }
-    target[length] = '\0';
     if (resolver->link && strncmp(done->at, "/proc/", 6) != 0)
         resolver->link(resolver->data, done->at);
-    go_through(walk, target);
+    go_through(resolver, walk, target);
     *kind = RESOLVE_DIRECTORY;
     return true;
 }
@@ -120,13 +145,14 @@ enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char 
         if (name_length == 1 && name[0] == '.')
             continue;
         if (name_length == 2 && name[0] == '.' && name[1] == '.') {
-            step_up(canonical);
+            step_up(resolver, canonical);
             continue;
         }
         str_add_char(canonical, '/');
         str_add_n(canonical, name, name_length);
         kind = RESOLVE_DIRECTORY;
-        if (intern_find_n(&resolver->directories, canonical->at, canonical->len) != INTERN_NONE)
+        if (!resolver->through.len &&
+            intern_find_n(&resolver->directories, canonical->at, canonical->len) != INTERN_NONE)
             continue;
         bool last = at_end(&walk);
         if (look(resolver, &walk, tid, !last || follow_last, &kind))

@@ -14,6 +14,9 @@
 
 struct resolver {
     struct intern directories; /* canonical paths known to be real directories */
+    bool distrust; /* names are changing right now: remember nothing */
+    struct str root; /* where absolute links lead to and `..` ends: a chroot, or empty */
+    struct str through; /* put before every path that is looked up ("/proc/4711/root"), or empty */
     void *data;
     void (*link)(void *data, const char *path); /* a symbolic link was followed here */
 };
@@ -26,5 +29,6 @@ enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char 
                                bool follow_last, struct str *canonical);
 /* Forgets what it knows: a directory or a link was removed, renamed or made. */
 void resolve_forget(struct resolver *resolver);
+void resolve_free(struct resolver *resolver);
 
 #endif

@@ -15,7 +15,27 @@
 enum {
     STACK_BYTES = 256 * 1024,
     GRACE_MS = 20, /* for processes that are ending beside the step's own */
+    NUDGE_MS = 2,
 };
+
+/* A thread that waits for a call hears of nothing else: a signal gets it out. */
+static pthread_once_t nudge_once = PTHREAD_ONCE_INIT;
+
+static int nudge_signal(void)
+{
+    return SIGRTMIN + 6;
+}
+
+static void do_nothing(int number)
+{
+    (void)number;
+}
+
+static void prepare_nudge(void)
+{
+    struct sigaction action = {.sa_handler = do_nothing};
+    sigaction(nudge_signal(), &action, NULL);
+}
 
 struct supervisor {
     const struct trace_filter *filter;
@@ -67,6 +87,8 @@ static int start_thread(struct supervisor *supervisor)
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     sigset_t all, old;
     sigfillset(&all);
+    sigdelset(&all, nudge_signal());
+    pthread_once(&nudge_once, prepare_nudge);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int number = pthread_create(&supervisor->thread, &attributes, supervise, supervisor);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -76,9 +98,7 @@ static int start_thread(struct supervisor *supervisor)
 
 struct supervisor *supervisor_start(struct err *err)
 {
-    const struct trace_filter *filter = trace_filter_get(err);
-    if (!filter)
-        return NULL;
+    const struct trace_filter *filter = trace_filter_get();
     struct supervisor *supervisor = mem_zero(1, sizeof *supervisor);
     *supervisor = (struct supervisor){.filter = filter,
                                       .ours = -1,
@@ -136,8 +156,12 @@ struct trace *supervisor_finish(struct supervisor *supervisor)
 {
     supervisor_listener(supervisor);
     bool outlived = !wait_event(supervisor->done_fd, GRACE_MS);
-    if (outlived)
+    if (outlived) {
         raise_event(supervisor->stop_fd);
+        do
+            pthread_kill(supervisor->thread, nudge_signal());
+        while (!wait_event(supervisor->done_fd, NUDGE_MS));
+    }
     pthread_join(supervisor->thread, NULL);
     struct trace *trace = supervisor->trace;
     if (trace && outlived)

@@ -45,19 +45,22 @@ struct access {
 
 struct trace_process {
     pid_t pid; /* thread id of the first call seen */
-    uint32_t program; /* id in trace->paths of what it executed, or INTERN_NONE */
+    uint32_t program; /* id in trace->paths of what it executed, or INTERN_NONE: not seen */
+    uint32_t command; /* id in trace->commands: its words, blanks between, cut at 1 KiB; or NONE */
 };
 
 /* Why a trace may be incomplete; the race report respects it. */
 enum trace_flaw {
-    TRACE_FOREIGN_ROOT =
-        1, /* a process changed its root or mount namespace: paths are as it saw them */
+    TRACE_FOREIGN_ROOT = 1, /* a process had mounts of its own: its paths are as it saw them */
     TRACE_UNREADABLE = 2, /* a path could not be read out of the process */
     TRACE_SURVIVORS = 4, /* a process outlived its step: what it did after that is not here */
+    /* What cannot work while it is traced; a step that fails so is worth another try untraced: */
+    TRACE_PRIVILEGE = 8, /* a set-user-ID program was executed, without its privilege */
+    TRACE_OWN_LISTENER = 16, /* a process wanted to be a seccomp supervisor itself (EBUSY) */
 };
 
 struct trace {
-    struct intern paths;
+    struct intern paths, commands;
     VEC(struct access) accesses; /* in order of first touch */
     VEC(struct trace_process) processes;
     uint64_t calls; /* notifications answered */
@@ -67,7 +70,7 @@ struct trace {
 
 /* What a child needs to become traced; made once, shared by all, never freed before exit. */
 struct trace_filter;
-const struct trace_filter *trace_filter_get(struct err *err);
+const struct trace_filter *trace_filter_get(void);
 
 /*
  * In the child, between fork (or clone) and exec: installs the filter and sends the listener over
@@ -87,6 +90,19 @@ void trace_free(struct trace *trace);
 /* Lets one waiting call go on unseen: for whoever holds a listener that nobody serves any more.
  * Waits for a call where there is none. Async-signal-safe. */
 void trace_let_pass(int listener);
+
+/*
+ * One listener for many steps, which a thread's calls are told apart by: `trace_of` gives the trace
+ * of a thread that calls for the first time, or again after a while; NULL: nobody's, seen by none.
+ * Several threads may serve; trace_of is called by one at a time.
+ */
+struct trace_server;
+struct trace *trace_new(void);
+struct trace_server *
+trace_server_open(int listener, struct trace *(*trace_of)(void *data, pid_t tid), void *data);
+/* As trace_serve. */
+int trace_server_serve(struct trace_server *server, int stop_fd, struct err *err);
+void trace_server_close(struct trace_server *server);
 
 /* The access of a canonical path, or NULL. */
 const struct access *trace_find(const struct trace *trace, const char *path);

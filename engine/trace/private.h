@@ -1,0 +1,90 @@
+/*
+ * What the files of the room share. A server takes the calls of one listener; it has one trace, or
+ * asks whose trace a thread's calls belong to. Everything here is for the serving thread, which
+ * holds the server's lock.
+ */
+#ifndef GANTRY_TRACE_PRIVATE_H
+#define GANTRY_TRACE_PRIVATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <linux/seccomp.h>
+
+#include "base/str.h"
+#include "trace/calls.h"
+#include "trace/resolve.h"
+#include "trace/trace.h"
+
+/* A trace's own: where to find an access by its path. */
+struct trace_private {
+    struct trace_server *server; /* that trace_free closes, or NULL */
+    VEC(uint32_t) access_of; /* by path id: index of accesses + 1 */
+};
+
+/* A thread of the traced tree. Numbers are used again by the system: what is known of a thread that
+ * was quiet for long is looked up anew. Its directory is read when first needed and kept until some
+ * thread changes directory (threads may share it). */
+struct thread {
+    pid_t tid; /* 0: free slot */
+    uint32_t process; /* index of trace->processes, or INTERN_NONE: not looked up yet */
+    struct trace *trace; /* NULL: nobody's */
+    uint64_t seen_ns; /* its last call */
+    uint32_t directory_of; /* generation at which `directory` was read */
+    bool changing; /* its last call changes a directory or a name, and may still be at it */
+    char *directory;
+};
+
+/* Accesses that a call makes, kept back until its answer was taken. */
+struct pending {
+    uint32_t path;
+    uint32_t kinds;
+    bool found;
+};
+
+struct trace_server {
+    int listener;
+    pthread_mutex_t lock; /* of all below, where several threads serve */
+    struct trace *only; /* the trace of all calls; or NULL: */
+    struct trace *(*trace_of)(void *data, pid_t tid); /* whose a thread's calls are */
+    void *data;
+
+    struct trace *trace; /* of the call that is looked at */
+    struct resolver resolver;
+    struct thread *threads; /* open addressing by tid */
+    size_t threads_cap, threads_len;
+    unsigned changing; /* threads that are */
+    uint32_t generation; /* of directories; grows with each change */
+    bool foreign_root; /* some process changed its root or mounts: look at each one's */
+    VEC(struct pending) pending;
+    struct str raw, absolute, canonical;
+};
+
+/* trace.c */
+/* Notes an access of the call at hand. */
+void hold_access(struct trace_server *server, const char *path, uint32_t kinds, bool found);
+
+/* threads.c */
+struct thread *thread_of(struct trace_server *server, pid_t tid, uint64_t now_ns);
+/* The process entry of a thread, looked up where it has none. */
+uint32_t thread_process(struct trace_server *server, struct thread *thread);
+/* A thread is about to execute `program` (path id); its arguments stand at `argv` in its memory. */
+void thread_executes(struct trace_server *server, struct thread *thread, uint32_t program,
+                     uint64_t argv, bool words_of_4);
+/* What is known of directories is not to be trusted until the thread calls again. */
+void thread_changes(struct trace_server *server, struct thread *thread);
+void threads_free(struct trace_server *server);
+
+/* memory.c: reading out of a stopped thread */
+enum read_result { READ_DONE, READ_FAILED /* the call fails as well */, READ_REFUSED };
+enum read_result read_bytes(pid_t tid, uint64_t address, void *bytes, size_t length);
+enum read_result read_path(pid_t tid, uint64_t address, struct str *out);
+bool read_link(const char *path, struct str *out);
+
+/* see.c: what a call does, as held accesses */
+void see_call(struct trace_server *server, const struct seccomp_notif *notice,
+              const struct call *call, struct thread *thread);
+
+#endif

@@ -1,0 +1,167 @@
+/* The threads of a traced tree: whose they are, where they stand, what they execute. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "trace/private.h"
+
+enum {
+    QUIET_NS = 250 * 1000 * 1000, /* no system gives a number out again within this */
+    COMMAND_BYTES = 1024, /* kept of a command line */
+    ARGUMENTS = 32, /* looked at */
+    ARGUMENT_BYTES = 256,
+};
+
+static struct thread *find_slot(struct trace_server *server, pid_t tid)
+{
+    size_t mask = server->threads_cap - 1;
+    size_t at = (size_t)tid * 0x9E3779B1u & mask;
+    while (server->threads[at].tid && server->threads[at].tid != tid)
+        at = (at + 1) & mask;
+    return &server->threads[at];
+}
+
+static void grow_threads(struct trace_server *server)
+{
+    struct thread *old = server->threads;
+    size_t old_cap = server->threads_cap;
+    server->threads_cap = old_cap ? old_cap * 2 : 16;
+    server->threads = mem_zero(server->threads_cap, sizeof *server->threads);
+    for (size_t i = 0; i < old_cap; i++)
+        if (old[i].tid)
+            *find_slot(server, old[i].tid) = old[i];
+    free(old);
+}
+
+static void distrust(struct trace_server *server)
+{
+    server->generation++;
+    resolve_forget(&server->resolver);
+}
+
+struct thread *thread_of(struct trace_server *server, pid_t tid, uint64_t now_ns)
+{
+    if ((server->threads_len + 1) * 2 > server->threads_cap)
+        grow_threads(server);
+    struct thread *thread = find_slot(server, tid);
+    bool known = thread->tid != 0;
+    if (!known) {
+        thread->tid = tid;
+        thread->process = INTERN_NONE;
+        server->threads_len++;
+    }
+    if (!known || now_ns - thread->seen_ns > QUIET_NS) {
+        struct trace *before = thread->trace;
+        thread->trace = server->only ? server->only : server->trace_of(server->data, tid);
+        if (thread->trace != before)
+            thread->process = INTERN_NONE;
+        free(thread->directory);
+        thread->directory = NULL;
+    }
+    thread->seen_ns = now_ns;
+    if (thread->changing) {
+        thread->changing = false;
+        server->changing--;
+        distrust(server);
+        server->resolver.distrust = server->changing > 0;
+    }
+    return thread;
+}
+
+void thread_changes(struct trace_server *server, struct thread *thread)
+{
+    if (!thread->changing)
+        server->changing++;
+    thread->changing = true;
+    distrust(server);
+    server->resolver.distrust = true;
+}
+
+/* NUL-ended words as a command line. */
+static uint32_t add_command(struct trace *trace, char *words, size_t length)
+{
+    for (size_t i = 0; i + 1 < length; i++)
+        if (!words[i])
+            words[i] = ' ';
+    return intern_id_n(&trace->commands, words, strnlen(words, length));
+}
+
+uint32_t thread_process(struct trace_server *server, struct thread *thread)
+{
+    (void)server;
+    if (thread->process != INTERN_NONE)
+        return thread->process;
+    char path[64], words[COMMAND_BYTES];
+    snprintf(path, sizeof path, "/proc/%ld/cmdline", (long)thread->tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? 0 : read(fd, words, sizeof words);
+    if (fd >= 0)
+        close(fd);
+    thread->process = (uint32_t)thread->trace->processes.len;
+    uint32_t command = length > 0 ? add_command(thread->trace, words, (size_t)length) : INTERN_NONE;
+    vec_push(&thread->trace->processes, (struct trace_process){thread->tid, INTERN_NONE, command});
+    return thread->process;
+}
+
+/* The arguments of an exec, each NUL-ended; returns their length. */
+static size_t read_arguments(pid_t tid, uint64_t argv, bool words_of_4, char *words)
+{
+    unsigned width = words_of_4 ? 4 : 8;
+    union {
+        uint32_t narrow[ARGUMENTS];
+        uint64_t wide[ARGUMENTS];
+    } pointers = {0};
+    size_t room = 4096 - (size_t)(argv % 4096);
+    size_t bytes = room < (size_t)width * ARGUMENTS ? room : (size_t)width * ARGUMENTS;
+    if (read_bytes(tid, argv, &pointers, bytes) != READ_DONE)
+        return 0;
+    char text[ARGUMENTS][ARGUMENT_BYTES];
+    struct iovec local[ARGUMENTS], remote[ARGUMENTS];
+    unsigned count = 0;
+    for (; count < bytes / width; count++) {
+        uint64_t at = words_of_4 ? pointers.narrow[count] : pointers.wide[count];
+        if (!at)
+            break;
+        size_t length = 4096 - (size_t)(at % 4096);
+        if (length > ARGUMENT_BYTES)
+            length = ARGUMENT_BYTES;
+        local[count] = (struct iovec){text[count], length};
+        remote[count] = (struct iovec){(void *)(uintptr_t)at, length};
+    }
+    ssize_t got = count ? process_vm_readv(tid, local, count, remote, count, 0) : 0;
+    size_t used = 0;
+    for (unsigned i = 0; i < count && got > 0; i++) {
+        size_t length = strnlen(text[i], local[i].iov_len);
+        got -= (ssize_t)local[i].iov_len;
+        if (got < 0 || used + length + 1 > COMMAND_BYTES)
+            break;
+        memcpy(words + used, text[i], length);
+        used += length;
+        words[used++] = '\0';
+    }
+    return used;
+}
+
+void thread_executes(struct trace_server *server, struct thread *thread, uint32_t program,
+                     uint64_t argv, bool words_of_4)
+{
+    (void)server;
+    char words[COMMAND_BYTES];
+    size_t length = read_arguments(thread->tid, argv, words_of_4, words);
+    uint32_t command = length ? add_command(thread->trace, words, length) : INTERN_NONE;
+    thread->process = (uint32_t)thread->trace->processes.len;
+    vec_push(&thread->trace->processes, (struct trace_process){thread->tid, program, command});
+    free(thread->directory); /* the number may belong to a new process */
+    thread->directory = NULL;
+}
+
+void threads_free(struct trace_server *server)
+{
+    for (size_t i = 0; i < server->threads_cap; i++)
+        free(server->threads[i].directory);
+    free(server->threads);
+}
