@@ -1,7 +1,7 @@
 # Gantry. `make help` says what there is.
 # Every Debian package that anything here uses: building, the demo, the checks, the benchmarks.
 PACKAGES = build-essential pkg-config git libncurses-dev ncurses-term libgit2-dev libpcre2-dev \
-  libcmocka-dev libxxhash-dev libzstd-dev libext2fs-dev libjansson-dev libseccomp-dev liblz4-dev \
+  libcmocka-dev libxxhash-dev libzstd-dev libext2fs-dev libjansson-dev libseccomp-dev liblz4-dev zlib1g-dev \
   uthash-dev libutf8proc-dev libvterm-dev nettle-dev grub-common qemu-utils qemu-system-x86 qemu-system-arm \
   gcc-aarch64-linux-gnu ant default-jdk-headless tmux clang libclang-rt-dev clang-format mandoc \
   strace procps ninja-build
@@ -13,7 +13,7 @@ SAN =
 PREFIX = /usr/local
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 # libgit2 is opened on first use (engine/vcs): its headers are needed, no link.
-LIBS = ncursesw libpcre2-8 libxxhash libzstd jansson liblz4 libutf8proc libseccomp nettle
+LIBS = ncursesw libpcre2-8 libxxhash libzstd jansson liblz4 libutf8proc libseccomp nettle zlib
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu17 $(WARN) $(CFLAGS) $(SAN) -D_GNU_SOURCE -DNCURSES_WIDECHAR=1 \
   -DGANTRY_VERSION='"$(VERSION)"' -Iengine -I. -I$(O)/gen $(PKG_CFLAGS) -MMD -MP -pthread

@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "image/image.h"
+#include "image/layout.h"
 #include "tui/cli.h"
 #include "tui/commands.h"
 #include "tui/image_words.h"

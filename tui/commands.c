@@ -29,7 +29,12 @@ const struct command commands[] = {
      "--words  only the commands and options, one a line\n"},
     {"image", cmd_image, GROUP_IMAGE,
      "pack --manifest FILE... -o IMAGE [--loader loader.img] [--args TEXT]\n"
-     "                  [--fs=rofs] [--format=raw|qcow2] [-D NAME=VALUE]... [--dir DIR]...\n"
+     "                  [--fs=rofs|zfs|ext|ramfs|rofs_with_zfs|rofs_with_ext] [--data FILE]...\n"
+     "                  [--layout=osv|osv-2025|2014|beside|bare] [--size=SIZE] "
+     "[--root-size=SIZE]\n"
+     "                  [--format=raw|qcow2|vmdk|vdi|vhd|gce] [--dataset=NAME] [--compress]\n"
+     "                  [--align=BYTES] [--dedup] [--table=osv|standard]\n"
+     "                  [-D NAME=VALUE]... [--dir DIR]...\n"
      "gantry image info IMAGE               its parts and boot arguments\n"
      "gantry image ls IMAGE                 the files of its file system\n"
      "gantry image cat IMAGE GUEST          one of them\n"

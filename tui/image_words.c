@@ -7,17 +7,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/text.h"
 #include "image/image.h"
+#include "image/layout.h"
 #include "tui/cli.h"
 #include "tui/own_words.h"
 
 const char *image_words_format(enum disk_format format)
 {
-    return format == DISK_QCOW2 ? "qcow2" : "raw";
+    return image_format_name(format);
 }
 
 void image_words_print(const char *path, const struct image_info *info)
@@ -39,9 +41,25 @@ void image_words_print(const char *path, const struct image_info *info)
 /* What was asked for. */
 struct pack_words {
     VEC(const char *) manifests;
+    VEC(const char *) data; /* manifests of the second file system */
     struct own_scope scope;
-    const char *output, *loader, *args, *fs, *format;
+    const char *output, *loader, *args, *fs, *format, *layout, *size, *root_size, *dataset, *align,
+        *table;
+    bool compress, dedup;
 };
+
+static bool take_flag(struct pack_words *pack, struct own_words *words)
+{
+    const char *word = words->argv[words->next];
+    bool *flag = strcmp(word, "--compress") == 0 ? &pack->compress
+                 : strcmp(word, "--dedup") == 0  ? &pack->dedup
+                                                 : NULL;
+    if (!flag)
+        return false;
+    *flag = true;
+    words->next++;
+    return true;
+}
 
 static int read_words(struct pack_words *pack, int argc, char **argv, struct err *err)
 {
@@ -49,16 +67,20 @@ static int read_words(struct pack_words *pack, int argc, char **argv, struct err
     const struct {
         const char *name;
         const char **value;
-    } options[] = {{"-o", &pack->output},
-                   {"--loader", &pack->loader},
-                   {"--args", &pack->args},
-                   {"--fs", &pack->fs},
-                   {"--format", &pack->format}};
+    } options[] = {
+        {"-o", &pack->output},     {"--loader", &pack->loader},       {"--args", &pack->args},
+        {"--fs", &pack->fs},       {"--format", &pack->format},       {"--layout", &pack->layout},
+        {"--size", &pack->size},   {"--root-size", &pack->root_size}, {"--dataset", &pack->dataset},
+        {"--align", &pack->align}, {"--table", &pack->table}};
     while (words.next < argc) {
         const char *word = argv[words.next], *value;
+        if (take_flag(pack, &words))
+            continue;
         int taken = own_scope_option(&words, &pack->scope, err);
         if (!taken && (taken = own_option(&words, "--manifest", &value, err)) > 0)
             vec_push(&pack->manifests, value);
+        if (!taken && (taken = own_option(&words, "--data", &value, err)) > 0)
+            vec_push(&pack->data, value);
         for (unsigned i = 0; i < sizeof options / sizeof *options && !taken; i++)
             taken = own_option(&words, options[i].name, options[i].value, err);
         if (taken < 0)
@@ -73,8 +95,6 @@ static int read_words(struct pack_words *pack, int argc, char **argv, struct err
     }
     if (!pack->output)
         return err_set(err, ERR_INPUT, "-o FILE is missing: where the image goes");
-    if (!pack->manifests.len)
-        return err_set(err, ERR_INPUT, "--manifest FILE is missing: what goes into the image");
     return 0;
 }
 
@@ -129,13 +149,19 @@ static void print_notes(const struct manifest_list *list)
 static int tell(struct cli *cli, const char *output, const struct image_info *info)
 {
     if (cli->output != OUTPUT_JSON && !cli->json_to) {
-        char size[16], partition[16] = "";
+        char size[16];
         text_size(size, info->virtual_bytes);
-        for (size_t i = 0; i < info->parts.len; i++)
-            if (strcmp(info->parts.at[i].name, "partition 2") == 0)
-                text_size(partition, info->parts.at[i].size_bytes);
-        printf("%s: %s, %s in partition 2, args: %s\n", output, size, partition,
-               info->cmdline ? info->cmdline : "");
+        printf("%s: %s", output, size);
+        for (size_t i = 0; i < info->parts.len; i++) {
+            const struct image_part *part = &info->parts.at[i];
+            if (!str_starts(part->name, "partition") && !str_starts(part->name, "file system"))
+                continue;
+            text_size(size, part->size_bytes);
+            printf(", %s in %s %s", size, part->name, part->kind);
+        }
+        if (info->cmdline)
+            printf(", args: %s", info->cmdline);
+        puts("");
         return 0;
     }
     struct str doc = {0};
@@ -151,31 +177,102 @@ static int tell(struct cli *cli, const char *output, const struct image_info *in
     return status;
 }
 
-static int pack_all(struct cli *cli, struct pack_words *words, struct err *err)
+/* The layout from conf/layouts.conf of this directory, or the stock one; then what options change. */
+static int lay_out(const struct pack_words *words, struct image_pack *pack, str_list *texts,
+                   struct err *err)
 {
-    static const char *const fs_names[] = {"rofs"}, *const format_names[] = {"raw", "qcow2"};
-    int fs = pick(words->fs, fs_names, 1, "--fs", err);
-    int format = pick(words->format, format_names, 2, "--format", err);
-    char *args = fs < 0 || format < 0 ? NULL : arguments(words, fs_names[fs], err);
-    if (!args)
-        return -1;
-    struct manifest_list list = {0};
+    const char *const own = "conf/layouts.conf";
+    char *declared = access(own, R_OK) == 0 ? file_read(own, NULL, err) : NULL;
+    int status = image_layout(pack, declared, words->layout ? words->layout : "osv",
+                              words->fs ? words->fs : "rofs", texts, err);
+    free(declared);
+    uint64_t align = 0, root = 0;
+    if (!status && words->size)
+        status = image_size(words->size, &pack->size_bytes, err);
+    if (!status && words->align)
+        status = image_size(words->align, &align, err);
+    if (!status && words->root_size)
+        status = image_size(words->root_size, &root, err);
+    if (!status && words->table) {
+        static const char *const tables[] = {"osv", "standard"};
+        int table = pick(words->table, tables, 2, "--table", err);
+        status = table < 0 ? -1 : 0;
+        pack->table = (enum image_table)table;
+    }
+    for (unsigned i = 0; i < pack->volumes_count && !status; i++) {
+        struct image_volume *volume = &pack->volumes[i];
+        volume->align = (uint32_t)(align < UINT32_MAX ? align : UINT32_MAX);
+        volume->compress = words->compress;
+        volume->dedup = words->dedup;
+        volume->size_bytes = i ? 0 : root;
+        if (words->dataset)
+            volume->dataset = words->dataset;
+        /* A bootfs in a file of its own has --size as its reserve. */
+        if (volume->fs == IMAGE_RAMFS && !volume->partition && pack->size_bytes)
+            volume->size_bytes = pack->size_bytes;
+    }
+    return status;
+}
+
+/* What goes into the file systems: the first has the manifests, the second those of --data. */
+static int resolve_all(struct pack_words *words, struct manifest_list lists[2],
+                       struct image_pack *pack, struct err *err)
+{
+    bool in_loader =
+        pack->volumes_count && pack->volumes[0].fs == IMAGE_RAMFS && pack->volumes[0].partition;
+    if (in_loader && words->manifests.len)
+        return err_set(
+            err, ERR_INPUT,
+            "the files of a ramfs are inside of the loader; for the bootfs that is linked "
+            "into it: --layout=bare");
+    if (!in_loader && !words->manifests.len)
+        return err_set(err, ERR_INPUT, "--manifest FILE is missing: what goes into the image");
+    if (words->data.len && pack->volumes_count < 2)
+        return err_set(err, ERR_INPUT, "--data is for a second file system; --fs=%s has one",
+                       words->fs ? words->fs : "rofs");
     struct manifest_scope scope =
         own_scope_of(&words->scope, words->manifests.at, words->manifests.len);
-    unsigned shown = 0;
-    bool terminal = isatty(STDERR_FILENO);
-    struct image_io io = {.data = &shown, .progress = terminal ? progress : NULL};
-    struct image_pack pack = {.loader = words->loader,
-                              .list = &list,
-                              .fs = (enum image_fs)fs,
-                              .cmdline = args,
-                              .format = (enum disk_format)format};
-    int status = manifest_resolve(&list, words->manifests.at, words->manifests.len, &scope,
-                                  MANIFEST_STRICT, err);
-    if (!status) {
-        print_notes(&list);
-        status = image_pack(words->output, &pack, &io, err);
+    if (words->manifests.len &&
+        manifest_resolve(&lists[0], words->manifests.at, words->manifests.len, &scope,
+                         MANIFEST_STRICT, err) < 0)
+        return -1;
+    if (words->data.len && manifest_resolve(&lists[1], words->data.at, words->data.len, &scope,
+                                            MANIFEST_STRICT, err) < 0)
+        return -1;
+    for (unsigned i = 0; i < pack->volumes_count && i < 2; i++) {
+        pack->volumes[i].list = &lists[i];
+        print_notes(&lists[i]);
     }
+    return 0;
+}
+
+static int pack_all(struct cli *cli, struct pack_words *words, struct err *err)
+{
+    const char *format_names[DISK_FORMATS];
+    for (unsigned i = 0; i < DISK_FORMATS; i++)
+        format_names[i] = image_format_name((enum disk_format)i);
+    int format = pick(words->format, format_names, DISK_FORMATS, "--format", err);
+    if (format < 0)
+        return -1;
+    struct manifest_list lists[2] = {0};
+    str_list texts = {0};
+    unsigned shown = 0;
+    struct image_io io = {.data = &shown, .progress = isatty(STDERR_FILENO) ? progress : NULL};
+    struct image_pack pack = {.loader = words->loader, .format = (enum disk_format)format};
+    char *args = NULL;
+    int status = lay_out(words, &pack, &texts, err);
+    if (!status)
+        status = resolve_all(words, lists, &pack, err);
+    bool bare = pack.volumes_count == 1 && !pack.volumes[0].partition;
+    if (!status && !bare) {
+        args = arguments(words, image_fs_name(pack.volumes[0].fs), err);
+        status = args ? 0 : -1;
+    } else if (!status && words->args) {
+        status = err_set(err, ERR_INPUT, "a file system alone has no boot arguments: --args");
+    }
+    pack.cmdline = args;
+    if (!status)
+        status = image_pack(words->output, &pack, &io, err);
     if (shown)
         fprintf(stderr, "\r              \r");
     struct image_info info = {0};
@@ -184,7 +281,9 @@ static int pack_all(struct cli *cli, struct pack_words *words, struct err *err)
     if (!status)
         status = tell(cli, words->output, &info);
     image_info_free(&info);
-    manifest_list_free(&list);
+    manifest_list_free(&lists[0]);
+    manifest_list_free(&lists[1]);
+    str_list_free(&texts);
     free(args);
     return status;
 }
@@ -197,6 +296,7 @@ int image_words_pack(struct cli *cli, int argc, char **argv)
     if (!status)
         status = pack_all(cli, &words, &err);
     vec_free(&words.manifests);
+    vec_free(&words.data);
     own_scope_free(&words.scope);
     return status < 0 ? cli_fail(&err) : status;
 }

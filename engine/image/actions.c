@@ -100,7 +100,7 @@ int action_copy(const void *data, struct action_io *io, struct err *err)
     int status = -1;
     if (stat(input, &st) < 0) {
         err_errno(err, "cannot read %s", input);
-    } else if (sink_open(&sink, output, DISK_RAW, &image_io, err) == 0) {
+    } else if (sink_open(&sink, output, DISK_RAW, (uint64_t)st.st_size, &image_io, err) == 0) {
         if (sink_file(&sink, input, (uint64_t)st.st_size, err) == 0) {
             fchmod(sink.out.fd, st.st_mode & 0777);
             status = sink_finish(&sink, sink_at(&sink), err);

@@ -13,7 +13,7 @@ enum { RECORD = 128, NAME_AT = 17, NAME_MAX_BYTES = RECORD - NAME_AT - 1 };
 int fs_total(const struct manifest_list *list, uint64_t *total_bytes, struct err *err)
 {
     *total_bytes = 0;
-    for (size_t i = 0; i < list->entries.len; i++) {
+    for (size_t i = 0; list && i < list->entries.len; i++) {
         const struct manifest_entry *entry = &list->entries.at[i];
         if (entry->duplicate)
             continue;
@@ -24,15 +24,21 @@ int fs_total(const struct manifest_list *list, uint64_t *total_bytes, struct err
     return 0;
 }
 
+int fs_blame(const struct manifest_entry *entry, const struct err *why, struct err *err)
+{
+    if (why->kind == ERR_INPUT)
+        return err_at(err, entry->file, entry->line, 0, "%s: %s", entry->guest, why->text);
+    if (err)
+        *err = *why;
+    return -1;
+}
+
 int fs_put_file(struct sink *sink, const struct manifest_entry *entry, struct err *err)
 {
     struct err why = {0};
     if (sink_file(sink, entry->host, entry->size_bytes, &why) == 0)
         return 0;
-    if (why.kind == ERR_INPUT)
-        return err_at(err, entry->file, entry->line, 0, "%s: %s", entry->guest, why.text);
-    *err = why;
-    return -1;
+    return fs_blame(entry, &why, err);
 }
 
 /* Bytes of data that a record has behind the table. */
@@ -63,10 +69,10 @@ int bootfs_put(struct sink *sink, const struct manifest_list *list, struct err *
 {
     static const unsigned char end[RECORD];
     size_t count = 0;
-    for (size_t i = 0; i < list->entries.len; i++)
+    for (size_t i = 0; list && i < list->entries.len; i++)
         count += !list->entries.at[i].duplicate;
     uint64_t offset = (count + 1) * (uint64_t)RECORD;
-    for (size_t i = 0; i < list->entries.len; i++) {
+    for (size_t i = 0; list && i < list->entries.len; i++) {
         const struct manifest_entry *entry = &list->entries.at[i];
         if (entry->duplicate)
             continue;
@@ -76,7 +82,7 @@ int bootfs_put(struct sink *sink, const struct manifest_list *list, struct err *
     }
     if (sink_write(sink, end, sizeof end, err) < 0)
         return -1;
-    for (size_t i = 0; i < list->entries.len; i++) {
+    for (size_t i = 0; list && i < list->entries.len; i++) {
         const struct manifest_entry *entry = &list->entries.at[i];
         int status = 0;
         if (entry->duplicate || entry->kind == ENTRY_DIRECTORY)
@@ -91,12 +97,35 @@ int bootfs_put(struct sink *sink, const struct manifest_list *list, struct err *
     return 0;
 }
 
+uint64_t bootfs_most(const struct manifest_list *list, uint64_t size_bytes)
+{
+    uint64_t most = RECORD;
+    for (size_t i = 0; list && i < list->entries.len; i++)
+        most += RECORD + list->entries.at[i].size_bytes + 1;
+    return most > size_bytes ? most : size_bytes;
+}
+
+int bootfs_put_reserve(struct sink *sink, const struct manifest_list *list, uint64_t size_bytes,
+                       struct err *err)
+{
+    uint64_t start = sink_at(sink);
+    if (bootfs_put(sink, list, err) < 0)
+        return -1;
+    uint64_t used = sink_at(sink) - start;
+    if (!size_bytes)
+        return 0;
+    if (used > size_bytes)
+        return err_set(err, ERR_INPUT, "%s: the files take %llu bytes of bootfs, not %llu",
+                       sink->out.path, (unsigned long long)used, (unsigned long long)size_bytes);
+    return sink_zero_to(sink, start + size_bytes, err);
+}
+
 int bootfs_write(const char *path, const struct manifest_list *list, const struct image_io *io,
                  struct err *err)
 {
     struct sink sink;
     uint64_t total;
-    if (fs_total(list, &total, err) < 0 || sink_open(&sink, path, DISK_RAW, io, err) < 0)
+    if (fs_total(list, &total, err) < 0 || sink_open(&sink, path, DISK_RAW, 0, io, err) < 0)
         return -1;
     sink.total_bytes = total;
     if (bootfs_put(&sink, list, err) < 0) {

@@ -13,8 +13,7 @@
 
 #include "base/mem.h"
 #include "image/bytes.h"
-#include "image/fs.h"
-#include "image/sink.h"
+#include "image/disk.h"
 
 enum {
     SECTOR = 512,
@@ -35,7 +34,7 @@ struct plan {
     uint64_t size_bytes; /* of the disk */
 };
 
-static int file_size(const char *path, uint64_t *size_bytes, struct err *err)
+int disk_file_size(const char *path, uint64_t *size_bytes, struct err *err)
 {
     struct stat st;
     if (stat(path, &st) < 0)
@@ -55,7 +54,7 @@ static int make_plan(const struct disk_layout *layout, struct plan *plan, struct
     for (unsigned i = 0; i < layout->parts_count; i++) {
         const struct disk_part *part = &layout->parts[i];
         struct place *place = &plan->places[i];
-        if (file_size(part->file, &place->size_bytes, err) < 0)
+        if (disk_file_size(part->file, &place->size_bytes, err) < 0)
             return -1;
         place->offset = part->offset;
         if (part->offset == UINT64_MAX)
@@ -81,29 +80,38 @@ static int make_plan(const struct disk_layout *layout, struct plan *plan, struct
     return 0;
 }
 
-/* Cylinder, head and sector as imgedit.py computes and packs them (not the standard packing). */
-static void put_chs(unsigned char *entry, uint64_t sector)
+/* Cylinder, head and sector of a disk with 255 heads and 63 sectors; past its end the last ones. */
+static void put_chs(unsigned char *entry, uint64_t sector, enum image_table table)
 {
     uint64_t cylinder = sector / 63 / 255, head = sector / 63 % 255, in_track = sector % 63 + 1;
     if (cylinder > 1023)
         cylinder = 1023, head = 254, in_track = 63;
     entry[0] = (unsigned char)head;
-    put_le(entry + 1, cylinder << 6 | in_track, 2);
+    if (table == IMAGE_TABLE_OSV) { /* as imgedit.py packs them */
+        put_le(entry + 1, cylinder << 6 | in_track, 2);
+    } else {
+        entry[1] = (unsigned char)(in_track | (cylinder >> 8) << 6);
+        entry[2] = (unsigned char)cylinder;
+    }
 }
 
-/* Entry `number` (1 to 4) of the table in sector 0, all but its boot flag. */
-static int put_partition(struct sink *sink, unsigned number, uint64_t start, uint64_t size,
-                         struct err *err)
+int disk_put_partition(struct sink *sink, const struct disk_entry *what, struct err *err)
 {
-    if ((start + size) / SECTOR > UINT32_MAX)
+    uint64_t start = what->start / SECTOR, sectors = what->size_bytes / SECTOR;
+    if (start + sectors > UINT32_MAX)
         return err_set(err, ERR_INPUT, "a partition ends at 2 TiB at the latest");
     unsigned char entry[ENTRY_BYTES - 1];
-    put_chs(entry, start / SECTOR);
+    put_chs(entry, start, what->table);
     entry[3] = PARTITION_TYPE;
-    put_chs(entry + 4, (start + size) / SECTOR);
-    put_le(entry + 7, start / SECTOR, 4);
-    put_le(entry + 11, size / SECTOR, 4);
-    return sink_patch(sink, TABLE_AT + ENTRY_BYTES * (number - 1) + 1, entry, sizeof entry, err);
+    /* imgedit.py tells the sector behind the end. */
+    uint64_t last = start + sectors;
+    if (what->table == IMAGE_TABLE_STANDARD && sectors)
+        last--;
+    put_chs(entry + 4, last, what->table);
+    put_le(entry + 7, start, 4);
+    put_le(entry + 11, sectors, 4);
+    return sink_patch(sink, TABLE_AT + ENTRY_BYTES * (what->number - 1) + 1, entry, sizeof entry,
+                      err);
 }
 
 /* Bytes of `file` at `at`, zeros behind its end. */
@@ -119,9 +127,7 @@ static int peek(const char *file, uint64_t at, unsigned char *bytes, size_t leng
     return got < 0 ? -1 : 0;
 }
 
-/* Marks sector 0 as having a table, where no code stands there that must be left alone. `first` is
- * what lies at offset 0, or NULL. */
-static int put_signature(struct sink *sink, const char *first, struct err *err)
+int disk_put_signature(struct sink *sink, const char *first, struct err *err)
 {
     static const unsigned char signature[2] = {0x55, 0xAA};
     unsigned char there[SECTOR - TABLE_AT] = {0};
@@ -136,9 +142,8 @@ static int put_signature(struct sink *sink, const char *first, struct err *err)
     return sink_patch(sink, SIGNATURE_AT, signature, sizeof signature, err);
 }
 
-/* The arguments, and NULs over what the loader had there. */
-static int put_cmdline(struct sink *sink, uint64_t at, const char *cmdline, const char *first,
-                       struct err *err)
+int disk_put_cmdline(struct sink *sink, uint64_t at, const char *cmdline, const char *first,
+                     struct err *err)
 {
     size_t length = strlen(cmdline);
     if (length > IMAGE_CMDLINE_MAX)
@@ -189,18 +194,21 @@ static int put_parts(struct sink *sink, const struct disk_layout *layout, const 
     for (unsigned i = 0; i < layout->parts_count; i++) {
         if (!layout->parts[i].partition)
             continue;
-        if (!table && put_signature(sink, first, err) < 0)
+        if (!table && disk_put_signature(sink, first, err) < 0)
             return -1;
         table = true;
-        if (put_partition(sink, layout->parts[i].partition, plan->places[i].offset,
-                          round_up(plan->places[i].size_bytes, SECTOR), err) < 0)
+        const struct disk_entry entry = {.number = layout->parts[i].partition,
+                                         .start = plan->places[i].offset,
+                                         .size_bytes =
+                                             round_up(plan->places[i].size_bytes, SECTOR)};
+        if (disk_put_partition(sink, &entry, err) < 0)
             return -1;
     }
     if (layout->size_width && put_size_field(sink, layout, plan, err) < 0)
         return -1;
     if (!layout->cmdline_at || !layout->cmdline)
         return 0;
-    return put_cmdline(sink, layout->cmdline_at, layout->cmdline, first, err);
+    return disk_put_cmdline(sink, layout->cmdline_at, layout->cmdline, first, err);
 }
 
 int disk_write(const char *path, const struct disk_layout *layout, const struct image_io *io,
@@ -208,7 +216,8 @@ int disk_write(const char *path, const struct disk_layout *layout, const struct 
 {
     struct sink sink;
     struct plan plan;
-    if (make_plan(layout, &plan, err) < 0 || sink_open(&sink, path, layout->format, io, err) < 0)
+    if (make_plan(layout, &plan, err) < 0 ||
+        sink_open(&sink, path, layout->format, plan.size_bytes, io, err) < 0)
         return -1;
     sink.total_bytes = plan.size_bytes;
     if (put_parts(&sink, layout, &plan, err) < 0) {
@@ -216,39 +225,4 @@ int disk_write(const char *path, const struct disk_layout *layout, const struct 
         return -1;
     }
     return sink_finish(&sink, plan.size_bytes, err);
-}
-
-static int put_pack(struct sink *sink, const struct image_pack *pack, uint64_t loader_bytes,
-                    struct err *err)
-{
-    uint64_t align = pack->align ? pack->align : ALIGN_DEFAULT;
-    uint64_t start = round_up(loader_bytes ? loader_bytes : 1, align);
-    if (pack->loader && sink_file(sink, pack->loader, loader_bytes, err) < 0)
-        return -1;
-    if (sink_zero_to(sink, start, err) < 0 || rofs_put(sink, pack->list, err) < 0)
-        return -1;
-    uint64_t size = sink_at(sink) - start;
-    if (put_signature(sink, pack->loader, err) < 0 || put_partition(sink, 2, start, size, err) < 0)
-        return -1;
-    return pack->cmdline ? put_cmdline(sink, IMAGE_CMDLINE_AT, pack->cmdline, pack->loader, err)
-                         : 0;
-}
-
-int image_pack(const char *path, const struct image_pack *pack, const struct image_io *io,
-               struct err *err)
-{
-    struct sink sink;
-    uint64_t total, loader_bytes = 0;
-    if (pack->loader && file_size(pack->loader, &loader_bytes, err) < 0)
-        return -1;
-    if (pack->align % SECTOR)
-        return err_set(err, ERR_INPUT, "a partition starts at a multiple of 512 bytes");
-    if (fs_total(pack->list, &total, err) < 0 || sink_open(&sink, path, pack->format, io, err) < 0)
-        return -1;
-    sink.total_bytes = loader_bytes + total;
-    if (put_pack(&sink, pack, loader_bytes, err) < 0) {
-        sink_abandon(&sink);
-        return -1;
-    }
-    return sink_finish(&sink, sink_at(&sink), err);
 }

@@ -41,7 +41,7 @@ struct disk_part {
     uint64_t offset; /* bytes; UINT64_MAX: next multiple of align, at least align itself */
     unsigned partition; /* 1-4, or 0 for none */
 };
-enum disk_format { DISK_RAW, DISK_QCOW2 };
+enum disk_format { DISK_RAW, DISK_QCOW2, DISK_VMDK, DISK_VDI, DISK_VHD, DISK_GCE, DISK_FORMATS };
 struct disk_layout {
     struct disk_part parts[DISK_PARTS_MAX];
     unsigned parts_count;
@@ -56,15 +56,30 @@ struct disk_layout {
 int disk_write(const char *path, const struct disk_layout *layout, const struct image_io *io,
                struct err *err);
 
-/* A disk whose partition 2 is a file system, put there straight from the manifest: loader.img at 0,
- * the partition at the loader's size rounded up to `align` (0: 2 MiB), as OSv HEAD lays it out. */
-enum image_fs { IMAGE_ROFS };
+/* File systems as volumes of a disk, put there straight from manifests. */
+enum image_fs { IMAGE_ROFS, IMAGE_ZFS, IMAGE_EXT, IMAGE_RAMFS, IMAGE_FS_KINDS };
+struct image_volume {
+    enum image_fs fs;
+    const struct manifest_list *list; /* NULL: empty */
+    unsigned partition; /* 1-4; 0: none, the volume is the image's only one */
+    uint64_t size_bytes; /* 0: what it needs; a ROFS has no other size */
+    uint32_t align; /* ROFS: where files begin, a multiple of 512; 0: 512, as OSv's script */
+    bool dedup; /* ROFS: files of equal content are stored once */
+    bool compress; /* ZFS: LZ4 */
+    const char *dataset; /* ZFS: below the pool; "": the pool's own */
+};
+enum { IMAGE_VOLUMES_MAX = 4 };
+enum image_table { IMAGE_TABLE_OSV, IMAGE_TABLE_STANDARD }; /* how cylinders are packed */
+/* loader.img at 0 and volumes behind it, the first one at the loader's size rounded up to `align`
+ * (0: 2 MiB), as OSv HEAD lays it out. A volume without a partition is the whole image. */
 struct image_pack {
     const char *loader; /* loader.img; NULL: a disk for a kernel that is loaded otherwise */
-    const struct manifest_list *list;
-    enum image_fs fs;
+    struct image_volume volumes[IMAGE_VOLUMES_MAX];
+    unsigned volumes_count;
     const char *cmdline; /* NULL: what the loader has */
     uint64_t align;
+    uint64_t size_bytes; /* of the disk: the last volume fills it; 0: what is needed */
+    enum image_table table;
     enum disk_format format;
 };
 int image_pack(const char *path, const struct image_pack *pack, const struct image_io *io,

@@ -5,9 +5,11 @@
  * entries are written when it is left, so that its children stand side by side. Children keep the
  * order in which the sorted list first names them: this makes us equal to OSv's script to the byte.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "image/bytes.h"
@@ -39,6 +41,9 @@ struct rofs {
     VEC(struct inode) inodes; /* by number - 1 */
     VEC(uint32_t) dirents; /* the node of each */
     VEC(const struct manifest_entry *) links;
+    uint32_t align; /* files begin at multiples of it */
+    bool dedup;
+    struct map stored; /* dedup: content -> block of the file's data + 1 */
 };
 
 static uint32_t add_node(struct rofs *fs, uint32_t parent, const char *name, size_t length)
@@ -88,7 +93,7 @@ static uint32_t directory_node(struct rofs *fs, const char *path, size_t length)
 static int build_tree(struct rofs *fs, const struct manifest_list *list, struct err *err)
 {
     add_node(fs, NO_NODE, "", 0);
-    for (size_t i = 0; i < list->entries.len; i++) {
+    for (size_t i = 0; list && i < list->entries.len; i++) {
         const struct manifest_entry *entry = &list->entries.at[i];
         if (entry->duplicate)
             continue;
@@ -116,14 +121,47 @@ static uint32_t new_inode(struct rofs *fs, uint64_t mode)
     return (uint32_t)fs->inodes.len;
 }
 
-static int put_file(struct rofs *fs, struct inode *inode, const struct manifest_entry *entry,
+/* The key of a file's content: its size and hash. Read once more than without deduplication. */
+static int content_key(const struct manifest_entry *entry, char key[64], struct err *err)
+{
+    struct hash hash;
+    struct err why = {0};
+    if (file_hash(entry->host, &hash, &why) < 0) {
+        why.kind = ERR_INPUT;
+        return fs_blame(entry, &why, err);
+    }
+    snprintf(key, 64, "%llx.%016llx%016llx", (unsigned long long)entry->size_bytes,
+             (unsigned long long)hash.high, (unsigned long long)hash.low);
+    return 0;
+}
+
+static int put_file(struct rofs *fs, uint32_t inode, const struct manifest_entry *entry,
                     struct err *err)
 {
-    inode->data_offset = (sink_at(fs->sink) - fs->start) / BLOCK;
-    inode->count = entry->size_bytes;
+    char key[64];
+    bool shared = fs->dedup && entry->size_bytes;
+    fs->inodes.at[inode - 1].count = entry->size_bytes;
+    if (shared) {
+        if (content_key(entry, key, err) < 0)
+            return -1;
+        uintptr_t known = (uintptr_t)map_get(&fs->stored, key);
+        if (known) {
+            fs->inodes.at[inode - 1].data_offset = known - 1;
+            return 0;
+        }
+    }
+    uint64_t at = sink_at(fs->sink) - fs->start;
+    if (entry->size_bytes) {
+        at = round_up(at, fs->align);
+        if (sink_zero_to(fs->sink, fs->start + at, err) < 0)
+            return -1;
+    }
+    fs->inodes.at[inode - 1].data_offset = at / BLOCK;
+    if (shared)
+        map_put(&fs->stored, key, (void *)(uintptr_t)(at / BLOCK + 1));
     if (fs_put_file(fs->sink, entry, err) < 0)
         return -1;
-    return sink_zero_to(fs->sink, round_up(sink_at(fs->sink), BLOCK), err);
+    return sink_zero_to(fs->sink, fs->start + round_up(sink_at(fs->sink) - fs->start, BLOCK), err);
 }
 
 /* Gives numbers to what is below a directory and writes its files' data. */
@@ -143,7 +181,7 @@ static int put_directory(struct rofs *fs, uint32_t dir, struct err *err)
             vec_push(&fs->links, entry);
         } else {
             node->inode = new_inode(fs, MODE_FILE);
-            if (put_file(fs, &fs->inodes.at[node->inode - 1], entry, err) < 0)
+            if (put_file(fs, node->inode, entry, err) < 0)
                 return -1;
         }
     }
@@ -216,16 +254,44 @@ static int put_all(struct rofs *fs, const struct manifest_list *list, struct err
     return sink_patch(sink, fs->start, super, sizeof super, err);
 }
 
-int rofs_put(struct sink *sink, const struct manifest_list *list, struct err *err)
+int rofs_put_volume(struct sink *sink, const struct image_volume *volume, struct err *err)
 {
-    struct rofs fs = {.sink = sink, .start = sink_at(sink)};
-    int status = put_all(&fs, list, err);
+    struct rofs fs = {.sink = sink,
+                      .start = sink_at(sink),
+                      .align = volume->align ? volume->align : BLOCK,
+                      .dedup = volume->dedup};
+    int status = 0;
+    if (fs.align % BLOCK)
+        status = err_set(err, ERR_INPUT, "files in ROFS begin at multiples of %d, not of %u", BLOCK,
+                         fs.align);
+    if (!status)
+        status = put_all(&fs, volume->list, err);
     vec_free(&fs.nodes);
     map_free(&fs.directories);
+    map_free(&fs.stored);
     vec_free(&fs.inodes);
     vec_free(&fs.dirents);
     vec_free(&fs.links);
     return status;
+}
+
+int rofs_put(struct sink *sink, const struct manifest_list *list, struct err *err)
+{
+    const struct image_volume volume = {.fs = IMAGE_ROFS, .list = list};
+    return rofs_put_volume(sink, &volume, err);
+}
+
+uint64_t rofs_most(const struct image_volume *volume)
+{
+    uint64_t most = 4 * BLOCK, align = volume->align ? volume->align : BLOCK;
+    for (size_t i = 0; volume->list && i < volume->list->entries.len; i++) {
+        const struct manifest_entry *entry = &volume->list->entries.at[i];
+        /* Each part of a path may be a directory of its own. */
+        for (const char *p = entry->guest; *p; p++)
+            most += *p == '/' ? 10 + INODE_BYTES : 1;
+        most += entry->size_bytes + align + BLOCK;
+    }
+    return round_up(most, BLOCK);
 }
 
 int rofs_write(const char *path, const struct manifest_list *list, const struct image_io *io,
@@ -233,7 +299,7 @@ int rofs_write(const char *path, const struct manifest_list *list, const struct 
 {
     struct sink sink;
     uint64_t total;
-    if (fs_total(list, &total, err) < 0 || sink_open(&sink, path, DISK_RAW, io, err) < 0)
+    if (fs_total(list, &total, err) < 0 || sink_open(&sink, path, DISK_RAW, 0, io, err) < 0)
         return -1;
     sink.total_bytes = total;
     if (rofs_put(&sink, list, err) < 0) {

@@ -31,6 +31,13 @@ struct zfs_options {
  * are 0755 for directories and executables and 0644 otherwise, so that equal content gives equal
  * bytes; GUIDs come from the content. Host files that are hard links of each other stay so.
  */
+struct sink;
+/* At the sink's place, as a partition has it. list NULL: no files. */
+int zfs_put(struct sink *sink, const struct manifest_list *list, const struct zfs_options *options,
+            struct err *err);
+/* The bytes of a pool that is asked to have size_bytes, or 0 for what the files need. */
+uint64_t zfs_size(const struct manifest_list *list, uint64_t size_bytes);
+/* The same as a file of its own. */
 int zfs_write(const char *path, const struct manifest_list *list, const struct zfs_options *options,
               const struct image_io *io, struct err *err);
 

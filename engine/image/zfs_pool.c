@@ -8,12 +8,12 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <nettle/sha2.h>
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "image/fs.h"
 #include "image/zfs.h"
 #include "image/zfs_store.h"
 #include "image/zfs_zap.h"
@@ -574,7 +574,7 @@ static int put_labels(struct pool *pool, const struct zfs_bp *root)
         memcpy(label + slot + sizeof words + sizeof *root, words, 8);
         seal(label + slot, UBERBLOCK, at + slot);
         status =
-            file_pwrite(pool->store.fd, pool->store.path, label, LABEL_BYTES, at, pool->store.err);
+            sink_put(pool->store.sink, pool->store.base + at, label, LABEL_BYTES, pool->store.err);
     }
     free(label);
     str_free(&config);
@@ -585,7 +585,7 @@ static int put_labels(struct pool *pool, const struct zfs_bp *root)
 static uint64_t fitting_size(const struct manifest_list *list)
 {
     uint64_t bytes = 0;
-    for (size_t i = 0; i < list->entries.len; i++) {
+    for (size_t i = 0; list && i < list->entries.len; i++) {
         uint64_t size = list->entries.at[i].size_bytes;
         uint64_t record = size > ZFS_RECORD ? ZFS_RECORD : ZFS_SECTOR;
         bytes += (size + record - 1) / record * record + 2048;
@@ -594,10 +594,14 @@ static uint64_t fitting_size(const struct manifest_list *list)
     return bytes < SIZE_MIN ? SIZE_MIN : bytes;
 }
 
+uint64_t zfs_size(const struct manifest_list *list, uint64_t size_bytes)
+{
+    return (size_bytes ? size_bytes : fitting_size(list)) & ~(uint64_t)(LABEL_BYTES - 1);
+}
+
 static void set_geometry(struct pool *pool, const struct manifest_list *list)
 {
-    uint64_t size = pool->options.size_bytes ? pool->options.size_bytes : fitting_size(list);
-    pool->size_bytes = size & ~(uint64_t)(LABEL_BYTES - 1);
+    pool->size_bytes = zfs_size(list, pool->options.size_bytes);
     uint64_t usable = pool->size_bytes - LABELS_FRONT - LABELS_BACK;
     unsigned shift = METASLAB_SHIFT_MIN;
     while (usable / 8 >> (shift + 1))
@@ -607,23 +611,12 @@ static void set_geometry(struct pool *pool, const struct manifest_list *list)
     pool->store.usable_bytes = pool->metaslabs << shift;
 }
 
-static uint64_t total_bytes(const struct manifest_list *list)
-{
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < list->entries.len; i++)
-        bytes += list->entries.at[i].size_bytes;
-    return bytes;
-}
-
-static int put_file_systems(struct pool *pool, const struct manifest_list *list,
-                            const struct image_io *io)
+static int put_file_systems(struct pool *pool, const struct manifest_list *list)
 {
     struct zfs_tree_writer writer = {
         .store = &pool->store,
-        .io = io,
         .zpl = pool->options.version >= VERSION_SA ? 5 : 4,
         .packing = pool->options.compression == ZFS_LZ4 ? PACK_LZ4 : PACK_ZLE,
-        .total_bytes = total_bytes(list),
     };
     struct dataset *root = &pool->datasets[ROOT_HEAD], *child = &pool->datasets[CHILD_HEAD];
     if (!has_child(pool))
@@ -633,10 +626,9 @@ static int put_file_systems(struct pool *pool, const struct manifest_list *list,
     return zpl_write(&writer, list, &child->bp, &child->bytes);
 }
 
-static int write_pool(struct pool *pool, const struct manifest_list *list,
-                      const struct image_io *io)
+static int write_pool(struct pool *pool, const struct manifest_list *list)
 {
-    if (put_file_systems(pool, list, io) < 0)
+    if (put_file_systems(pool, list) < 0)
         return -1;
     XXH128_hash_t digest = XXH3_128bits_digest(pool->store.content);
     pool->content = (struct hash){digest.low64, digest.high64};
@@ -668,9 +660,10 @@ static int check_options(const struct zfs_options *options, const char *path, st
     return 0;
 }
 
-int zfs_write(const char *path, const struct manifest_list *list, const struct zfs_options *options,
-              const struct image_io *io, struct err *err)
+int zfs_put(struct sink *sink, const struct manifest_list *list, const struct zfs_options *options,
+            struct err *err)
 {
+    const char *path = sink->out.path;
     struct pool pool = {.options = *options};
     if (!pool.options.version)
         pool.options.version = VERSION_DEFAULT;
@@ -678,28 +671,38 @@ int zfs_write(const char *path, const struct manifest_list *list, const struct z
         pool.options.device = "/dev/vblk0.1";
     if (!pool.options.dataset)
         pool.options.dataset = "";
-    struct file_out out;
-    if (check_options(&pool.options, path, err) < 0 || file_out_open(&out, path, 0666, err) < 0)
+    if (check_options(&pool.options, path, err) < 0)
         return -1;
     set_geometry(&pool, list);
-    pool.store.fd = out.fd;
+    pool.store.sink = sink;
+    pool.store.base = sink_at(sink);
     pool.store.path = path;
     pool.store.err = err;
     pool.store.content = XXH3_createState();
     pool.store.packed = mem_alloc(ZFS_RECORD);
     XXH3_128bits_reset(pool.store.content);
-    int status = 0;
-    if (ftruncate(out.fd, (off_t)pool.size_bytes) < 0)
-        status = err_errno(err, "cannot write %s", path);
+    int status = write_pool(&pool, list);
     if (!status)
-        status = write_pool(&pool, list, io);
+        status = sink_zero_to(sink, pool.store.base + pool.size_bytes, err);
     XXH3_freeState(pool.store.content);
     free(pool.store.packed);
     vec_free(&pool.store.gaps);
     vec_free(&pool.objects);
-    if (status) {
-        file_out_abandon(&out);
+    return status;
+}
+
+int zfs_write(const char *path, const struct manifest_list *list, const struct zfs_options *options,
+              const struct image_io *io, struct err *err)
+{
+    struct sink sink;
+    uint64_t total;
+    if (fs_total(list, &total, err) < 0 ||
+        sink_open(&sink, path, DISK_RAW, zfs_size(list, options->size_bytes), io, err) < 0)
+        return -1;
+    sink.total_bytes = total;
+    if (zfs_put(&sink, list, options, err) < 0) {
+        sink_abandon(&sink);
         return -1;
     }
-    return file_out_commit(&out, err);
+    return sink_finish(&sink, sink_at(&sink), err);
 }

@@ -3,7 +3,6 @@
 #include <lz4.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/mem.h"
 
 enum { LABELS_FRONT = 4 << 20 };
@@ -110,7 +109,7 @@ int store_write(struct zfs_store *store, const void *block, uint32_t lsize, enum
     }
     uint64_t offset;
     if (allocate(store, psize, &offset) < 0 ||
-        file_pwrite(store->fd, store->path, block, psize, LABELS_FRONT + offset, store->err) < 0)
+        sink_put(store->sink, store->base + LABELS_FRONT + offset, block, psize, store->err) < 0)
         return -1;
     *space += psize;
     *bp = (struct zfs_bp){0};

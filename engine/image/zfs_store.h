@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/vec.h"
 #include "image/image.h"
+#include "image/sink.h"
 
 enum {
     ZFS_SECTOR = 512,
@@ -72,8 +73,9 @@ struct zfs_gap {
     uint64_t start, end;
 };
 struct zfs_store {
-    int fd;
-    const char *path;
+    struct sink *sink;
+    uint64_t base; /* where the vdev begins in the sink */
+    const char *path; /* for messages */
     uint64_t usable_bytes; /* whole metaslabs */
     unsigned metaslab_shift;
     uint64_t cursor;

@@ -5,15 +5,13 @@
  */
 #include "image/zfs_zpl.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/map.h"
 #include "base/mem.h"
+#include "image/fs.h"
+#include "image/guest_tree.h"
+#include "image/source.h"
 #include "image/zfs_zap.h"
 
 enum { DNODES_BLOCK = 16384, DNODES_IN_BLOCK = DNODES_BLOCK / 512 };
@@ -63,32 +61,6 @@ int objset_end(struct zfs_objset *set, enum objset_type type, struct zfs_bp *bp)
     return status;
 }
 
-/* One name in a directory. */
-struct child {
-    uint32_t directory; /* index of directories */
-    const char *name;
-    uint64_t object;
-    uint8_t type; /* DT_* */
-};
-
-/* An object that is no directory. */
-struct leaf_object {
-    const struct manifest_entry *entry;
-    uint32_t directory;
-    uint32_t links;
-    uint32_t mode;
-};
-
-struct plan {
-    struct intern directories; /* guest paths; 0 is the root, "" */
-    VEC(uint32_t) parent_of; /* by directory */
-    VEC(uint32_t) directories_in; /* by directory: subdirectories */
-    VEC(struct child) children; /* sorted by directory */
-    VEC(struct leaf_object) leaves;
-    struct map hard_links; /* "dev:ino" -> index of leaves + 1 */
-    uint64_t first_directory, first_leaf;
-};
-
 /* The attributes that Gantry stores, by number of the ZPL's own table (zfs_sa.c). */
 static const struct {
     const char *name;
@@ -110,115 +82,15 @@ enum { LAYOUT_PLAIN = 2, LAYOUT_LINK = 3, LAYOUT_SPILL = 4, LAYOUT_BASE = 14 };
 
 enum { OBJECT_MASTER = 1 };
 
-static uint64_t directory_object(const struct plan *plan, uint32_t directory)
-{
-    return plan->first_directory + directory;
-}
+/* Numbers: fixed objects, directories, then leaves. */
+struct numbering {
+    const struct guest_tree *tree;
+    uint64_t first_directory, first_leaf;
+};
 
-/* The directory of a guest path, with its parents, added where it is new. */
-static uint32_t add_directory(struct plan *plan, const char *path, size_t length)
+static uint64_t directory_object(const struct numbering *n, uint32_t directory)
 {
-    uint32_t id = intern_find_n(&plan->directories, path, length);
-    if (id != INTERN_NONE)
-        return id;
-    size_t name = length;
-    while (name && path[name - 1] != '/')
-        name--;
-    uint32_t parent = length ? add_directory(plan, path, name ? name - 1 : 0) : 0;
-    id = intern_id_n(&plan->directories, path, length);
-    vec_push(&plan->parent_of, parent);
-    vec_push(&plan->directories_in, 0u);
-    if (length)
-        plan->directories_in.at[parent]++;
-    return id;
-}
-
-/* The leaf that a host file is already, by another of its names; or 0. */
-static uint32_t hard_link(struct plan *plan, const struct stat *st, uint32_t leaf)
-{
-    if (st->st_nlink < 2)
-        return 0;
-    char key[64];
-    snprintf(key, sizeof key, "%llu:%llu", (unsigned long long)st->st_dev,
-             (unsigned long long)st->st_ino);
-    uintptr_t known = (uintptr_t)map_get(&plan->hard_links, key);
-    if (!known)
-        map_put(&plan->hard_links, key, (void *)(uintptr_t)(leaf + 1));
-    return (uint32_t)known;
-}
-
-static int plan_leaf(struct plan *plan, const struct manifest_entry *entry, struct err *err)
-{
-    const char *slash = strrchr(entry->guest, '/');
-    uint32_t directory = add_directory(plan, entry->guest, (size_t)(slash - entry->guest));
-    struct leaf_object leaf = {entry, directory, 1, S_IFLNK | 0777};
-    uint32_t index = (uint32_t)plan->leaves.len;
-    if (entry->kind == ENTRY_FILE) {
-        struct stat st;
-        if (stat(entry->host, &st) < 0)
-            return err_errno(err, "%s:%u: %s", entry->file, entry->line, entry->host);
-        leaf.mode = S_IFREG | (st.st_mode & 0111 ? 0755 : 0644);
-        uint32_t known = hard_link(plan, &st, index);
-        if (known) {
-            plan->leaves.at[known - 1].links++;
-            index = known - 1;
-        }
-    }
-    if (index == plan->leaves.len)
-        vec_push(&plan->leaves, leaf);
-    enum { DT_REGULAR = 8, DT_LINK = 10 };
-    vec_push(&plan->children, (struct child){directory, slash + 1, index,
-                                             entry->kind == ENTRY_FILE ? DT_REGULAR : DT_LINK});
-    return 0;
-}
-
-static int by_directory(const void *left, const void *right)
-{
-    const struct child *a = left, *b = right;
-    if (a->directory != b->directory)
-        return a->directory < b->directory ? -1 : 1;
-    return strcmp(a->name, b->name);
-}
-
-static int make_plan(struct plan *plan, const struct manifest_list *list, uint64_t fixed,
-                     struct err *err)
-{
-    add_directory(plan, "", 0);
-    for (size_t i = 0; list && i < list->entries.len; i++) {
-        const struct manifest_entry *entry = &list->entries.at[i];
-        if (entry->duplicate)
-            continue;
-        if (entry->missing)
-            return err_at(err, entry->file, entry->line, 0, "%s is missing", entry->wanted);
-        size_t length = strlen(entry->guest);
-        if (entry->kind == ENTRY_DIRECTORY)
-            add_directory(plan, entry->guest, length > 1 ? length : 0);
-        else if (plan_leaf(plan, entry, err) < 0)
-            return -1;
-    }
-    plan->first_directory = fixed + 1;
-    plan->first_leaf = plan->first_directory + intern_count(&plan->directories);
-    for (size_t i = 0; i < plan->children.len; i++)
-        plan->children.at[i].object += plan->first_leaf;
-    enum { DT_DIRECTORY = 4 };
-    for (uint32_t d = 1; d < intern_count(&plan->directories); d++) {
-        const char *path = intern_text(&plan->directories, d);
-        vec_push(&plan->children, (struct child){plan->parent_of.at[d], strrchr(path, '/') + 1,
-                                                 directory_object(plan, d), DT_DIRECTORY});
-    }
-    if (plan->children.len)
-        qsort(plan->children.at, plan->children.len, sizeof *plan->children.at, by_directory);
-    return 0;
-}
-
-static void free_plan(struct plan *plan)
-{
-    intern_free(&plan->directories);
-    map_free(&plan->hard_links);
-    vec_free(&plan->parent_of);
-    vec_free(&plan->directories_in);
-    vec_free(&plan->children);
-    vec_free(&plan->leaves);
+    return n->first_directory + directory;
 }
 
 static uint8_t *put_u64(uint8_t *at, uint64_t value)
@@ -340,59 +212,36 @@ static bool all_zero(const uint8_t *block, size_t length)
     return !block[0] && memcmp(block, block + 1, length - 1) == 0;
 }
 
-static int read_whole(int fd, uint8_t *block, size_t length)
-{
-    size_t used = 0;
-    while (used < length) {
-        ssize_t got = read(fd, block + used, length - used);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got < 0 ? -1 : (int)used;
-        used += (size_t)got;
-    }
-    return (int)used;
-}
-
-static int told(struct zfs_tree_writer *writer, uint64_t bytes)
-{
-    const struct image_io *io = writer->io;
-    writer->done_bytes += bytes;
-    if (io && io->progress)
-        io->progress(io->data, writer->done_bytes, writer->total_bytes);
-    if (io && io->stopped && io->stopped(io->data))
-        return err_set(writer->store->err, ERR_FAILED, "%s: stopped", writer->store->path);
-    return 0;
-}
-
-/* A file's blocks: records of 128 KiB, or one block that just holds it. */
-static int stream_file(struct zfs_tree_writer *writer, int fd, const struct leaf_object *leaf,
+/* A file's blocks: records of 128 KiB, or one block that just holds it. Records of zeros are holes. */
+static int stream_file(struct zfs_tree_writer *writer, struct source *source, uint64_t size,
                        struct zfs_dnode *dnode)
 {
-    uint64_t size = leaf->entry->size_bytes;
+    struct err *err = writer->store->err;
     uint32_t record = ZFS_RECORD;
     if (size <= ZFS_RECORD)
         record = size ? (uint32_t)(size + ZFS_SECTOR - 1) / ZFS_SECTOR * ZFS_SECTOR : ZFS_SECTOR;
     struct zfs_tree tree;
     zfs_tree_begin(&tree, writer->store, OT_FILE_CONTENTS, record);
     uint8_t *block = mem_alloc(record);
+    uint64_t data = source_data(source, 0);
     int status = 0;
     for (uint64_t at = 0; at < size && !status; at += record) {
         size_t want = size - at < record ? (size_t)(size - at) : record;
-        int got = read_whole(fd, block, want);
-        if (got != (int)want) {
-            status = err_set(writer->store->err, ERR_INPUT, "%s:%u: %s changed while it was read",
-                             leaf->entry->file, leaf->entry->line, leaf->entry->host);
-            break;
+        bool hole = data >= at + want;
+        if (!hole) {
+            status = source_read(source, at, block, want, err);
+            memset(block + want, 0, record - want);
+            hole = !status && size > record && all_zero(block, record);
+            if (source->sparse)
+                data = source_data(source, at + want);
+            else
+                data = at + want;
         }
-        memset(block + want, 0, record - want);
-        bool hole = size > record && all_zero(block, record);
         enum zfs_packing packing = writer->packing;
         if (packing == PACK_ZLE && (want == record || size <= record))
             packing = PACK_NONE; /* only a padded tail is worth it */
-        status = zfs_tree_block(&tree, hole ? NULL : block, 1, packing);
         if (!status)
-            status = told(writer, want);
+            status = zfs_tree_block(&tree, hole ? NULL : block, 1, packing);
     }
     free(block);
     if (status) {
@@ -402,26 +251,37 @@ static int stream_file(struct zfs_tree_writer *writer, int fd, const struct leaf
     return zfs_tree_end(&tree, 1, dnode);
 }
 
+static int write_file(struct zfs_tree_writer *writer, const struct manifest_entry *entry,
+                      struct zfs_dnode *dnode)
+{
+    struct err why = {0}, *err = writer->store->err;
+    struct source source;
+    if (source_open(&source, entry->host, entry->size_bytes, &why) == 0) {
+        writer->store->err = &why;
+        int status = stream_file(writer, &source, entry->size_bytes, dnode);
+        writer->store->err = err;
+        int closed = source_close(&source, status ? NULL : &why);
+        if (!status && !closed)
+            return 0;
+    }
+    return fs_blame(entry, &why, err);
+}
+
 static int write_leaf(struct zfs_tree_writer *writer, struct zfs_objset *set,
-                      const struct plan *plan, const struct leaf_object *leaf)
+                      const struct numbering *n, const struct guest_leaf *leaf)
 {
     struct zfs_dnode dnode = {.type = OT_FILE_CONTENTS, .levels = 1, .block_bytes = ZFS_SECTOR};
     const struct manifest_entry *entry = leaf->entry;
     struct znode znode = {.mode = leaf->mode,
                           .size = entry->size_bytes,
                           .links = leaf->links,
-                          .parent = directory_object(plan, leaf->directory)};
+                          .parent = directory_object(n, leaf->directory)};
     int status = 0;
     if (entry->kind == ENTRY_SYMLINK) {
         znode.target = entry->host ? entry->host : "";
         znode.size = strlen(znode.target);
     } else {
-        int fd = open(entry->host, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-            return err_errno(writer->store->err, "%s:%u: %s", entry->file, entry->line,
-                             entry->host);
-        status = stream_file(writer, fd, leaf, &dnode);
-        close(fd);
+        status = write_file(writer, entry, &dnode);
     }
     if (!status)
         status = set_metadata(writer, &dnode, &znode);
@@ -430,21 +290,24 @@ static int write_leaf(struct zfs_tree_writer *writer, struct zfs_objset *set,
 }
 
 static int write_directory(struct zfs_tree_writer *writer, struct zfs_objset *set,
-                           const struct plan *plan, uint32_t directory, size_t *child)
+                           const struct numbering *n, uint32_t directory, size_t *child)
 {
+    const struct guest_tree *tree = n->tree;
     VEC(struct zap_entry) names = {0};
-    while (*child < plan->children.len && plan->children.at[*child].directory == directory) {
-        const struct child *one = &plan->children.at[(*child)++];
+    while (*child < tree->children.len && tree->children.at[*child].directory == directory) {
+        const struct guest_child *one = &tree->children.at[(*child)++];
+        uint64_t object =
+            one->index + (one->type == GUEST_DIRECTORY ? n->first_directory : n->first_leaf);
         vec_push(&names, (struct zap_entry){.name = one->name,
-                                            .value = (uint64_t)one->type << 60 | one->object});
+                                            .value = (uint64_t)one->type << 60 | object});
     }
     struct zfs_dnode dnode = {.type = OT_DIRECTORY_CONTENTS};
-    uint64_t object = directory_object(plan, directory);
+    uint64_t object = directory_object(n, directory);
     int status = zap_write(writer->store, &dnode, object * 2 + 1, names.at, names.len);
     struct znode znode = {.mode = S_IFDIR | 0755,
                           .size = names.len + 2,
-                          .links = plan->directories_in.at[directory] + 2u,
-                          .parent = directory_object(plan, plan->parent_of.at[directory])};
+                          .links = tree->directories_in.at[directory] + 2u,
+                          .parent = directory_object(n, tree->parent_of.at[directory])};
     if (!status)
         status = set_metadata(writer, &dnode, &znode);
     set->space += dnode.used_bytes;
@@ -502,24 +365,27 @@ int zpl_write(struct zfs_tree_writer *writer, const struct manifest_list *list, 
               uint64_t *space)
 {
     uint64_t fixed = writer->zpl >= 5 ? 5 : 2;
-    struct plan plan = {0};
-    if (make_plan(&plan, list, fixed, writer->store->err) < 0) {
-        free_plan(&plan);
+    struct guest_tree tree = {0};
+    if (guest_tree_make(&tree, list, writer->store->err) < 0) {
+        guest_tree_free(&tree);
         return -1;
     }
+    const struct numbering n = {.tree = &tree,
+                                .first_directory = fixed + 1,
+                                .first_leaf = fixed + 1 + intern_count(&tree.directories)};
     struct zfs_objset set;
     objset_begin(&set, writer->store);
     int status = write_fixed(&set, writer->zpl, fixed);
     size_t child = 0;
-    for (uint32_t d = 0; d < intern_count(&plan.directories) && !status; d++)
-        status = write_directory(writer, &set, &plan, d, &child);
-    for (size_t i = 0; i < plan.leaves.len && !status; i++)
-        status = write_leaf(writer, &set, &plan, &plan.leaves.at[i]);
+    for (uint32_t d = 0; d < intern_count(&tree.directories) && !status; d++)
+        status = write_directory(writer, &set, &n, d, &child);
+    for (size_t i = 0; i < tree.leaves.len && !status; i++)
+        status = write_leaf(writer, &set, &n, &tree.leaves.at[i]);
     if (!status)
         status = objset_end(&set, OBJSET_ZFS, bp);
     *space = set.space;
     zfs_tree_abandon(&set.meta);
     free(set.dnodes);
-    free_plan(&plan);
+    guest_tree_free(&tree);
     return status;
 }

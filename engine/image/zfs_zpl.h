@@ -23,10 +23,8 @@ int objset_end(struct zfs_objset *set, enum objset_type type, struct zfs_bp *bp)
 /* The file system of a manifest (NULL: an empty one) as an object set. `zpl` is 4 or 5. */
 struct zfs_tree_writer {
     struct zfs_store *store;
-    const struct image_io *io;
     unsigned zpl;
     enum zfs_packing packing; /* of file data; PACK_ZLE packs tails only */
-    uint64_t done_bytes, total_bytes;
 };
 int zpl_write(struct zfs_tree_writer *writer, const struct manifest_list *list, struct zfs_bp *bp,
               uint64_t *space);
