@@ -429,7 +429,9 @@ static void on_build_end(struct plain *plain, const struct event *event)
 {
     char took[24];
     bool nothing = event->status == BUILD_OK && event->steps_run == 0;
-    if (plain->options.raw || !plain->begun || (plain->options.quiet && nothing))
+    /* Input that is no good was told in one line; there is nothing to sum up. */
+    bool refused = event->status == BUILD_FAILED && event->exit == 2 && event->steps_total == 0;
+    if (plain->options.raw || !plain->begun || refused || (plain->options.quiet && nothing))
         return;
     bool *told = mem_zero(plain->failed.len + 1, sizeof *told);
     if (plain->failed.len)

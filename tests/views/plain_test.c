@@ -151,9 +151,13 @@ static void nothing_begun_prints_no_summary(void **state)
         plain,
         &(struct event){.kind = EVENT_MESSAGE, .severity = SEVERITY_ERROR, .text = "no such arch"});
     plain_event(plain, &(struct event){.kind = EVENT_BUILD_END, .status = BUILD_FAILED, .exit = 2});
-    plain_free(plain);
     assert_string_equal(str_text(&printed.out), "");
     assert_string_equal(str_text(&printed.err), "gantry: no such arch\n");
+    /* Nor after a begin, where the input was refused before there was any step. */
+    plain_event(plain, &(struct event){.kind = EVENT_BUILD_BEGIN});
+    plain_event(plain, &(struct event){.kind = EVENT_BUILD_END, .status = BUILD_FAILED, .exit = 2});
+    assert_string_equal(str_text(&printed.out), "");
+    plain_free(plain);
     free_printed(&printed);
 }
 
