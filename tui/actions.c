@@ -69,6 +69,8 @@ void actions_changed(struct console *console)
     state->arch = state->mode = state->image = NULL; /* conf's own strings */
     conf_free(console->conf);
     console->conf = NULL;
+    target_screen_forget(console);
+    compose_screen_forget(console);
     actions_refresh(console);
 }
 
@@ -168,6 +170,7 @@ static void start_vm(struct console *console)
         return;
     }
     console->app.state.booting = true;
+    compose_screen_forget(console); /* the image is held */
     app_go(&console->app, "boot");
 }
 
@@ -315,4 +318,6 @@ void actions_fill(struct app_ops *ops)
     ops->log = op_log;
     ops->log_lines = log_view_lines;
     ops->log_line = log_view_line;
+    target_screen_fill(ops);
+    compose_screen_fill(ops);
 }

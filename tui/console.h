@@ -1,6 +1,6 @@
 /*
  * The console's own struct: the app, and the world that it acts upon. Private to tui/loop.c and
- * tui/actions*.c; an app_ops function gets it as its `app`. The loop's thread only.
+ * tui/actions.c and tui/screen_*.c; an app_ops function gets it as its `app`. The loop's thread only.
  */
 #ifndef GANTRY_TUI_CONSOLE_H
 #define GANTRY_TUI_CONSOLE_H
@@ -35,6 +35,8 @@ struct console {
     VEC(struct assignment)
     assigns; /* the command line's, then the screen's; the latter's strings
                                        are ours */
+    struct target_screen *target; /* what target and compose show; NULL: not asked for yet */
+    struct compose_screen *compose;
     struct logs *logs;
     struct vcs_state vcs;
     char head[160];
@@ -52,6 +54,14 @@ void actions_refresh(struct console *console);
 void actions_changed(struct console *console);
 /* What happens when a build or a guest has ended. */
 void actions_ended(struct console *console, const struct event *event);
+/* The table's rows for the screens target and compose; what is read for them is kept until it is
+ * forgotten. What is staged stays, unless it was written. */
+void target_screen_fill(struct app_ops *ops);
+void target_screen_forget(struct console *console);
+void target_screen_free(struct console *console);
+void compose_screen_fill(struct app_ops *ops);
+void compose_screen_forget(struct console *console);
+void compose_screen_free(struct console *console);
 /* Ends what runs (drains for nothing: kills) and waits for it. */
 void actions_end_all(struct console *console);
 

@@ -228,6 +228,8 @@ static void free_console(struct console *console)
     }
     vec_free(&console->assigns);
     free((char *)(uintptr_t)console->app.state.tree_error);
+    target_screen_free(console);
+    compose_screen_free(console);
     conf_free(console->conf);
     logs_free(console->logs);
     input_free(&console->input);

@@ -1,6 +1,6 @@
 /*
  * What the screens target and compose show beside the events: pure data, gathered by the console
- * (tui/screens_*.c) and given to views by struct app_ops. Owned by the console; valid until the
+ * (tui/screen_*.c) and given to views by struct app_ops. Owned by the console; valid until the
  * next call of the loop, so views ask again at each draw and keep nothing.
  */
 #ifndef GANTRY_TUI_SCREEN_DATA_H
@@ -15,7 +15,6 @@
 struct target_arch {
     const char *name;
     const char *problem; /* why it cannot be built here ("… apt-get install …"); NULL: it can */
-    const char *package; /* that is missing; NULL where none is */
 };
 
 struct target_image {
@@ -66,6 +65,7 @@ struct compose_row {
     unsigned line;
     uint64_t size_bytes;
     bool missing, duplicate, is_link, is_directory;
+    bool unbuilt; /* a step makes the host file, and has not yet */
     enum row_stage stage;
 };
 

@@ -112,7 +112,7 @@ struct app_ops {
     /* One line, from 0; its length in *length. Valid until the next call. */
     const char *(*log_line)(struct log_view *log, uint64_t line, size_t *length);
 
-    /* The rest is in tui/actions_screens.c; data in tui/screen_data.h. */
+    /* The rest is in tui/screen_target.c and screen_compose*.c; data in tui/screen_data.h. */
 
     /* What the target screen shows; never NULL where there is a tree. */
     const struct target_data *(*targets)(void *app);

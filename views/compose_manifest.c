@@ -79,10 +79,11 @@ static void draw_row(void *data, const struct canvas *canvas, int y, size_t inde
     canvas_column(canvas, MARK_W + c.guest_w + 1, y, c.host_w - 1, gone ? STYLE_FAINT : STYLE_TEXT,
                   FIT_MIDDLE, row->wanted);
     char size[16] = "-";
-    if (!row->missing && !row->is_link && !row->is_directory)
+    if (!row->missing && !row->unbuilt)
         text_size(size, row->size_bytes);
     canvas_column(canvas, c.size_x, y, SIZE_W, gone ? STYLE_FAINT : STYLE_TEXT, FIT_RIGHT,
-                  row->is_link        ? "link"
+                  row->unbuilt        ? "unbuilt"
+                  : row->is_link      ? "link"
                   : row->is_directory ? "dir"
                                       : size);
     if (c.from_w) {

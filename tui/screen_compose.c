@@ -1,0 +1,324 @@
+/* What the compose screen shows: arguments, image, and the file systems that go into it. */
+#include "tui/screen_compose.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "image/actions.h"
+#include "load/load.h"
+#include "tui/file_time.h"
+
+/* ---- which file systems ---- */
+
+/* "usr" of "manifests/usr.manifest.skel"; what the output is called where there is no manifest. */
+static const char *tab_name(struct arena *arena, const char *path)
+{
+    const char *base = path_base(path);
+    return arena_copy_n(arena, base, strcspn(base, "."));
+}
+
+static void add_fs(struct compose_screen *screen, const struct graph *graph, step_id id)
+{
+    const struct step *step = &graph->steps.at[id];
+    const struct manifest_action *action = step->data;
+    const char *output = graph_step_target(graph, id);
+    struct arena *arena = &screen->arena;
+    struct compose_fs *fs = vec_new(&screen->fs);
+    const char **manifests = arena_alloc(arena, (action->manifests_count + 1) * sizeof *manifests);
+    for (size_t i = 0; i < action->manifests_count; i++)
+        manifests[i] = arena_copy(arena, action->manifests[i]);
+    fs->name = tab_name(arena, action->manifests_count ? manifests[0] : output);
+    fs->manifests = manifests;
+    fs->manifests_count = action->manifests_count;
+    fs->output = arena_copy(arena, output);
+    fs->scope = action->scope;
+    const char **dirs = arena_alloc(arena, (fs->scope.dirs_count + 1) * sizeof *dirs);
+    for (size_t i = 0; i < fs->scope.dirs_count; i++)
+        dirs[i] = arena_copy(arena, action->scope.dirs[i]);
+    fs->scope.dirs = dirs;
+    struct manifest_variable *variables =
+        arena_alloc(arena, (fs->scope.variables_count + 1) * sizeof *variables);
+    for (size_t i = 0; i < fs->scope.variables_count; i++)
+        variables[i] =
+            (struct manifest_variable){arena_copy(arena, action->scope.variables[i].name),
+                                       arena_copy(arena, action->scope.variables[i].value)};
+    fs->scope.variables = variables;
+}
+
+/* The file systems of the goals, those that are composed first come first. */
+static void find_fs(struct compose_screen *screen, const struct graph *graph)
+{
+    uint8_t *seen = mem_zero(graph->steps.len + 1, 1);
+    VEC(step_id) pending = {0};
+    for (size_t i = 0; i < graph->goals.len; i++)
+        vec_push(&pending, graph->files.at[graph->goals.at[i]].producer);
+    while (pending.len) {
+        step_id id = pending.at[--pending.len];
+        uint32_t count;
+        if (id == STEP_NONE || seen[id])
+            continue;
+        seen[id] = 1;
+        const file_id *inputs = graph_inputs(graph, id, &count);
+        for (uint32_t i = 0; i < count; i++)
+            vec_push(&pending, graph->files.at[inputs[i]].producer);
+    }
+    for (int disk = 0; disk <= 1; disk++) /* what is in RAM, then what is on the disk */
+        for (step_id id = 0; id < graph->steps.len; id++)
+            if (seen[id] && graph->steps.at[id].action == (disk ? action_rofs : action_bootfs))
+                add_fs(screen, graph, id);
+    vec_free(&pending);
+    free(seen);
+}
+
+/* ---- arguments ---- */
+
+static void add_note(struct compose_screen *screen, note_list *notes, char mark, const char *text)
+{
+    vec_push(notes, (struct compose_note){mark, arena_copy(&screen->arena, text)});
+}
+
+static const struct compose_note *keep_notes(struct compose_screen *screen, note_list *notes,
+                                             size_t *count)
+{
+    struct compose_note *kept = arena_alloc(&screen->arena, (notes->len + 1) * sizeof *kept);
+    if (notes->len)
+        memcpy(kept, notes->at, notes->len * sizeof *kept);
+    *count = notes->len;
+    vec_free(notes);
+    return kept;
+}
+
+/* The tab that has a guest file which stays, or NULL. */
+static const struct compose_tab *tab_with(const struct compose_data *data, const char *guest)
+{
+    for (size_t i = 0; i < data->tabs_count; i++) {
+        const struct compose_tab *tab = &data->tabs[i];
+        for (size_t k = 0; k < tab->rows_count; k++)
+            if (tab->rows[k].stage != ROW_REMOVED && strcmp(tab->rows[k].guest, guest) == 0)
+                return tab;
+    }
+    return NULL;
+}
+
+/* What can be known of the arguments without running them: whether the root and the program that
+ * they name are in the image. */
+static void check_args(struct compose_screen *screen)
+{
+    struct compose_data *data = &screen->data;
+    note_list notes = {0};
+    str_list words = {0};
+    text_split(&words, data->args_next);
+    for (size_t i = 0; i < words.len; i++) {
+        const char *word = words.at[i];
+        if (str_starts(word, "--rootfs=") && strcmp(word + 9, "ramfs") != 0 &&
+            data->tabs_count < 2) {
+            char *text = mem_format("%s needs a disk, and this image has none", word);
+            add_note(screen, &notes, 'n', text);
+            free(text);
+        }
+        if (str_starts(word, "--"))
+            continue;
+        const struct compose_tab *tab = tab_with(data, word);
+        char *text = tab ? mem_format("%s is in %s", word, tab->name)
+                         : mem_format("%s is in no manifest of this image", word);
+        add_note(screen, &notes, tab ? 'y' : 'n', text);
+        free(text);
+        break; /* the rest is the program's own */
+    }
+    str_list_free(&words);
+    data->checks = keep_notes(screen, &notes, &data->checks_count);
+}
+
+static void read_args(struct compose_screen *screen, struct conf *conf)
+{
+    struct compose_data *data = &screen->data;
+    data->args_max = IMAGE_CMDLINE_MAX;
+    data->args_staged = screen->args != NULL;
+    data->args_next = arena_copy(&screen->arena, screen->args ? screen->args : conf_cmdline(conf));
+    char *saved = mem_format("cmdline-%s", conf_get(conf, "image"));
+    bool is_saved = strcmp(conf_get(conf, saved), conf_cmdline(conf)) == 0;
+    struct origin origin = conf_origin(conf, NULL, is_saved ? saved : "cmdline", NULL);
+    struct str text = {0};
+    origin_text(&origin, &text);
+    data->args_origin = screen->args ? NULL : arena_copy(&screen->arena, str_text(&text));
+    str_free(&text);
+    free(saved);
+}
+
+/* ---- image ---- */
+
+static void read_image(struct console *console, struct compose_screen *screen, struct conf *conf)
+{
+    static const char *const formats[] = {[DISK_RAW] = "raw", [DISK_QCOW2] = "qcow2"};
+    struct compose_data *data = &screen->data;
+    struct arena *arena = &screen->arena;
+    struct image_info info = {0};
+    struct err err = {0};
+    struct stat st;
+    pid_t holder;
+    char *path = vm_image_path(console->root, conf);
+    if (!path)
+        return;
+    char *relative = path_relative(path, console->root);
+    data->image_path = arena_copy(arena, relative);
+    free(relative);
+    if (stat(path, &st) == 0 && image_info(path, &info, &err) == 0) {
+        char *when = arena_alloc(arena, 8);
+        file_time_text(when, st.st_mtime, time(NULL));
+        data->image_when = when;
+        data->image_format = formats[info.format];
+        data->image_bytes = info.file_bytes;
+        data->args_image = info.cmdline ? arena_copy(arena, info.cmdline) : NULL;
+        struct compose_part *parts = arena_alloc(arena, (info.parts.len + 1) * sizeof *parts);
+        for (size_t i = 0; i < info.parts.len; i++)
+            parts[i] = (struct compose_part){arena_copy(arena, info.parts.at[i].name),
+                                             info.parts.at[i].size_bytes};
+        data->parts = parts;
+        data->parts_count = info.parts.len;
+    }
+    image_info_free(&info);
+    if (console->vm)
+        data->held = "the guest that runs here holds it";
+    else if (vm_image_held(path, &holder))
+        data->held = holder ? arena_format(arena, "held by pid %ld", (long)holder) : "held by a run";
+    free(path);
+}
+
+/* ---- what the next compose changes ---- */
+
+static const char *change_of(const struct compose_row *row)
+{
+    return row->stage == ROW_ADDED     ? "+"
+           : row->stage == ROW_REMOVED ? "-"
+           : row->stage == ROW_CHANGED ? "~"
+                                       : NULL;
+}
+
+static void note_tab(struct compose_screen *screen, const struct compose_tab *tab,
+                     note_list *notes)
+{
+    enum { SHOWN_MAX = 6 };
+    size_t shown = 0, more = 0;
+    for (size_t i = 0; i < tab->rows_count; i++) {
+        const struct compose_row *row = &tab->rows[i];
+        const char *mark = change_of(row);
+        if (!mark)
+            continue;
+        if (shown++ < SHOWN_MAX)
+            add_note(screen, notes, *mark, row->guest);
+        else
+            more++;
+    }
+    char text[64];
+    if (more) {
+        snprintf(text, sizeof text, "and %zu more in %s", more, tab->name);
+        add_note(screen, notes, ' ', text);
+    }
+    if (tab->missing_count) {
+        snprintf(text, sizeof text, "%zu missing in %s", tab->missing_count, tab->name);
+        add_note(screen, notes, 'n', text);
+    }
+}
+
+static void note_next(struct compose_screen *screen)
+{
+    struct compose_data *data = &screen->data;
+    note_list notes = {0};
+    for (size_t i = 0; i < data->tabs_count; i++) {
+        note_tab(screen, &data->tabs[i], &notes);
+        data->staged_count += data->tabs[i].staged_count;
+    }
+    data->staged_count += data->args_staged;
+    if (data->args_image && strcmp(data->args_image, data->args_next) != 0)
+        add_note(screen, &notes, '~', "boot arguments");
+    if (data->image_path && !data->image_when)
+        add_note(screen, &notes, '+', "the image itself: c composes it");
+    data->next = keep_notes(screen, &notes, &data->next_count);
+}
+
+/* ---- the whole ---- */
+
+static int read_graph(struct console *console, struct graph *graph, struct toolchain *tools,
+                      struct conf **conf, struct err *err)
+{
+    *conf = console->app.ops.conf(console, err);
+    if (!*conf || toolchain_resolve(tools, *conf, err) < 0)
+        return -1;
+    return load_native(graph, console->root, *conf, tools, err);
+}
+
+void compose_screen_read(struct console *console, struct compose_screen *screen)
+{
+    struct err err = {0};
+    struct graph graph = {0};
+    struct toolchain tools = {0};
+    struct conf *conf;
+    arena_free(&screen->arena);
+    screen->data = (struct compose_data){0};
+    screen->fs.len = 0;
+    struct compose_data *data = &screen->data;
+    if (read_graph(console, &graph, &tools, &conf, &err) < 0) {
+        data->problem = arena_copy(&screen->arena, err.text);
+    } else {
+        find_fs(screen, &graph);
+        data->tabs = arena_alloc(&screen->arena, (screen->fs.len + 1) * sizeof *data->tabs);
+        data->tabs_count = screen->fs.len;
+        for (size_t i = 0; i < screen->fs.len; i++)
+            compose_read_tab(console, screen, &graph, i);
+        read_args(screen, conf);
+        read_image(console, screen, conf);
+        check_args(screen);
+        note_next(screen);
+    }
+    data->can_undo = screen->done.len > 0;
+    data->can_redo = screen->undone.len > 0;
+    graph_free(&graph);
+    toolchain_free(&tools);
+}
+
+struct compose_screen *compose_screen_of(struct console *console)
+{
+    if (!console->root || console->app.state.tree != APP_TREE_NATIVE)
+        return NULL;
+    if (!console->compose)
+        console->compose = mem_zero(1, sizeof *console->compose);
+    struct compose_screen *screen = console->compose;
+    if (!screen->known)
+        compose_screen_read(console, screen);
+    screen->known = true;
+    return screen;
+}
+
+static const struct compose_data *op_composition(void *app)
+{
+    struct compose_screen *screen = compose_screen_of(app);
+    return screen ? &screen->data : NULL;
+}
+
+void compose_screen_fill(struct app_ops *ops)
+{
+    ops->composition = op_composition;
+    compose_stage_fill(ops);
+}
+
+void compose_screen_forget(struct console *console)
+{
+    if (console->compose)
+        console->compose->known = false;
+}
+
+void compose_screen_free(struct console *console)
+{
+    struct compose_screen *screen = console->compose;
+    if (!screen)
+        return;
+    compose_stage_free(screen);
+    vec_free(&screen->fs);
+    arena_free(&screen->arena);
+    free(screen);
+    console->compose = NULL;
+}
