@@ -191,7 +191,7 @@ int canvas_putf(const struct canvas *canvas, int x, int y, enum style style, con
     return canvas_put(canvas, x, y, style, text);
 }
 
-static int columns_of(const char *text, size_t length)
+int canvas_columns_n(const char *text, size_t length)
 {
     int sum = 0;
     while (length) {
@@ -207,7 +207,7 @@ static int columns_of(const char *text, size_t length)
 
 int canvas_columns(const char *text)
 {
-    return columns_of(text, strlen(text));
+    return canvas_columns_n(text, strlen(text));
 }
 
 /* Bytes of the longest beginning of text that takes at most `columns`. */
@@ -234,7 +234,7 @@ int canvas_column(const struct canvas *canvas, int x, int y, int w, enum style s
     struct canvas column = canvas_part(canvas, (struct rect){x, y, w, 1});
     canvas_fill(&column, (struct rect){0, 0, column.w, 1}, style, ' ');
     size_t length = strlen(text);
-    int wide = columns_of(text, length);
+    int wide = canvas_columns_n(text, length);
     if (wide <= w) {
         canvas_put_n(&column, fit == FIT_RIGHT ? w - wide : 0, 0, style, text, length);
         return x + w;
@@ -246,7 +246,7 @@ int canvas_column(const struct canvas *canvas, int x, int y, int w, enum style s
         size_t skip = bytes_within(text, length, wide - (w - at));
         uint32_t ch;
         int columns;
-        if (columns_of(text + skip, length - skip) > w - at) /* half of a wide one */
+        if (canvas_columns_n(text + skip, length - skip) > w - at) /* half of a wide one */
             skip += next_char(text + skip, length - skip, &ch, &columns);
         canvas_put_n(&column, at, 0, style, text + skip, length - skip);
     }
@@ -266,8 +266,11 @@ void canvas_reverse(const struct canvas *canvas, int x, int y, int w)
 {
     for (int i = x; i < x + w && i < canvas->w; i++) {
         struct cell *cell = cell_at(canvas, i, y);
-        if (cell)
-            cell->reverse = true;
+        if (!cell)
+            continue;
+        cell->reverse = true;
+        if (cell->ch == ' ' || cell->style == STYLE_FAINT) /* one even bar, easily read */
+            cell->style = STYLE_TEXT;
     }
 }
 

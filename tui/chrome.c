@@ -170,10 +170,10 @@ static bool knocks(const struct app *app, unsigned index)
     return view && view->ops->knocks && index != app->current && view->ops->knocks(view, &app->ctx);
 }
 
-/* Columns of a tab with its blanks: " 1 Build•". */
+/* Columns of a tab: " 1 Build " or " 1 Build•". */
 static int tab_width(unsigned index)
 {
-    return 4 + canvas_columns(views[index]->title) + 1;
+    return 4 + canvas_columns(views[index]->title);
 }
 
 static int tabs_width(void)
@@ -211,7 +211,7 @@ void chrome_tabs(const struct app *app, const struct canvas *canvas)
             snprintf(text, sizeof text, " %c %s ", views[i]->key, views[i]->title);
         canvas_put(canvas, x + narrow, 0, current && !narrow ? STYLE_TAB : STYLE_TEXT, text);
         if (knocks(app, i))
-            canvas_put(canvas, x + tab_width(i) - 2, 0, STYLE_WARNING, "•");
+            canvas_put(canvas, x + tab_width(i) - 1, 0, STYLE_WARNING, "•");
         x += tab_width(i);
     }
     if (app->state.held_by) {

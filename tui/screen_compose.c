@@ -184,7 +184,8 @@ static void read_image(struct console *console, struct compose_screen *screen, s
     if (console->vm)
         data->held = "the guest that runs here holds it";
     else if (vm_image_held(path, &holder))
-        data->held = holder ? arena_format(arena, "held by pid %ld", (long)holder) : "held by a run";
+        data->held =
+            holder ? arena_format(arena, "held by pid %ld", (long)holder) : "held by a run";
     free(path);
 }
 
@@ -198,8 +199,7 @@ static const char *change_of(const struct compose_row *row)
                                        : NULL;
 }
 
-static void note_tab(struct compose_screen *screen, const struct compose_tab *tab,
-                     note_list *notes)
+static void note_tab(struct compose_screen *screen, const struct compose_tab *tab, note_list *notes)
 {
     enum { SHOWN_MAX = 6 };
     size_t shown = 0, more = 0;

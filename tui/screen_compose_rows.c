@@ -36,6 +36,16 @@ static bool is_made(const struct reading *reading, const struct manifest_entry *
     return false;
 }
 
+/* "usr.manifest.skel:4", "data/usr.manifest:1": what is in manifests/ goes without saying. */
+static const char *place_of(struct arena *arena, const char *path, unsigned line)
+{
+    static const char *const known[] = {"build/.gantry/stock/", "manifests/"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (str_starts(path, known[i]))
+            path += strlen(known[i]);
+    return arena_format(arena, "%s:%u", path, line);
+}
+
 static const struct manifest_line *line_of(const struct manifest_edit *edit, const char *guest)
 {
     for (size_t i = 0; i < edit->lines.len; i++)
@@ -66,7 +76,7 @@ static void add_row(struct reading *reading, const struct manifest_entry *entry)
         .id = row_id(entry->guest, entry->duplicate ? entry->order + 1 : 0),
         .guest = arena_copy(arena, entry->guest),
         .wanted = arena_copy(arena, entry->wanted),
-        .from = arena_format(arena, "%s:%u", path_base(entry->file), entry->line),
+        .from = place_of(arena, entry->file, entry->line),
         .file = arena_copy(arena, entry->file),
         .line = entry->line,
         .size_bytes = entry->size_bytes,
@@ -99,7 +109,7 @@ static void add_removed(struct reading *reading, const char *path)
             .id = row_id(line->guest, 0),
             .guest = arena_copy(arena, line->guest),
             .wanted = arena_copy(arena, line->host),
-            .from = arena_format(arena, "%s:%zu", path_base(path), i + 1),
+            .from = place_of(arena, path, (unsigned)i + 1),
             .file = arena_copy(arena, path),
             .line = (unsigned)i + 1,
             .stage = ROW_REMOVED,

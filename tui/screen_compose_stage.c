@@ -250,7 +250,7 @@ static char *op_staged_diff(void *app)
     }
     if (screen && screen->args) {
         struct conf *conf = ((struct console *)app)->app.ops.conf(app, NULL);
-        str_addf(&out, "boot arguments of %s\n-%s\n+%s\n", conf ? conf_get(conf, "image") : "",
+        str_addf(&out, "boot arguments of %s\n- %s\n+ %s\n", conf ? conf_get(conf, "image") : "",
                  conf ? conf_cmdline(conf) : "", screen->args);
     }
     return str_take(&out);
@@ -285,12 +285,18 @@ static bool op_write_staged(void *app)
     struct console *console = app;
     struct compose_screen *screen = compose_screen_of(console);
     struct err err = {0};
+    struct str written = {0};
     int status = screen ? 0 : -1;
-    for (size_t i = 0; !status && i < screen->manifests.len; i++)
-        if (is_changed(&screen->manifests.at[i]))
-            status = manifest_edit_save(&screen->manifests.at[i].edit, &err);
-    if (!status && screen->args)
+    for (size_t i = 0; !status && i < screen->manifests.len; i++) {
+        if (!is_changed(&screen->manifests.at[i]))
+            continue;
+        status = manifest_edit_save(&screen->manifests.at[i].edit, &err);
+        str_addf(&written, ", %s", screen->manifests.at[i].path);
+    }
+    if (!status && screen->args) {
         status = write_args(console, screen->args, &err);
+        str_add(&written, ", the boot arguments");
+    }
     if (!status) {
         set_args(screen, NULL);
         free_steps(&screen->done);
@@ -299,10 +305,13 @@ static bool op_write_staged(void *app)
             str_list_free(&screen->manifests.at[i].edit.undo);
             str_list_free(&screen->manifests.at[i].edit.redo);
         }
-        app_say(&console->app, SEVERITY_NOTE, "written; c composes, r composes and boots");
+        char *text = mem_format("written: %s", str_text(&written) + (written.len ? 2 : 0));
+        app_say(&console->app, SEVERITY_NOTE, text);
+        free(text);
     } else if (screen) {
         fail(console, &err);
     }
+    str_free(&written);
     actions_changed(console);
     return !status;
 }

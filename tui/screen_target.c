@@ -144,7 +144,7 @@ static const char *origin_of(struct target_screen *screen, struct conf *conf, co
 {
     size_t count;
     const struct conf_value *values = conf_values(conf, name, &count);
-    if (!count)
+    if (!count || values[0].origin.kind == ORIGIN_BUILTIN)
         return NULL;
     struct str text = {0};
     origin_text(&values[0].origin, &text);
@@ -237,15 +237,16 @@ static void fill_options(struct target_screen *screen, struct conf *conf)
             continue;
         const char *value = arena_copy(&screen->arena, conf_get(conf, names.at[i]));
         bool picked = values[0].origin.kind == ORIGIN_SCREEN;
-        vec_push(&options,
-                 (struct target_option){
-                     .name = arena_copy(&screen->arena, names.at[i]),
-                     .value = value,
-                     .origin = origin_of(screen, conf, names.at[i]),
-                     .instead = picked && count > 1 ? arena_copy(&screen->arena, values[1].text)
-                                                    : NULL,
-                     .is_switch = strcmp(value, "0") == 0 || strcmp(value, "1") == 0,
-                     .picked = picked});
+        const char *origin = origin_of(screen, conf, names.at[i]);
+        vec_push(
+            &options,
+            (struct target_option){
+                .name = arena_copy(&screen->arena, names.at[i]),
+                .value = value,
+                .origin = origin ? origin : "",
+                .instead = picked && count > 1 ? arena_copy(&screen->arena, values[1].text) : NULL,
+                .is_switch = strcmp(value, "0") == 0 || strcmp(value, "1") == 0,
+                .picked = picked});
     }
     struct target_option *kept = arena_alloc(&screen->arena, (options.len + 1) * sizeof *kept);
     if (options.len)

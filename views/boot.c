@@ -22,8 +22,8 @@ struct boot_view {
     size_t fed; /* bytes of its console that `text` has taken in */
     struct console_text text;
     bool follow; /* the last line stays in sight */
-    size_t top, left; /* first line and column shown */
-    size_t rows; /* of the console, at the last draw */
+    size_t top; /* first line shown */
+    size_t rows, width; /* of the console, at the last draw */
     struct re *search;
     size_t found; /* line of the last match; SIZE_MAX: none */
     size_t seen_bytes, seen_runs; /* at the last draw: for the tab's mark */
@@ -78,7 +78,7 @@ static void sync_text(struct boot_view *v, const struct model *model)
         v->shown_run = number;
         v->found = SIZE_MAX;
         v->follow = true;
-        v->top = v->left = 0;
+        v->top = 0;
     }
     console_text_feed(&v->text, str_text(&vm->console) + v->fed, vm->console.len - v->fed);
     v->fed = vm->console.len;
@@ -144,27 +144,50 @@ static void draw_title(const struct boot_view *v, const struct canvas *canvas,
     canvas_title(canvas, 0, true, name, right);
 }
 
-/* One console line, what a search found marked. */
-static void draw_line(struct boot_view *v, const struct canvas *canvas, int y, size_t line)
+/* Rows that a line takes: what is too long goes on in the next, as on a terminal. */
+static size_t rows_of(struct boot_view *v, size_t line, size_t w)
 {
     size_t length;
     const char *text = console_text_line(&v->text, line, &length);
-    int x = 1 - (int)v->left;
-    canvas_put_n(canvas, x, y, STYLE_TEXT, text, length);
-    struct re_match match;
-    size_t from = 0;
-    while (v->search && from < length && re_find(v->search, text, length, from, &match)) {
-        if (match.end[0] == match.start[0])
+    size_t columns = length < w ? length : (size_t)canvas_columns_n(text, length);
+    return columns > w && w ? (columns + w - 1) / w : 1;
+}
+
+/* The first line from which on all the rest is in sight. */
+static size_t last_top(struct boot_view *v)
+{
+    size_t lines = console_text_lines(&v->text), top = lines, rows = 0;
+    while (top > 0) {
+        rows += rows_of(v, top - 1, v->width);
+        if (rows > v->rows)
             break;
-        char *before = mem_copy_n(text, match.start[0]);
-        char *found = mem_copy_n(text + match.start[0], match.end[0] - match.start[0]);
-        canvas_restyle(canvas, x + canvas_columns(before), y, canvas_columns(found), STYLE_MATCH);
-        free(before);
-        free(found);
-        from = match.end[0];
+        top--;
+    }
+    return top == lines && lines ? lines - 1 : top;
+}
+
+/* One console line from row y on, what a search found marked; returns the row after it. */
+static int draw_line(struct boot_view *v, const struct canvas *canvas, int y, size_t line)
+{
+    size_t length;
+    const char *text = console_text_line(&v->text, line, &length);
+    int w = (int)v->width, rows = (int)rows_of(v, line, v->width);
+    for (int i = 0; i < rows && y + i < canvas->h; i++) {
+        struct canvas row = canvas_part(canvas, (struct rect){1, y + i, w, 1});
+        canvas_put_n(&row, -i * w, 0, STYLE_TEXT, text, length);
+        struct re_match match;
+        size_t from = 0;
+        while (v->search && from < length && re_find(v->search, text, length, from, &match) &&
+               match.end[0] > match.start[0]) {
+            canvas_restyle(&row, canvas_columns_n(text, match.start[0]) - i * w, 0,
+                           canvas_columns_n(text + match.start[0], match.end[0] - match.start[0]),
+                           STYLE_MATCH);
+            from = match.end[0];
+        }
     }
     if (line == v->found)
         canvas_put(canvas, 0, y, STYLE_WARNING, "▸");
+    return y + rows;
 }
 
 static void draw_console(struct boot_view *v, const struct canvas *canvas,
@@ -172,20 +195,23 @@ static void draw_console(struct boot_view *v, const struct canvas *canvas,
 {
     size_t lines = console_text_lines(&v->text);
     v->rows = canvas->h > 0 ? (size_t)canvas->h : 0;
-    size_t last_top = lines > v->rows ? lines - v->rows : 0;
-    if (v->follow || v->top > last_top)
-        v->top = last_top;
-    if (v->top == last_top && v->found == SIZE_MAX)
+    v->width = canvas->w > 3 ? (size_t)canvas->w - 2 : 1;
+    size_t last = last_top(v);
+    if (v->follow || v->top > last)
+        v->top = last;
+    if (v->top == last && v->found == SIZE_MAX)
         v->follow = true;
-    for (size_t i = 0; i < v->rows && v->top + i < lines; i++)
-        draw_line(v, canvas, (int)i, v->top + i);
+    int y = 0, written = 0;
+    for (size_t line = v->top; line < lines && y < canvas->h; line++) {
+        written = y;
+        y = draw_line(v, canvas, y, line);
+    }
     if (!lines)
         canvas_put(canvas, 1, 0, STYLE_FAINT,
                    vm->state == VM_RUNNING ? "nothing printed yet" : "it printed nothing");
-    if (v->view.typing) {
-        /* The terminal's cursor stands where the guest writes. */
-        size_t row = v->text.starts.len - v->top;
-        canvas_cursor(canvas, 1 + (int)v->text.column - (int)v->left, (int)row);
+    if (v->view.typing) { /* the terminal's cursor stands where the guest writes */
+        int column = (int)v->text.column, w = (int)v->width;
+        canvas_cursor(canvas, 1 + column % w, written + column / w);
     }
 }
 
@@ -229,9 +255,7 @@ static void draw_boot(struct view *view, const struct canvas *canvas, const stru
 static bool scroll(struct boot_view *v, enum request request)
 {
     size_t page = v->rows > 1 ? v->rows - 1 : 1;
-    size_t lines = console_text_lines(&v->text);
-    size_t last_top = lines > v->rows ? lines - v->rows : 0;
-    size_t top = v->top;
+    size_t last = last_top(v), top = v->top;
     switch (request) {
     case REQ_UP:
         top -= top > 0;
@@ -252,24 +276,17 @@ static bool scroll(struct boot_view *v, enum request request)
         top += page;
         break;
     case REQ_HOME:
-        top = v->left = 0;
+        top = 0;
         break;
     case REQ_END:
-        top = last_top;
-        v->left = 0;
+        top = last;
         break;
-    case REQ_LEFT:
-        v->left = v->left > 8 ? v->left - 8 : 0;
-        return true;
-    case REQ_RIGHT:
-        v->left += 8;
-        return true;
     default:
         return false;
     }
     v->found = SIZE_MAX;
-    v->top = top < last_top ? top : last_top;
-    v->follow = v->top == last_top;
+    v->top = top < last ? top : last;
+    v->follow = v->top == last;
     return true;
 }
 

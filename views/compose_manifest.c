@@ -91,7 +91,7 @@ static void draw_row(void *data, const struct canvas *canvas, int y, size_t inde
         const char *word = row_word(row);
         snprintf(from, sizeof from, "%s%s%s", row->stage == ROW_ADDED ? "" : row->from,
                  *word && row->stage != ROW_ADDED ? " " : "", word);
-        canvas_column(canvas, c.from_x, y, c.from_w, *word ? STYLE_TEXT : STYLE_FAINT, FIT_LEFT,
+        canvas_column(canvas, c.from_x, y, c.from_w, *word ? STYLE_TEXT : STYLE_FAINT, FIT_MIDDLE,
                       from);
     }
 }
