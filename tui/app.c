@@ -116,6 +116,7 @@ bool app_moves(const struct app *app)
 static void open_popup(struct app *app, const struct view_ops *ops)
 {
     bool same = app->popup && app->popup->ops == ops;
+    app->state.screen = views[app->current];
     close_popup(app);
     if (!same)
         app->popup = ops->open(&app->ctx);

@@ -314,7 +314,7 @@ void chrome_tiny(const struct app *app, const struct canvas *canvas)
     for (size_t i = 0; i < model->lanes.len && y < canvas->h - (app->message[0] != 0); i++) {
         if (model->lanes.at[i].step == MODEL_NONE)
             continue;
-        const char *target = model_target(model, model->lanes.at[i].step);
+        const char *target = model_name(model, model->lanes.at[i].step);
         canvas_column(canvas, 0, y++, canvas->w, STYLE_TEXT, FIT_MIDDLE, target);
     }
     if (canvas->h > 1 && (app->message[0] || app->asking_quit))

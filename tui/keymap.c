@@ -4,7 +4,7 @@
 #include <string.h>
 
 const struct request_info request_infos[REQUESTS_COUNT] = {
-#define REQUEST_ROW(name, keys, word, help) [REQ_##name] = {keys, word, help},
+#define REQUEST_ROW(name, keys, word, help, command) [REQ_##name] = {keys, word, help, command},
     REQUESTS(REQUEST_ROW)
 #undef REQUEST_ROW
 };

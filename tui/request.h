@@ -5,66 +5,67 @@
 #ifndef GANTRY_TUI_REQUEST_H
 #define GANTRY_TUI_REQUEST_H
 
-/* name, default keys (separated by blanks), word of the palette and the key line, help */
+/* name, default keys (separated by blanks), word of the palette and the key line, help, and the
+ * command that does the same; "" where there is none */
 #define REQUESTS(X)                                                                                \
-    X(NONE, "", "", "")                                                                            \
-    X(UP, "Up k", "up", "previous row")                                                            \
-    X(DOWN, "Down j", "down", "next row")                                                          \
-    X(PAGE_UP, "PgUp ^B", "page-up", "a page up")                                                  \
-    X(PAGE_DOWN, "PgDn ^F", "page-down", "a page down")                                            \
-    X(HOME, "Home", "top", "first row")                                                            \
-    X(END, "End", "bottom", "last row; a log follows its end")                                     \
-    X(LEFT, "Left", "fold", "fold; scroll left")                                                   \
-    X(RIGHT, "Right", "unfold", "unfold; scroll right")                                            \
-    X(NEXT_PANE, "Tab", "pane", "next pane")                                                       \
-    X(PREVIOUS_PANE, "S-Tab", "previous-pane", "previous pane")                                    \
-    X(ENTER, "Enter", "open", "go into; open; pin")                                                \
-    X(BACK, "Esc", "back", "go out; close")                                                        \
-    X(MARK, "Space", "mark", "mark")                                                               \
-    X(BUILD, "b", "build", "build what is stale")                                                  \
-    X(COMPOSE, "c", "compose", "compose the image (builds first)")                                 \
-    X(BOOT, "r", "boot", "boot the image (composes first)")                                        \
-    X(TESTS, "t", "tests", "run the tree's tests (boots an image of them)")                        \
-    X(STOP, "x", "stop", "stop: let the lanes end; again: kill them")                              \
-    X(EDIT, "e", "editor", "open $EDITOR at its place")                                            \
-    X(LOG, "l", "log", "its log")                                                                  \
-    X(GRAPH, "g", "graph", "its place in the cone")                                                \
-    X(WHY, "w", "why", "why it is built, or waits")                                                \
-    X(DIFF, "d", "diff", "what differs")                                                           \
-    X(COPY, "y", "copy", "copy it to the clipboard")                                               \
-    X(UNDO, "u", "undo", "undo the last edit")                                                     \
-    X(REDO, "U", "redo", "do it again")                                                            \
-    X(FILTER, "f", "filter", "show only what matches")                                             \
-    X(SORT, "s", "sort", "another order")                                                          \
-    X(ZOOM, "z", "zoom", "the pane alone; again: all panes")                                       \
-    X(PREVIOUS_FAILURE, "<", "previous-failure", "previous failure or diagnostic")                 \
-    X(NEXT_FAILURE, ">", "next-failure", "next failure or diagnostic")                             \
-    X(SEARCH, "/", "search", "search (PCRE2; lower case ignores case)")                            \
-    X(SEARCH_NEXT, "n", "search-next", "next match")                                               \
-    X(SEARCH_PREVIOUS, "N", "search-previous", "previous match")                                   \
-    X(TYPE, "i", "edit", "edit the field; Boot: type into the guest")                              \
-    X(DELETE, "Del", "delete", "delete the entry")                                                 \
-    X(INSERT, "Ins", "insert", "add an entry")                                                     \
-    X(WRITE, "W", "write", "write the staged edits")                                               \
-    X(PREVIOUS_RUN, "[", "previous-run", "earlier; smaller")                                       \
-    X(NEXT_RUN, "]", "next-run", "later; larger")                                                  \
-    X(PALETTE, ":", "actions", "every action, by name")                                            \
-    X(HELP, "? F1", "help", "what the keys do here")                                               \
-    X(REDRAW, "^L", "redraw", "draw the whole screen again")                                       \
-    X(MOUSE, "", "mouse", "the mouse on or off")                                                   \
-    X(SUSPEND, "^Z", "suspend", "suspend gantry (fg comes back)")                                  \
-    X(INTERRUPT, "^C", "interrupt", "stop what runs, as x; quit where nothing does")               \
-    X(QUIT, "q", "quit", "quit (asks only while something runs)")                                  \
-    X(CLICK, "", "", "the mouse's left button")                                                    \
-    X(WHEEL_UP, "", "", "the wheel")                                                               \
-    X(WHEEL_DOWN, "", "", "the wheel")
+    X(NONE, "", "", "", "")                                                                        \
+    X(UP, "Up k", "up", "previous row", "")                                                        \
+    X(DOWN, "Down j", "down", "next row", "")                                                      \
+    X(PAGE_UP, "PgUp ^B", "page-up", "a page up", "")                                              \
+    X(PAGE_DOWN, "PgDn ^F", "page-down", "a page down", "")                                        \
+    X(HOME, "Home", "top", "first row", "")                                                        \
+    X(END, "End", "bottom", "last row; a log follows its end", "")                                 \
+    X(LEFT, "Left", "fold", "fold; scroll left", "")                                               \
+    X(RIGHT, "Right", "unfold", "unfold; scroll right", "")                                        \
+    X(NEXT_PANE, "Tab", "pane", "next pane", "")                                                   \
+    X(PREVIOUS_PANE, "S-Tab", "previous-pane", "previous pane", "")                                \
+    X(ENTER, "Enter", "open", "go into; open; pin", "")                                            \
+    X(BACK, "Esc", "back", "go out; close", "")                                                    \
+    X(MARK, "Space", "mark", "mark", "")                                                           \
+    X(BUILD, "b", "build", "build what is stale", "gantry build")                                  \
+    X(COMPOSE, "c", "compose", "compose the image (builds first)", "gantry compose")               \
+    X(BOOT, "r", "boot", "boot the image (composes first)", "gantry run")                          \
+    X(TESTS, "t", "tests", "run the tree's tests (boots an image of them)", "gantry check")        \
+    X(STOP, "x", "stop", "stop: let the lanes end; again: kill them", "")                          \
+    X(EDIT, "e", "editor", "open $EDITOR at its place", "")                                        \
+    X(LOG, "l", "log", "its log", "gantry log TARGET")                                             \
+    X(GRAPH, "g", "graph", "its place in the cone", "gantry graph --cone TARGET")                  \
+    X(WHY, "w", "why", "why it is built, or waits", "gantry explain TARGET")                       \
+    X(DIFF, "d", "diff", "what differs", "gantry manifest diff")                                   \
+    X(COPY, "y", "copy", "copy it to the clipboard", "")                                           \
+    X(UNDO, "u", "undo", "undo the last edit", "")                                                 \
+    X(REDO, "U", "redo", "do it again", "")                                                        \
+    X(FILTER, "f", "filter", "show only what matches", "")                                         \
+    X(SORT, "s", "sort", "another order", "")                                                      \
+    X(ZOOM, "z", "zoom", "the pane alone; again: all panes", "")                                   \
+    X(PREVIOUS_FAILURE, "<", "previous-failure", "previous failure or diagnostic", "")             \
+    X(NEXT_FAILURE, ">", "next-failure", "next failure or diagnostic", "")                         \
+    X(SEARCH, "/", "search", "search (PCRE2; lower case ignores case)", "")                        \
+    X(SEARCH_NEXT, "n", "search-next", "next match", "")                                           \
+    X(SEARCH_PREVIOUS, "N", "search-previous", "previous match", "")                               \
+    X(TYPE, "i", "edit", "edit the field; Boot: type into the guest", "")                          \
+    X(DELETE, "Del", "delete", "delete the entry", "")                                             \
+    X(INSERT, "Ins", "insert", "add an entry", "")                                                 \
+    X(WRITE, "W", "write", "write the staged edits", "gantry manifest add, gantry config set")     \
+    X(PREVIOUS_RUN, "[", "previous-run", "earlier; smaller", "")                                   \
+    X(NEXT_RUN, "]", "next-run", "later; larger", "")                                              \
+    X(PALETTE, ":", "actions", "every action, by name", "")                                        \
+    X(HELP, "? F1", "help", "what the keys do here", "gantry help")                                \
+    X(REDRAW, "^L", "redraw", "draw the whole screen again", "")                                   \
+    X(MOUSE, "", "mouse", "the mouse on or off", "")                                               \
+    X(SUSPEND, "^Z", "suspend", "suspend gantry (fg comes back)", "")                              \
+    X(INTERRUPT, "^C", "interrupt", "stop what runs, as x; quit where nothing does", "")           \
+    X(QUIT, "q", "quit", "quit (asks only while something runs)", "")                              \
+    X(CLICK, "", "", "the mouse's left button", "")                                                \
+    X(WHEEL_UP, "", "", "the wheel", "")                                                           \
+    X(WHEEL_DOWN, "", "", "the wheel", "")
 
-#define REQUEST_ENUM(name, keys, word, help) REQ_##name,
+#define REQUEST_ENUM(name, keys, word, help, command) REQ_##name,
 enum request { REQUESTS(REQUEST_ENUM) REQUESTS_COUNT };
 #undef REQUEST_ENUM
 
 struct request_info {
-    const char *keys, *word, *help;
+    const char *keys, *word, *help, *command;
 };
 extern const struct request_info request_infos[REQUESTS_COUNT];
 

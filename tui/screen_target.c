@@ -222,7 +222,7 @@ static bool is_option(const char *name)
             return true;
     return (str_starts(name, "conf-") && strcmp(name, "conf-options") != 0 &&
             strcmp(name, "conf-defines") != 0) ||
-           (str_starts(name, "qemu") && name[4] == '-');
+           strcmp(name, "qemu-machine") == 0 || strcmp(name, "qemu-disk") == 0;
 }
 
 static void fill_options(struct target_screen *screen, struct conf *conf)

@@ -49,6 +49,7 @@ struct view_ops {
     const char *title; /* "Build": for the tab */
     char key; /* '1'; 0: a pop-up, drawn over the screen */
     const struct view_key *keys;
+    const char *about; /* what the screen is for, in sentences, for the help; NULL: a pop-up */
     /* A new view; freed by close. */
     struct view *(*open)(const struct view_ctx *ctx);
     void (*close)(struct view *view);
@@ -153,6 +154,7 @@ struct app_state {
     const char *held_by; /* another build holds the configuration: who; else NULL */
     const char *head; /* "master@0e34e4d", "" where unknown */
     unsigned dirty; /* files that differ from it */
+    const struct view_ops *screen; /* the one under a pop-up */
     bool building, booting; /* ours */
     bool stopping; /* the build was asked to drain */
     uint32_t focus; /* the step that log, why and graph speak of; EVENT_NONE: none */

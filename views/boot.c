@@ -423,6 +423,8 @@ const struct view_ops view_boot = {
     .title = "Boot",
     .key = '8',
     .keys = boot_keys,
+    .about = "The guest's console, and how it was judged. i attaches: then every key is the "
+             "guest's, and ^] comes back.",
     .open = open_boot,
     .close = close_boot,
     .draw = draw_boot,

@@ -62,9 +62,9 @@ static void cause_text(const struct model *model, const struct model_cause *caus
             str_addf(out, "%s  ", path);
         str_add(out, model_text(model, diagnostic->text));
     } else if (step->signal) {
-        str_addf(out, "%s  ended by signal %d", model_text(model, step->target), step->signal);
+        str_addf(out, "%s  ended by signal %d", model_name(model, cause->step), step->signal);
     } else {
-        str_addf(out, "%s  exit %d", model_text(model, step->target), step->exit);
+        str_addf(out, "%s  exit %d", model_name(model, cause->step), step->exit);
     }
 }
 
@@ -77,7 +77,7 @@ static void failed_draw(void *data, const struct canvas *canvas, int y, size_t i
         const struct model_cause *cause = &model->causes.at[index];
         cause_text(model, cause, &text);
         if (cause->diagnostic != MODEL_NONE)
-            str_add(&steps, model_target(model, cause->step));
+            str_add(&steps, model_name(model, cause->step));
         if (cause->count > 1)
             str_addf(&steps, " and %u", cause->count - 1);
     } else {
@@ -110,11 +110,20 @@ static int at_most(int value, int limit)
     return value < limit ? value : limit;
 }
 
+/* Rows of the map: as many as give each step a cell of its own, from two up to the limit. */
+static int map_rows(const struct model *model, int w, int limit)
+{
+    enum { LABELS_W = 40 };
+    uint64_t steps = model->graph_steps > model->steps.len ? model->graph_steps : model->steps.len;
+    uint64_t rows = steps / (uint64_t)(w > LABELS_W + 10 ? w - LABELS_W : 10) + 1;
+    return rows < 2 ? 2 : rows > (uint64_t)limit ? limit : (int)rows;
+}
+
 /* Side by side: lanes and tail left, the cone right. */
 static void lay_out_wide(struct build_view *build, int w, int h, int failed, int lanes)
 {
     struct rect *at = build->at;
-    int y = failed, map = 5;
+    int y = failed, map = 1 + map_rows(build->ctx->model, w, h / 5);
     at[PANE_MAP] = (struct rect){0, y, w, map};
     y += map;
     int left = w * 55 / 100, rest = h - y;
@@ -128,7 +137,7 @@ static void lay_out_tall(struct build_view *build, int w, int h, int failed, int
 {
     struct rect *at = build->at;
     int y = failed, left = h - failed;
-    int map = left >= 16 ? left >= 30 ? 4 : 3 : 0;
+    int map = left >= 16 ? 1 + map_rows(build->ctx->model, w, left >= 30 ? left / 6 : 2) : 0;
     int tail = left >= 14 ? left >= 30 ? 8 : 4 : 0;
     int cone = left >= 7 ? 4 : 0; /* at least */
     int lane_rows = at_most(lanes, left - map - tail - cone);
@@ -272,7 +281,7 @@ static void draw_cone(struct build_view *build, const struct canvas *title,
     const struct model *model = build->ctx->model;
     struct build_cone *cone = &build->cone;
     struct str name = {0}, right = {0};
-    str_addf(&name, "cone: %s", cone->goal == MODEL_NONE ? "all" : model_target(model, cone->goal));
+    str_addf(&name, "cone: %s", cone->goal == MODEL_NONE ? "all" : model_name(model, cone->goal));
     if (cone->waits)
         str_addf(&right, "waits for %llu", (unsigned long long)cone->waits);
     if (cone->path)
@@ -310,7 +319,7 @@ static void draw_tail(struct build_view *build, const struct canvas *title,
     struct str name = {0};
     str_add(&name, "tail");
     if (step != MODEL_NONE)
-        str_addf(&name, ": %s", model_target(ctx->model, step));
+        str_addf(&name, ": %s", model_name(ctx->model, step));
     canvas_title(title, 0, build->focus == PANE_TAIL, str_text(&name), NULL);
     str_free(&name);
     struct log_view *log =
@@ -657,6 +666,9 @@ const struct view_ops view_build = {
     .title = "Build",
     .key = '1',
     .keys = keys,
+    .about = "What runs, what waits for what, and what is wrong. The map is the whole graph, "
+             "from what is generated to what is composed; the cone is what one goal still "
+             "waits for. Enter goes into what is selected, Esc comes back.",
     .open = build_open,
     .close = build_close,
     .draw = build_draw,

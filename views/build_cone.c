@@ -327,9 +327,9 @@ static const char *fold_text(const struct model *model, const struct cone_row *r
         str_addf(out, "%u done in %u director%s", row->count, row->dirs,
                  row->dirs == 1 ? "y" : "ies");
     else if (row->kind == CONE_DONE_DIR)
-        str_addf(out, "%s/  %u done", model_text(model, row->dir), row->count);
+        str_addf(out, "%s/  %u done", model_short(model_text(model, row->dir)), row->count);
     else
-        str_addf(out, "%s/  %u waiting", model_text(model, row->dir), row->count);
+        str_addf(out, "%s/  %u waiting", model_short(model_text(model, row->dir)), row->count);
     return str_text(out);
 }
 
@@ -375,7 +375,7 @@ static void draw_row(void *data, const struct canvas *canvas, int y, size_t inde
         const struct model_step *step = &model->steps.at[row->step];
         x = canvas_put(canvas, x, y, state_style(step), model_state_glyph(step)) + 1;
         step_note(cone, model, row, &text);
-        const char *name = model_text(model, step->target);
+        const char *name = model_name(model, row->step);
         enum style style = step->state == STEP_STATE_FAILED || step->state == STEP_STATE_RUNNING ||
                                    row->kind == CONE_ROOT
                                ? STYLE_STRONG

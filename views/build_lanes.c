@@ -66,7 +66,9 @@ static void draw_idle(const struct model *model, const struct model_lane *lane,
     int w = canvas->w - x - 1;
     if (*why) {
         struct str text = {0};
-        str_addf(&text, "idle: %s", why);
+        const char *path = strstr(why, "build/");
+        int before = path ? (int)(path - why) : (int)strlen(why);
+        str_addf(&text, "idle: %.*s%s", before, why, path ? model_short(path) : "");
         canvas_column(canvas, x, y, w, STYLE_FAINT, FIT_LEFT, str_text(&text));
         str_free(&text);
     } else {
@@ -117,7 +119,7 @@ static void draw_lane(void *data, const struct canvas *canvas, int y, size_t ind
     if (host_w)
         canvas_column(canvas, right - host_w, y, host_w, STYLE_FAINT, FIT_RIGHT, host);
     canvas_column(canvas, x, y, right - host_w - x, STYLE_STRONG, FIT_MIDDLE,
-                  model_text(model, step->target));
+                  model_name(model, lane->step));
 }
 
 static struct list_source source_of(struct build_lanes *lanes)

@@ -279,12 +279,13 @@ void build_map_describe(const struct build_map *map, const struct model *model, 
     const struct model_step *from = &model->steps.at[stage->order[first]],
                             *to = &model->steps.at[stage->order[first + count - 1]];
     if (count == 1)
-        str_addf(out, "%s %s  %s", model_text(model, from->rule), model_text(model, from->target),
-                 model_state_word(from));
+        str_addf(out, "%s %s  %s", model_text(model, from->rule),
+                 model_short(model_text(model, from->target)), model_state_word(from));
     else
-        str_addf(out, "%s %s%s%s  %zu/%zu", labels[map->stage], model_text(model, from->dir),
-                 from->dir == to->dir ? "" : " … ",
-                 from->dir == to->dir ? "" : model_text(model, to->dir), tally.done, count);
+        str_addf(out, "%s %s%s%s  %zu/%zu", labels[map->stage],
+                 model_short(model_text(model, from->dir)), from->dir == to->dir ? "" : " … ",
+                 from->dir == to->dir ? "" : model_short(model_text(model, to->dir)), tally.done,
+                 count);
     if (count > 1 && tally.states[STEP_STATE_RUNNING])
         str_addf(out, "  %zu running", tally.states[STEP_STATE_RUNNING]);
     if (count > 1 && tally.states[STEP_STATE_FAILED])

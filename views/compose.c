@@ -319,6 +319,9 @@ const struct view_ops view_compose = {
     .title = "Compose",
     .key = '7',
     .keys = compose_keys,
+    .about = "What the next image is made of: its files, its boot arguments, its parts. "
+             "Edits are staged and marked; W shows the difference and writes it, c writes "
+             "and composes.",
     .open = open_compose,
     .close = close_compose,
     .draw = draw_compose,

@@ -89,7 +89,7 @@ static void title_text(const struct log_screen *log, const struct view_ctx *ctx,
         return;
     }
     const struct model_step *step = &ctx->model->steps.at[index];
-    str_addf(out, "log: %s  %s", model_text(ctx->model, step->target), model_state_word(step));
+    str_addf(out, "log: %s  %s", model_name(ctx->model, index), model_state_word(step));
 }
 
 static void log_draw(struct view *view, const struct canvas *canvas, const struct view_ctx *ctx)
@@ -339,6 +339,8 @@ const struct view_ops view_log = {
     .title = "Log",
     .key = '5',
     .keys = keys,
+    .about = "What a step printed, or the whole build in order. It follows the end until you "
+             "scroll.",
     .open = log_open,
     .close = log_close,
     .draw = log_draw,

@@ -57,6 +57,23 @@ const char *model_target(const struct model *model, uint32_t step)
     return step < model->steps.len ? model_text(model, model->steps.at[step].target) : "";
 }
 
+const char *model_short(const char *path)
+{
+    static const char top[] = "build/";
+    size_t length = strlen(top);
+    if (strncmp(path, top, length) != 0)
+        return path;
+    const char *slash = strchrnul(path + length, '/');
+    if (!memchr(path + length, '.', (size_t)(slash - path) - length))
+        return path;
+    return *slash && slash[1] ? slash + 1 : ".";
+}
+
+const char *model_name(const struct model *model, uint32_t step)
+{
+    return model_short(model_target(model, step));
+}
+
 /* ---- begin, end ---- */
 
 void model_init(struct model *model)

@@ -154,6 +154,11 @@ const char *model_text(const struct model *model, uint32_t id);
 /* The dense index of an event's step id, or MODEL_NONE. */
 uint32_t model_find(const struct model *model, uint32_t step_id);
 const char *model_target(const struct model *model, uint32_t step);
+/* A path as screens show it: without "build/<mode>.<arch>/", which all of a build's have; "." for
+ * that directory itself. */
+const char *model_short(const char *path);
+/* The same of a step's target. */
+const char *model_name(const struct model *model, uint32_t step);
 /* "8 of 12", as the header shows it: steps over with, and the total (a lower bound: complete). */
 uint64_t model_done(const struct model *model);
 uint64_t model_total(const struct model *model);

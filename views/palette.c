@@ -24,6 +24,7 @@ struct palette_view {
     struct field field;
     struct list list;
     VEC(struct entry) entries;
+    int top; /* of the rows in the last frame: for the mouse */
 };
 
 /* How well typed letters fit a name; 0: not at all. */
@@ -126,9 +127,16 @@ static void palette_draw(struct view *view, const struct canvas *canvas, const s
     struct canvas box = canvas_popup(canvas, w, h, "actions");
     int x = canvas_put(&box, 0, 0, STYLE_KEY, ": ");
     field_draw(&palette->field, &box, x, 0, box.w - x);
-    struct canvas rows = canvas_part(&box, (struct rect){0, 1, box.w, box.h - 1});
+    palette->top = box.y + 1 - canvas->y;
+    int hint = box.h > 6;
+    struct canvas rows = canvas_part(&box, (struct rect){0, 1, box.w, box.h - 1 - hint});
     struct list_source source = source_of(palette);
     list_draw(&palette->list, &source, &rows, true);
+    if (hint && palette->list.at < palette->entries.len) {
+        const char *command = request_infos[palette->entries.at[palette->list.at].request].command;
+        if (*command)
+            canvas_putf(&box, 0, box.h - 1, STYLE_FAINT, "as a command: %s", command);
+    }
     if (!palette->entries.len)
         canvas_put(&rows, 0, 0, STYLE_FAINT, "no action is called so");
 }
@@ -167,8 +175,12 @@ static enum view_result palette_request(struct view *view, enum request request,
 {
     struct palette_view *palette = (struct palette_view *)view;
     struct list_source source = source_of(palette);
-    (void)ctx;
-    return list_request(&palette->list, &source, request, arg->y) ? VIEW_HANDLED : VIEW_IGNORED;
+    size_t before = palette->list.at;
+    if (!list_request(&palette->list, &source, request, arg->y - palette->top))
+        return VIEW_IGNORED;
+    if (request == REQ_CLICK && palette->list.at == before) /* a second click does it */
+        run(palette, ctx);
+    return VIEW_HANDLED;
 }
 
 static struct view *palette_open(const struct view_ctx *ctx)

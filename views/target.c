@@ -554,6 +554,9 @@ const struct view_ops view_target = {
     .title = "Target",
     .key = '6',
     .keys = target_keys,
+    .about = "What is built: arch, mode and image, the tools that do it, and the options of "
+             "conf with the place each comes from. A pick counts for the next build; W makes "
+             "it this tree's own.",
     .open = open_target,
     .close = close_target,
     .draw = draw_target,

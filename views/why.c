@@ -12,7 +12,8 @@ struct why_view {
     struct view view;
     struct list list;
     str_list lines;
-    const struct view_ctx *ctx;
+    int top; /* of the rows in the last frame: for the mouse */
+    size_t w; /* columns of text beside the labels */
 };
 
 static size_t count(void *data)
@@ -31,10 +32,25 @@ static void draw_line(void *data, const struct canvas *canvas, int y, size_t ind
     canvas_put(canvas, 0, y, STYLE_TEXT, ((struct why_view *)data)->lines.at[index]);
 }
 
+/* A labelled text, broken into as many lines as it needs. */
 static void line(struct why_view *why, const char *label, const char *text)
 {
-    if (*text)
-        vec_push(&why->lines, mem_format("%-9s %s", label, text));
+    while (*text) {
+        size_t length = strlen(text);
+        if (length > why->w) {
+            length = why->w;
+            while (length > why->w / 2 && text[length] != ' ')
+                length--;
+            if (text[length] != ' ')
+                length = why->w;
+            while (length > 1 && ((unsigned char)text[length] & 0xC0) == 0x80)
+                length--;
+        }
+        vec_push(&why->lines, mem_format("%-9s %.*s", label, (int)length, text));
+        text += length;
+        text += strspn(text, " ");
+        label = "";
+    }
 }
 
 static void reason_lines(struct why_view *why, const struct model *model,
@@ -68,7 +84,7 @@ static void need_lines(struct why_view *why, const struct model *model, uint32_t
         }
         vec_push(&why->lines,
                  mem_format("%-9s %s %s  %s", shown++ ? "" : "waits for", model_state_glyph(need),
-                            model_text(model, need->target), model_state_word(need)));
+                            model_short(model_text(model, need->target)), model_state_word(need)));
     }
     if (more)
         vec_push(&why->lines, mem_format("%-9s and %u more", "", more));
@@ -88,9 +104,10 @@ static void result_lines(struct why_view *why, const struct model *model,
                                            : mem_format("%-9s with exit %d", "ended", step->exit));
     if (step->diagnostic != MODEL_NONE) {
         const struct model_diagnostic *diagnostic = &model->diagnostics.at[step->diagnostic];
-        vec_push(&why->lines,
-                 mem_format("%-9s %s:%u: %s", "said", model_text(model, diagnostic->path),
-                            diagnostic->line, model_text(model, diagnostic->text)));
+        char *said = mem_format("%s:%u: %s", model_text(model, diagnostic->path), diagnostic->line,
+                                model_text(model, diagnostic->text));
+        line(why, "said", said);
+        free(said);
     }
 }
 
@@ -115,12 +132,15 @@ static void fill(struct why_view *why, const struct view_ctx *ctx)
 static void why_draw(struct view *view, const struct canvas *canvas, const struct view_ctx *ctx)
 {
     struct why_view *why = (struct why_view *)view;
+    int w = canvas->w > 104 ? 100 : canvas->w - 4;
+    why->w = w > 40 ? (size_t)w - 14 : 26;
     fill(why, ctx);
     uint32_t index = model_find(ctx->model, ctx->state->focus);
     struct str title = {0};
-    str_addf(&title, "why %s", index == MODEL_NONE ? "" : model_target(ctx->model, index));
-    int h = (int)why->lines.len + 2, w = canvas->w > 104 ? 100 : canvas->w - 4;
+    str_addf(&title, "why %s", index == MODEL_NONE ? "" : model_name(ctx->model, index));
+    int h = (int)why->lines.len + 2;
     struct canvas box = canvas_popup(canvas, w, h, str_text(&title));
+    why->top = box.y - canvas->y;
     struct list_source source = {why, count, id, draw_line};
     list_draw(&why->list, &source, &box, why->lines.len > (size_t)box.h);
     str_free(&title);
@@ -132,14 +152,15 @@ static enum view_result why_request(struct view *view, enum request request,
     struct why_view *why = (struct why_view *)view;
     (void)ctx;
     struct list_source source = {why, count, id, draw_line};
-    return list_request(&why->list, &source, request, arg->y) ? VIEW_HANDLED : VIEW_IGNORED;
+    return list_request(&why->list, &source, request, arg->y - why->top) ? VIEW_HANDLED
+                                                                         : VIEW_IGNORED;
 }
 
 static struct view *why_open(const struct view_ctx *ctx)
 {
     struct why_view *why = mem_zero(1, sizeof *why);
+    (void)ctx;
     why->view.ops = &view_why;
-    why->ctx = ctx;
     return &why->view;
 }
 
