@@ -28,6 +28,8 @@ struct test_screen {
     struct str text, asked, asked_before;
     VEC(struct log_view *) logs;
     size_t bytes;
+    const struct target_data *targets;
+    const struct compose_data *composition;
 };
 
 static void note(void *app, const char *what, const char *text)
@@ -102,6 +104,68 @@ static const char *op_log_line(struct log_view *log, uint64_t line, size_t *leng
     return log->lines.at[line];
 }
 
+static const struct target_data *op_targets(void *app)
+{
+    return ((struct test_screen *)app)->targets;
+}
+static void op_save_selection(void *app)
+{
+    note(app, "save", NULL);
+}
+static const struct compose_data *op_composition(void *app)
+{
+    return ((struct test_screen *)app)->composition;
+}
+static void op_stage_add(void *app, size_t tab, const char *guest, const char *wanted,
+                         const char *beside)
+{
+    char *text = mem_format("%zu, %s: %s, %s", tab, guest, wanted, beside ? beside : "");
+    note(app, "add", text);
+    free(text);
+}
+static void op_stage_remove(void *app, size_t tab, const char *guest)
+{
+    (void)tab;
+    note(app, "remove", guest);
+}
+static void op_stage_change(void *app, size_t tab, const char *guest, const char *to,
+                            const char *wanted)
+{
+    char *text = mem_format("%zu, %s, %s: %s", tab, guest, to, wanted);
+    note(app, "change", text);
+    free(text);
+}
+static void op_stage_args(void *app, const char *args)
+{
+    note(app, "args", args);
+}
+static void op_stage_undo(void *app)
+{
+    note(app, "undo", NULL);
+}
+static void op_stage_redo(void *app)
+{
+    note(app, "redo", NULL);
+}
+static char *op_staged_diff(void *app)
+{
+    (void)app;
+    return mem_copy("--- manifests/usr.manifest.skel\n+++ manifests/usr.manifest.skel\n"
+                    "@@ -3,2 +3,3 @@\n [manifest]\n /etc/motd: data/disk/motd\n"
+                    "+/data/hello.txt: hello.txt\n");
+}
+static bool op_write_staged(void *app)
+{
+    note(app, "write", NULL);
+    return true;
+}
+static void op_complete_host(void *app, const char *typed, str_list *words)
+{
+    (void)app;
+    vec_push(words, mem_format("%s-one", typed));
+    vec_push(words, mem_format("%s-two", typed));
+}
+
 static const struct app_ops ops = {
     .build = op_build,
     .compose = op_compose,
@@ -116,6 +180,18 @@ static const struct app_ops ops = {
     .log = op_log,
     .log_lines = op_log_lines,
     .log_line = op_log_line,
+    .targets = op_targets,
+    .save_selection = op_save_selection,
+    .composition = op_composition,
+    .stage_add = op_stage_add,
+    .stage_remove = op_stage_remove,
+    .stage_change = op_stage_change,
+    .stage_args = op_stage_args,
+    .stage_undo = op_stage_undo,
+    .stage_redo = op_stage_redo,
+    .staged_diff = op_staged_diff,
+    .write_staged = op_write_staged,
+    .complete_host = op_complete_host,
 };
 
 struct test_screen *test_screen_open(int w, int h, enum test_look look)
@@ -157,6 +233,13 @@ void test_screen_close(struct test_screen *screen)
     }
     vec_free(&screen->logs);
     free(screen);
+}
+
+void test_screen_data(struct test_screen *screen, const struct target_data *targets,
+                      const struct compose_data *composition)
+{
+    screen->targets = targets;
+    screen->composition = composition;
 }
 
 struct app *test_screen_app(struct test_screen *screen)
@@ -314,4 +397,64 @@ void test_golden(const char *name, const char *text)
         b += bn + (b[bn] == '\n');
     }
     free(golden);
+}
+
+static const struct {
+    int w, h;
+} sizes[] = {{20, 5}, {40, 10}, {80, 24}, {120, 40}, {200, 60}};
+
+/* A prepared screen that was drawn once, as a console's is before keys come. */
+static struct test_screen *prepared(size_t size, enum test_look look,
+                                    void (*prepare)(struct test_screen *), const char *keys)
+{
+    struct test_screen *screen = test_screen_open(sizes[size].w, sizes[size].h, look);
+    if (prepare)
+        prepare(screen);
+    test_screen_text(screen);
+    test_screen_keys(screen, keys);
+    return screen;
+}
+
+/* The text in one look, compared with its golden where `infix` is not NULL. The caller frees. */
+static char *golden_text(const char *name, size_t size, enum test_look look, const char *infix,
+                         void (*prepare)(struct test_screen *), const char *keys)
+{
+    char file[96];
+    struct test_screen *screen = prepared(size, look, prepare, keys);
+    char *text = mem_copy(test_screen_text(screen));
+    test_screen_close(screen);
+    snprintf(file, sizeof file, "%s%s-%dx%d", name, infix ? infix : "", sizes[size].w,
+             sizes[size].h);
+    if (infix)
+        test_golden(file, text);
+    return text;
+}
+
+static void golden_marks(const char *name, enum test_look look,
+                         void (*prepare)(struct test_screen *), const char *keys)
+{
+    enum { AT = 2 }; /* 80x24 */
+    char file[96];
+    struct test_screen *screen = prepared(AT, look, prepare, keys);
+    snprintf(file, sizeof file, "%s-%s-80x24", name, look == TEST_COLOR ? "color" : "nocolor");
+    test_golden(file, test_screen_marked(screen));
+    test_screen_close(screen);
+}
+
+void test_goldens(const char *name, void (*prepare)(struct test_screen *), const char *keys)
+{
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char *text = golden_text(name, i, TEST_COLOR, "", prepare, keys);
+        char *plain = golden_text(name, i, TEST_NO_COLOR, NULL, prepare, keys);
+        assert_string_equal(text, plain);
+        char *ascii = golden_text(name, i, TEST_ASCII, "-ascii", prepare, keys);
+        for (const char *c = ascii; *c; c++)
+            if ((unsigned char)*c >= 0x80)
+                fail_msg("%s: not ASCII: %.20s", name, c);
+        free(text);
+        free(plain);
+        free(ascii);
+    }
+    golden_marks(name, TEST_COLOR, prepare, keys);
+    golden_marks(name, TEST_NO_COLOR, prepare, keys);
 }

@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "tui/app.h"
+#include "tui/screen_data.h"
 
 struct test_screen;
 
@@ -36,8 +37,21 @@ size_t test_screen_bytes(const struct test_screen *screen);
 /* The log of a step, by its event id; lines separated by newlines. EVENT_NONE: the whole build's. */
 void test_screen_log(struct test_screen *screen, uint32_t step, const char *text);
 
+/* What the screens target and compose are given; NULL: there is none. Not copied. */
+void test_screen_data(struct test_screen *screen, const struct target_data *targets,
+                      const struct compose_data *composition);
+
 /* Compares text with tests/goldens/NAME.txt and fails with the first line that differs. With
  * UPDATE_GOLDENS=1 in the environment it writes the file instead. */
 void test_golden(const char *name, const char *text);
+
+/*
+ * A screen as it must look, at 20x5, 40x10, 80x24, 120x40 and 200x60: `prepare` (may be NULL) fills
+ * a new one, then the keys are given. Goldens: NAME-WxH.txt, NAME-ascii-WxH.txt and, with the marks
+ * of colours and attributes, NAME-color-80x24.txt and NAME-nocolor-80x24.txt. Without colour the text
+ * must be the same at every size, and without UTF-8 no other byte than ASCII may be drawn. To renew
+ * all goldens on purpose: `UPDATE_GOLDENS=1 make test`, then read `git diff tests/goldens`.
+ */
+void test_goldens(const char *name, void (*prepare)(struct test_screen *), const char *keys);
 
 #endif

@@ -1,0 +1,281 @@
+#include "tests/support/samples.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static const struct target_arch archs[] = {
+    {.name = "aarch64"},
+    {.name = "riscv64",
+     .problem = "riscv64-linux-gnu-gcc is not on PATH; install it (apt-get install "
+                "gcc-riscv64-linux-gnu) or say CROSS_PREFIX=..."},
+    {.name = "x64"},
+};
+static const char *const modes[] = {"debug", "release"};
+static const struct target_image images[] = {
+    {"default", "the shell, tools, tests, a jar and data files on a ROFS disk"},
+    {"uush", "only the shell, from RAM; needs no block device"},
+};
+static const struct target_cell cells[3 * 2 * 2] = {
+    [3] = {true, "07:50", 112000},
+    [8] = {true, "Nov 21", 3250000},
+    [10] = {true, "08:14", 3250000},
+};
+static const struct target_fact facts[] = {
+    {"machine", "x86_64 Linux, 2 processors", NULL},
+    {"arch", "x64", NULL},
+    {"prefix", "none", NULL},
+    {"HOST_CC", "cc 12.2.0", NULL},
+    {"CC", "gcc 12.2.0", NULL},
+    {"CXX", "g++ 12.2.0", NULL},
+    {"LD", "ld", NULL},
+    {"STRIP", "strip", NULL},
+    {"OBJCOPY", "objcopy", NULL},
+    {"qemu", "qemu-system-x86_64", "conf/x64.mk:17"},
+};
+static const struct target_option options[] = {
+    {"cflags", "-std=gnu17 -ffreestanding -fno-builtin-printf -fno-stack-protector",
+     "conf/base.mk:22", NULL, false, false},
+    {"conf-DEBUG_BUILD", "0", "conf/base.mk:14", NULL, true, false},
+    {"conf-opt", "-O0", "screen", "-O2 -DNDEBUG", false, true},
+    {"conf-preempt", "1", "conf/base.mk:6", NULL, true, false},
+    {"fs", "rofs", "conf/base.mk:33", NULL, false, false},
+    {"img_format", "raw", "conf/base.mk:29", NULL, false, false},
+};
+static const struct target_data targets = {
+    .archs = archs,
+    .modes = modes,
+    .images = images,
+    .cells = cells,
+    .facts = facts,
+    .options = options,
+    .archs_count = COUNT(archs),
+    .modes_count = COUNT(modes),
+    .images_count = COUNT(images),
+    .facts_count = COUNT(facts),
+    .options_count = COUNT(options),
+};
+
+void sample_targets(struct test_screen *screen)
+{
+    test_screen_data(screen, &targets, NULL);
+}
+
+/* ---- compose ---- */
+
+static const struct compose_row bootfs_rows[] = {
+    {.id = 11,
+     .guest = "/etc/fstab",
+     .wanted = "->/boot/etc/mounts",
+     .from = "bootfs.manifest.skel:5",
+     .file = "manifests/bootfs.manifest.skel",
+     .line = 5,
+     .is_link = true},
+    {.id = 12,
+     .guest = "/etc/motd",
+     .wanted = "data/bootfs/motd",
+     .from = "bootfs.manifest.skel:4",
+     .file = "manifests/bootfs.manifest.skel",
+     .line = 4,
+     .size_bytes = 76},
+};
+static const struct compose_row usr_rows[] = {
+    {.id = 21,
+     .guest = "/bin/sh",
+     .wanted = "->/tools/uush.so",
+     .from = "uush.manifest.skel:4",
+     .file = "manifests/uush.manifest.skel",
+     .line = 4,
+     .is_link = true},
+    {.id = 22,
+     .guest = "/data/hello.txt",
+     .wanted = "hello.txt",
+     .from = "usr.manifest.skel:5",
+     .file = "manifests/usr.manifest.skel",
+     .line = 5,
+     .size_bytes = 12,
+     .stage = ROW_ADDED},
+    {.id = 23,
+     .guest = "/data/noise.bin",
+     .wanted = "gen/data/noise.bin",
+     .from = "data/usr.manifest:2",
+     .file = "data/usr.manifest",
+     .line = 2,
+     .unbuilt = true},
+    {.id = 24,
+     .guest = "/data/poem.txt",
+     .wanted = "data/poem.txt",
+     .from = "data/usr.manifest:1",
+     .file = "data/usr.manifest",
+     .line = 1,
+     .size_bytes = 110,
+     .stage = ROW_REMOVED},
+    {.id = 25,
+     .guest = "/etc/app.conf",
+     .wanted = "../conf/app.conf",
+     .from = "usr.manifest.skel:7",
+     .file = "manifests/usr.manifest.skel",
+     .line = 7,
+     .missing = true},
+    {.id = 26,
+     .guest = "/etc/motd",
+     .wanted = "data/old/motd",
+     .from = "usr.manifest.skel:2",
+     .file = "manifests/usr.manifest.skel",
+     .line = 2,
+     .size_bytes = 70,
+     .duplicate = true},
+    {.id = 27,
+     .guest = "/etc/motd",
+     .wanted = "data/disk/motd",
+     .from = "usr.manifest.skel:3",
+     .file = "manifests/usr.manifest.skel",
+     .line = 3,
+     .size_bytes = 76,
+     .stage = ROW_CHANGED},
+    {.id = 28,
+     .guest = "/usr/lib/java/classes/com/example/deeply/nested/Thing.class",
+     .wanted = "build/java/**",
+     .from = "java-base/usr.manifest:12",
+     .file = "java-base/usr.manifest",
+     .line = 12,
+     .size_bytes = 3250000},
+};
+static const struct compose_tab tabs[] = {
+    {.name = "bootfs", .rows = bootfs_rows, .rows_count = COUNT(bootfs_rows), .size_bytes = 76},
+    {.name = "usr",
+     .rows = usr_rows,
+     .rows_count = COUNT(usr_rows),
+     .missing_count = 1,
+     .staged_count = 3,
+     .size_bytes = 3250274},
+};
+static const struct compose_note checks[] = {
+    {'y', "/tools/uush.so is in usr"},
+    {'n', "--rootfs=zfs needs a disk, and this image has none"},
+};
+static const struct compose_part parts[] = {
+    {"boot sector", 512}, {"command line", 48}, {"loader", 21700}, {"partition 2", 3300000}};
+static const struct compose_note next[] = {
+    {'+', "/data/hello.txt"},  {'-', "/data/poem.txt"}, {'~', "/etc/motd"},
+    {'n', "1 missing in usr"}, {'~', "boot arguments"},
+};
+static const struct compose_data composition = {
+    .tabs = tabs,
+    .tabs_count = COUNT(tabs),
+    .args_next = "--rootfs=zfs --verbose /tools/uush.so hello world",
+    .args_image = "--rootfs=rofs /tools/uush.so -c \"cat /etc/motd\"",
+    .args_staged = true,
+    .args_max = 1023,
+    .checks = checks,
+    .checks_count = COUNT(checks),
+    .image_path = "build/release.x64/images/default/usr.img",
+    .image_format = "qcow2",
+    .image_when = "08:14",
+    .image_bytes = 18900000,
+    .parts = parts,
+    .parts_count = COUNT(parts),
+    .next = next,
+    .next_count = COUNT(next),
+    .held = "held by pid 4711",
+    .staged_count = 4,
+    .can_undo = true,
+};
+static const struct compose_data uncomposed = {
+    .tabs = tabs,
+    .tabs_count = 1,
+    .args_next = "--rootfs=ramfs /tools/uush.so",
+    .args_origin = "conf/images/uush.mk:6",
+    .args_max = 1023,
+    .image_path = "build/release.x64/images/uush/loader.img",
+};
+
+void sample_composition(struct test_screen *screen)
+{
+    test_screen_data(screen, NULL, &composition);
+}
+
+void sample_uncomposed(struct test_screen *screen)
+{
+    test_screen_data(screen, NULL, &uncomposed);
+}
+
+/* ---- guests ---- */
+
+static void vm_begin(struct test_screen *screen)
+{
+    app_event(test_screen_app(screen),
+              &(struct event){.kind = EVENT_VM_BEGIN,
+                              .argv =
+                                  "qemu-system-x86_64 -machine pc -m 256 -smp 1 -no-user-config "
+                                  "-nodefaults -display none -serial stdio",
+                              .text = "--rootfs=rofs /tools/uush.so -c \"cat /etc/motd\""});
+}
+
+static void vm_says(struct test_screen *screen, const char *text)
+{
+    app_event(test_screen_app(screen), &(struct event){.kind = EVENT_VM_OUTPUT, .text = text});
+}
+
+static void vm_end(struct test_screen *screen, const char *verdict, const char *why)
+{
+    if (why)
+        app_event(test_screen_app(screen),
+                  &(struct event){.kind = EVENT_MESSAGE, .severity = SEVERITY_ERROR, .text = why});
+    app_event(test_screen_app(screen),
+              &(struct event){.kind = EVENT_VM_END, .verdict = verdict, .wall_ns = 2400000000});
+}
+
+static const char banner[] =
+    "Gantry demo kernel 1.0, x64 release\r\nkernel base 0x200000\r\n"
+    "boot arguments: --rootfs=rofs /tools/uush.so -c \"cat /etc/motd\" and a line that is longer "
+    "than eighty columns are\r\nroot file system rofs on vblk0.1\r\nuush 1.0 on x64: try help\r\n";
+
+void sample_guest_running(struct test_screen *screen)
+{
+    vm_begin(screen);
+    vm_says(screen, banner);
+    vm_says(screen, "uush> ");
+    test_screen_app(screen)->state.booting = true;
+}
+
+void sample_guest_ended(struct test_screen *screen)
+{
+    sample_guest_running(screen);
+    vm_says(screen, "exit\r\n");
+    vm_end(screen, "ok", NULL);
+    test_screen_app(screen)->state.booting = false;
+}
+
+void sample_guest_failed(struct test_screen *screen)
+{
+    sample_guest_ended(screen);
+    vm_begin(screen);
+    vm_says(screen, banner);
+    vm_says(screen, "page fault at 0x00000000deadbeef, rip 0x0000000000201040\r\n");
+    vm_end(screen, "failed", "QEMU ended with exit 1 before the guest powered off");
+}
+
+/* ---- other trees ---- */
+
+void sample_no_tree(struct test_screen *screen)
+{
+    struct app_state *state = &test_screen_app(screen)->state;
+    state->root = NULL;
+    state->tree = APP_TREE_NONE;
+    state->arch = state->mode = state->image = NULL;
+    state->head = NULL;
+    state->dirty = 0;
+    state->tree_error = "no tree at or above /home/a: no module.mk, conf/base.mk, Makefile or "
+                        "GNUmakefile; `gantry demo DIR` writes one to try";
+}
+
+void sample_make_tree(struct test_screen *screen)
+{
+    struct app_state *state = &test_screen_app(screen)->state;
+    state->tree = APP_TREE_MAKE;
+    state->arch = state->mode = state->image = NULL;
+}
+
+void sample_attached(struct test_screen *screen)
+{
+    test_screen_app(screen)->state.held_by = "pid 4711 builds here";
+}

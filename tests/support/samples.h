@@ -1,0 +1,22 @@
+/* What the screens beside the build are tested with: data as the console would gather it. */
+#ifndef GANTRY_TESTS_SUPPORT_SAMPLES_H
+#define GANTRY_TESTS_SUPPORT_SAMPLES_H
+
+#include "tests/support/screen.h"
+
+/* Three archs (one without its compiler), two modes, two images, some of them made. */
+void sample_targets(struct test_screen *screen);
+/* Two file systems, with entries that are missing, overridden, not built, staged, removed. */
+void sample_composition(struct test_screen *screen);
+/* The same, nothing staged, nothing composed yet. */
+void sample_uncomposed(struct test_screen *screen);
+/* A guest that runs and has printed; one that ended well; and one that failed after another. */
+void sample_guest_running(struct test_screen *screen);
+void sample_guest_ended(struct test_screen *screen);
+void sample_guest_failed(struct test_screen *screen);
+/* No tree here; a make tree; a build that runs elsewhere. */
+void sample_no_tree(struct test_screen *screen);
+void sample_make_tree(struct test_screen *screen);
+void sample_attached(struct test_screen *screen);
+
+#endif

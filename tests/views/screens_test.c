@@ -1,0 +1,123 @@
+/* The other screens and the pop-ups, each in its states. Goldens are renewed on purpose by
+ * UPDATE_GOLDENS=1 make test; read `git diff tests/goldens` before you commit them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "tests/support/build_events.h"
+#include "tests/support/samples.h"
+
+static void log_of_a_step_and_of_the_build(void **state)
+{
+    (void)state;
+    test_goldens("log-empty", NULL, "5");
+    test_goldens("log-step", build_events_middle, "> l");
+    test_goldens("log-found", build_events_middle, "5 / 'now' Enter");
+}
+
+static void target_and_a_pick(void **state)
+{
+    (void)state;
+    test_goldens("target", sample_targets, "6");
+    test_goldens("target-missing", sample_targets, "6 Left");
+    test_goldens("target-typing", sample_targets, "6 Tab Down Down i '9'");
+    test_goldens("target-make", sample_make_tree, "6");
+}
+
+static void target_keys_pick(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    sample_targets(screen);
+    test_screen_keys(screen, "6");
+    test_screen_text(screen);
+    test_screen_keys(screen, "Left Left Home Enter");
+    assert_string_equal(test_screen_asked(screen),
+                        "select(arch=aarch64) select(mode=debug) select(image=default)");
+    test_screen_keys(screen, "Right Enter"); /* no compiler: it says so and picks nothing */
+    assert_string_equal(test_screen_asked(screen), "");
+    test_screen_keys(screen, "Tab Down Space W");
+    assert_string_equal(test_screen_asked(screen), "select(conf-DEBUG_BUILD=1) save()");
+    test_screen_close(screen);
+}
+
+static void compose_and_its_edits(void **state)
+{
+    (void)state;
+    test_goldens("compose", sample_composition, "7");
+    test_goldens("compose-adding", sample_composition, "7 Ins 'data/x' Enter 'dir'");
+    test_goldens("compose-diff", sample_composition, "7 W");
+    test_goldens("compose-args", sample_composition, "7 Tab i");
+    test_goldens("compose-uncomposed", sample_uncomposed, "7");
+}
+
+static void compose_keys_stage(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    sample_composition(screen);
+    test_screen_keys(screen, "7");
+    test_screen_text(screen);
+    test_screen_keys(screen, "Ins 'a' Enter 'b' Enter Home Del u U");
+    assert_string_equal(test_screen_asked(screen),
+                        "add(1, /a: b, /bin/sh) remove(/bin/sh) undo() redo()");
+    test_screen_keys(screen, "W Esc");
+    assert_string_equal(test_screen_asked(screen), ""); /* looking writes nothing */
+    test_screen_keys(screen, "c Enter");
+    assert_string_equal(test_screen_asked(screen), "write() compose()");
+    test_screen_keys(screen, "Tab i ' x' Enter");
+    assert_string_equal(test_screen_asked(screen),
+                        "args(--rootfs=zfs --verbose /tools/uush.so hello world x)");
+    test_screen_close(screen);
+}
+
+static void boot_and_its_verdicts(void **state)
+{
+    (void)state;
+    test_goldens("boot-never", NULL, "8");
+    test_goldens("boot-running", sample_guest_running, "8 i");
+    test_goldens("boot-ended", sample_guest_ended, "8");
+    test_goldens("boot-failed", sample_guest_failed, "8");
+}
+
+/* Attached, every key is the guest's; ^] comes back. */
+static void boot_hands_keys_on(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    sample_guest_running(screen);
+    test_screen_keys(screen, "8 i 'q7' ^C Enter ^] q");
+    assert_string_equal(test_screen_asked(screen), "type(q) type(7) type(\x03) type(\r)");
+    assert_true(test_screen_app(screen)->asking_quit);
+    test_screen_close(screen);
+}
+
+static void pop_ups(void **state)
+{
+    (void)state;
+    test_goldens("help", build_events_middle, "?");
+    test_goldens("help-compose", sample_composition, "7 ?");
+    test_goldens("why-running", build_events_middle, "w");
+    test_goldens("why-failed", build_events_failed, "> w");
+    test_goldens("palette", build_events_middle, ":");
+    test_goldens("palette-typed", build_events_middle, ": 'bo'");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(log_of_a_step_and_of_the_build),
+        cmocka_unit_test(target_and_a_pick),
+        cmocka_unit_test(target_keys_pick),
+        cmocka_unit_test(compose_and_its_edits),
+        cmocka_unit_test(compose_keys_stage),
+        cmocka_unit_test(boot_and_its_verdicts),
+        cmocka_unit_test(boot_hands_keys_on),
+        cmocka_unit_test(pop_ups),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
