@@ -163,7 +163,11 @@ demo: deps
 	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@tests/demo.sh $(abspath $(O))/gantry $(abspath $(O))/demo
 
-bench: all
+$(O)/tests/bench/race_bench: $(OBJ)/tests/bench/race_bench.o $(LIBGANTRY)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+bench: all $(O)/tests/bench/race_bench
 	@tests/bench/run.sh $(abspath $(O))/gantry
 
 BIN = $(DESTDIR)$(PREFIX)/bin

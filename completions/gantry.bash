@@ -17,6 +17,7 @@ _gantry() {
         image) COMPREPLY=($(compgen -W "$(_gantry_names "$tree"/conf/images/*.mk)" -- "$word")) ;;
         --color) COMPREPLY=($(compgen -W "auto always never" -- "$word")) ;;
         --trace) COMPREPLY=($(compgen -W "on off" -- "$word")) ;;
+        --fail-on) COMPREPLY=($(compgen -W "races" -- "$word")) ;;
         --plain) COMPREPLY=($(compgen -W "raw" -- "$word")) ;;
         *) COMPREPLY=($(compgen -f -- "$word")) ;;
         esac

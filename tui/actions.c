@@ -115,6 +115,7 @@ static void start_build(struct console *console, const char *target, enum then t
                                     .keep_going = console->cli->keep_going,
                                     .dry_run = console->cli->dry_run,
                                     .untraced = console->cli->untraced,
+                                    .fail_on_races = console->cli->fail_on_races,
                                     .journal = console->cli->journal};
     console->build_ns = clock_ns();
     console->stops = 0;

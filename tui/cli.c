@@ -25,9 +25,10 @@ static const struct common_option {
     const char *name;
     enum { VALUE_NONE, VALUE_MAY, VALUE_MUST } value;
 } common_options[] = {
-    {"--help", VALUE_NONE},   {"--version", VALUE_NONE}, {"--ascii", VALUE_NONE},
-    {"--plain", VALUE_MAY},   {"--json", VALUE_MAY},     {"--color", VALUE_MUST},
-    {"--colour", VALUE_MUST}, {"--journal", VALUE_MUST}, {"--trace", VALUE_MUST},
+    {"--help", VALUE_NONE},    {"--version", VALUE_NONE}, {"--ascii", VALUE_NONE},
+    {"--plain", VALUE_MAY},    {"--json", VALUE_MAY},     {"--color", VALUE_MUST},
+    {"--colour", VALUE_MUST},  {"--journal", VALUE_MUST}, {"--trace", VALUE_MUST},
+    {"--fail-on", VALUE_MUST},
 };
 enum { COMMON_OPTIONS = sizeof common_options / sizeof *common_options };
 
@@ -75,6 +76,14 @@ static int parse_trace(struct cli *cli, const char *value, struct err *err)
     return 0;
 }
 
+static int parse_fail_on(struct cli *cli, const char *value, struct err *err)
+{
+    cli->fail_on_races = strcmp(value, "races") == 0;
+    if (!cli->fail_on_races)
+        return err_set(err, ERR_INPUT, "--fail-on=%s: only races", value);
+    return 0;
+}
+
 /* One long option that every command takes, already known to be `option`. */
 static int take_common(struct cli *cli, const struct common_option *option, const char *value,
                        struct err *err)
@@ -99,6 +108,8 @@ static int take_common(struct cli *cli, const struct common_option *option, cons
         return parse_color(cli, value, err);
     case 't':
         return parse_trace(cli, value, err);
+    case 'f':
+        return parse_fail_on(cli, value, err);
     default:
         break;
     }

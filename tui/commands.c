@@ -53,6 +53,12 @@ const struct command commands[] = {
      "gantry manifest mv FILE GUEST GUEST\n"
      "gantry manifest diff FILE FILE        what the second puts in otherwise",
      "check, show and edit manifests", NULL},
+    {"races", cmd_races, GROUP_LOOK,
+     "[list] [--since REV] [--baseline FILE] [--sarif]  what the last build showed\n"
+     "gantry races list --write-baseline FILE   all of it, as known from now on\n"
+     "gantry races show ID                   one finding and its evidence\n"
+     "gantry races suppress ID --reason TEXT excuse it, in .gantry-races",
+     "which steps race, from the last build; gantry-race(7)", NULL},
     {"replay", cmd_replay, GROUP_LOOK, "[JOURNAL]",
      "print a recorded build, the last one if none is named", ""},
     {"run", cmd_run, GROUP_IMAGE, "[OPTIONS] [-- QEMU-OPTIONS]",

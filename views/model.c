@@ -511,7 +511,7 @@ void model_event(struct model *model, const struct event *event)
         take_end(model, event);
         break;
     case EVENT_FINDING:
-        model->findings++;
+        model->findings += event->severity != SEVERITY_NOTE;
         break;
     case EVENT_LANE: {
         struct model_lane *lane = lane_of(model, event->lane);

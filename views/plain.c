@@ -456,6 +456,11 @@ static void on_build_end(struct plain *plain, const struct event *event)
         end_color(plain);
     }
     put_line(plain, PLAIN_OUT);
+    if (event->findings) {
+        str_addf(&plain->line, "%" PRIu64 " race%s: gantry races", event->findings,
+                 event->findings == 1 ? "" : "s");
+        put_line(plain, PLAIN_OUT);
+    }
 }
 
 static void on_console(struct plain *plain, const char *text)

@@ -45,6 +45,23 @@ const char *race_class_name(enum race_class class)
     return class_names[class];
 }
 
+const char *race_class_meaning(enum race_class class)
+{
+    static const char *const meanings[RACE_CLASSES] = {
+        "A step reads what another makes, and no declared order says that it comes later",
+        "Two steps without declared order write one file",
+        "A step changes a file in place while another, without declared order, may read it",
+        "A step looks up in vain what another, without declared order, makes",
+        "A step lists a directory in which another, without declared order, makes or removes names",
+        "A step needs a directory that only a step without declared order makes",
+        "Two steps without declared order use one temporary name",
+        "Two steps without declared order look for a name and make it where it is absent",
+        "A step removes what another, without declared order, uses",
+        "One recipe with several targets runs once for each of them",
+    };
+    return meanings[class];
+}
+
 const char *race_rule_name(enum race_rule rule)
 {
     return rule_names[rule];

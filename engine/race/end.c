@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "graph/graph.h"
 #include "plan/command.h"
+#include "race/ledger.h"
 #include "race/record.h"
 #include "race/report.h"
 #include "run/build_internal.h"
@@ -53,7 +54,7 @@ static bool was_traced(const struct record *record)
 }
 
 static void tell_finding(struct build *build, const struct race_report *report,
-                         const struct report_finding *finding)
+                         const struct report_finding *finding, enum race_verdict verdict)
 {
     struct str text = {0};
     race_sentence(report, finding, &text);
@@ -67,7 +68,7 @@ static void tell_finding(struct build *build, const struct race_report *report,
                                       .second = finding->second,
                                       .second_target = race_target(report->record, finding->second),
                                       .witnesses = finding->witnesses_count,
-                                      .verdict = "suspected",
+                                      .verdict = race_verdict_name(verdict),
                                       .text = str_text(&text)});
     str_free(&text);
 }
@@ -80,10 +81,17 @@ void race_end_of_build(struct build *build, const char *state_dir)
     if (record_write(build->races, state_dir, &err) < 0)
         build_say(build, SEVERITY_WARNING, "what the steps touched is not kept: %s", err.text);
     struct race_report report;
+    struct ledger ledger;
     race_report_make(&report, build->races);
+    if (ledger_read(&ledger, build->options.root, state_dir, &err) < 0)
+        build_say(build, SEVERITY_WARNING, "%s", err.text);
     for (size_t i = 0; i < report.findings.len; i++) {
-        tell_finding(build, &report, &report.findings.at[i]);
-        build->totals.findings += report.findings.at[i].severity != SEVERITY_NOTE;
+        const struct report_finding *finding = &report.findings.at[i];
+        if (ledger_reason(&ledger, finding->id))
+            continue;
+        tell_finding(build, &report, finding, ledger_verdict(&ledger, finding->id)->verdict);
+        build->totals.findings += finding->severity != SEVERITY_NOTE;
     }
+    ledger_free(&ledger);
     race_report_free(&report);
 }

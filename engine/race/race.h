@@ -27,6 +27,8 @@ enum race_class {
     RACE_CLASSES
 };
 const char *race_class_name(enum race_class class);
+/* The same as a sentence. */
+const char *race_class_meaning(enum race_class class);
 
 /* How bad it is where it goes wrong: a wrong or failed build, a build that may differ, a hint. */
 enum race_grade { RACE_GRAVE, RACE_DOUBTFUL, RACE_SLIGHT };

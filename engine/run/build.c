@@ -59,6 +59,8 @@ static void *run_build(void *data)
     int exit_status = build->runner(build, build->runner_data);
     guard_free(build->guard);
     build->guard = NULL;
+    if (exit_status == 0 && build->options.fail_on_races && build->totals.findings)
+        exit_status = 1;
     bool stopped = build_stopping(build) != STOP_NO && exit_status == 1;
     struct event end = {.kind = EVENT_BUILD_END,
                         .status = stopped       ? BUILD_CANCELLED

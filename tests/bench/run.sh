@@ -48,3 +48,6 @@ measure "$rounds" "nothing to do" ninja true "ninja -j2 >/dev/null" \
 measure "$rounds" "one source touched, other bytes" \
     ninja "echo \$RANDOM \$\$ >sources/s7" "ninja -j2 >/dev/null" \
     gantry "echo \$RANDOM \$\$ >sources/s8" "$build >/dev/null"
+
+echo "race analysis"
+"$(dirname "$gantry")/tests/bench/race_bench" 50000 10000000 3>>"$bench/bench.json"

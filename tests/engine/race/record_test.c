@@ -1,0 +1,300 @@
+/*
+ * The record of a build: what comes back from its file, how makes that one recipe ran are ordered,
+ * what is forecast, what is excused. Damage is refused, never read.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "race/export.h"
+#include "race/ledger.h"
+#include "race/report.h"
+#include "trace/trace.h"
+
+static char *root;
+
+static int make_root(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/gantry-record-XXXXXX";
+    root = mem_copy(mkdtemp(name));
+    return 0;
+}
+
+static int remove_root(void **state)
+{
+    (void)state;
+    file_remove_tree(root, NULL);
+    free(root);
+    return 0;
+}
+
+/* Time goes on between what is recorded. */
+static void wait_a_little(void)
+{
+    nanosleep(&(struct timespec){0, 200000}, NULL);
+}
+
+static void touch(struct record *record, uint32_t step, const char *name, uint32_t kinds,
+                  bool found)
+{
+    struct trace trace = {0};
+    char *path = path_join(root, name);
+    uint64_t now_ns = clock_ns();
+    if (kinds & (ACCESS_CREATE | ACCESS_WRITE))
+        assert_int_equal(file_write(path, "x", 1, 0666, NULL), 0);
+    vec_push(&trace.accesses, (struct access){.path = intern_id(&trace.paths, path),
+                                              .kinds = kinds,
+                                              .found = found,
+                                              .process = 0,
+                                              .first_ns = now_ns,
+                                              .last_ns = now_ns});
+    vec_push(&trace.processes,
+             (struct trace_process){.pid = 1, .program = intern_id(&trace.paths, "/bin/sh")});
+    record_trace(record, step, &trace);
+    intern_free(&trace.paths);
+    vec_free(&trace.accesses);
+    vec_free(&trace.processes);
+    free(path);
+}
+
+static void run_step(struct record *record, uint32_t step, uint32_t make, const char *target)
+{
+    record_step(record, &(struct record_spec){.step = step,
+                                              .make = make,
+                                              .target = target,
+                                              .goal = target,
+                                              .line_of_command = "touch it"});
+    record_begin(record, step, 0);
+    wait_a_little();
+    record_end(record, step, false);
+}
+
+static size_t findings(const struct record *record, enum race_class *class)
+{
+    struct race_report report;
+    race_report_make(&report, record);
+    size_t count = report.findings.len;
+    if (count && class)
+        *class = report.findings.at[0].class;
+    race_report_free(&report);
+    return count;
+}
+
+/* Two makes that write one file; whether the second began after the first had ended. */
+static struct record *two_makes(uint32_t parent, bool one_after_another, int32_t second_pid)
+{
+    struct record *record = record_new(root);
+    record_make(record, 0, ORDER_TOP, 100, ".");
+    run_step(record, 0, 0, "all");
+    record_make(record, 1, parent, 101, "a");
+    wait_a_little();
+    if (one_after_another)
+        record_make_end(record, 1);
+    record_make(record, 2, parent, second_pid, "b");
+    run_step(record, 1, 1, "a/x");
+    run_step(record, 2, 2, "b/x");
+    if (!one_after_another)
+        record_make_end(record, 1);
+    record_make_end(record, 2);
+    touch(record, 1, "x", ACCESS_CREATE, false);
+    touch(record, 2, "x", ACCESS_WRITE, true);
+    return record;
+}
+
+static void makes_of_one_recipe_are_in_order(void **state)
+{
+    (void)state;
+    enum race_class class;
+    struct record *record = two_makes(0, true, 102);
+    assert_int_equal(findings(record, NULL), 0);
+    record_free(record);
+    record = two_makes(0, false, 102);
+    assert_int_equal(findings(record, &class), 1);
+    assert_int_equal(class, RACE_WRITE_WRITE);
+    record_free(record);
+    record = two_makes(ORDER_TOP, false, 101); /* a make that executed itself again */
+    assert_int_equal(findings(record, NULL), 0);
+    record_free(record);
+}
+
+static struct record *two_steps(void)
+{
+    struct record *record = record_new(root);
+    record_make(record, 0, ORDER_TOP, 100, ".");
+    run_step(record, 0, 0, "gen.h");
+    run_step(record, 1, 0, "a.o");
+    touch(record, 0, "gen.h", ACCESS_CREATE, false);
+    touch(record, 1, "gen.h", ACCESS_READ, true);
+    return record;
+}
+
+static void a_make_that_is_not_parallel_has_none(void **state)
+{
+    (void)state;
+    struct record *record = two_steps();
+    assert_int_equal(findings(record, NULL), 1);
+    record_make_jobs(record, 0, true, false);
+    assert_int_equal(findings(record, NULL), 0);
+    record_free(record);
+}
+
+static void needs_are_order_and_rings_are_cut(void **state)
+{
+    (void)state;
+    struct record *record = two_steps();
+    record_needs(record, 1, (const uint32_t[]){0, 1}, 2);
+    assert_int_equal(findings(record, NULL), 0);
+    record_needs(record, 0, (const uint32_t[]){1}, 1); /* refuted: 1 began after 0 had ended */
+    assert_int_equal(findings(record, NULL), 0);
+    record_free(record);
+}
+
+static void spared_runs_are_forecast(void **state)
+{
+    (void)state;
+    struct record *record = record_new(root);
+    record_make(record, 0, ORDER_TOP, 100, ".");
+    run_step(record, 0, 0, "p.c");
+    record_step(record, &(struct record_spec){.step = 0, .file = "Makefile", .line = 4});
+    record_step(record,
+                &(struct record_spec){
+                    .step = 1, .target = "p.h", .goal = "p.h", .file = "Makefile", .line = 4});
+    touch(record, 0, "p.c", ACCESS_CREATE, false);
+    touch(record, 0, "p.h", ACCESS_CREATE, false);
+    enum race_class class;
+    char *dir = path_join(root, "state");
+    assert_int_equal(file_make_dirs(dir, NULL), 0);
+    assert_int_equal(record_write(record, dir, NULL), 0);
+    assert_int_equal(findings(record, &class), 1);
+    assert_int_equal(class, RACE_DOUBLE_WORK);
+    record_needs(record, 1, (const uint32_t[]){0}, 1);
+    assert_int_equal(findings(record, NULL), 0);
+    record_free(record);
+    free(dir);
+}
+
+static void what_is_written_is_read(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    char *dir = path_join(root, "again");
+    assert_int_equal(file_make_dirs(dir, NULL), 0);
+    assert_null(record_read(dir, &err));
+    assert_non_null(strstr(err.text, "build first"));
+    struct record *record = two_steps();
+    assert_int_equal(record_write(record, dir, NULL), 0);
+    struct record *back = record_read(dir, &err);
+    assert_non_null(back);
+    assert_int_equal(back->steps.len, 2);
+    assert_string_equal(race_target(back, 1), "a.o");
+    enum race_class class;
+    assert_int_equal(findings(back, &class), 1);
+    assert_int_equal(class, RACE_MISSING_EDGE);
+    record_free(back);
+    record_free(record);
+
+    /* The next build runs nothing: what its steps touched stays known. */
+    record = record_new(root);
+    record_make(record, 0, ORDER_TOP, 200, ".");
+    record_step(record, &(struct record_spec){.step = 0, .target = "a.o", .goal = "a.o"});
+    record_step(record, &(struct record_spec){.step = 1, .target = "gen.h", .goal = "gen.h"});
+    assert_int_equal(record_write(record, dir, NULL), 0);
+    assert_int_equal(findings(record, &class), 1);
+    record_free(record);
+    free(dir);
+}
+
+static void damage_is_refused(void **state)
+{
+    (void)state;
+    struct record *record = two_steps();
+    char *dir = path_join(root, "damage"), *path = path_join(dir, "races.zst");
+    assert_int_equal(file_make_dirs(dir, NULL), 0);
+    assert_int_equal(record_write(record, dir, NULL), 0);
+    size_t length;
+    char *bytes = file_read(path, &length, NULL);
+    for (size_t cut = 0; cut < length; cut++)
+        assert_null(record_decode(bytes, cut));
+    for (size_t i = 0; i < length; i++) {
+        bytes[i] ^= 0x10;
+        struct record *back = record_decode(bytes, length);
+        record_free(back); /* a bit that zstd does not look at may be anything */
+        bytes[i] ^= 0x10;
+    }
+    struct record *back = record_decode(bytes, length);
+    assert_non_null(back);
+    record_free(back);
+    record_free(record);
+    free(bytes);
+    free(path);
+    free(dir);
+}
+
+static void ids_stay_and_excuses_hold(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct record *record = two_steps();
+    struct race_report report;
+    race_report_make(&report, record);
+    assert_int_equal(report.findings.len, 1);
+    const struct report_finding *finding = &report.findings.at[0];
+    assert_int_equal(strlen(finding->id), 8);
+    assert_ptr_equal(race_report_find(&report, finding->id, &err), finding);
+    assert_null(race_report_find(&report, "zz", &err));
+
+    char *path = path_join(root, LEDGER_EXCUSES);
+    struct str line = {0}, document = {0};
+    struct ledger ledger;
+    ledger_excuse_line(&report, finding, "the header\nnever changes", &line);
+    assert_int_equal(ledger_excuse(path, str_text(&line), &err), 0);
+    assert_int_equal(
+        ledger_set_verdict(root, finding->id, VERDICT_PROVED, "a\\b\nc", "/s.sh", &err), 0);
+    assert_int_equal(ledger_read(&ledger, root, root, &err), 0);
+    assert_string_equal(ledger_reason(&ledger, finding->id), "the header never changes");
+    const struct ledger_entry *entry = ledger_verdict(&ledger, finding->id);
+    assert_int_equal(entry->verdict, VERDICT_PROVED);
+    assert_string_equal(entry->evidence, "a\\b\nc");
+    assert_string_equal(entry->script, "/s.sh");
+    race_export_sarif(&report, &ledger, NULL, &document);
+    assert_non_null(strstr(str_text(&document), "\"justification\":\"the header never changes\""));
+    ledger_free(&ledger);
+
+    assert_int_equal(file_write(path, "nonsense\n", 9, 0666, NULL), 0);
+    assert_int_equal(ledger_read(&ledger, root, root, &err), -1);
+    assert_non_null(strstr(err.text, LEDGER_EXCUSES ":1"));
+    ledger_free(&ledger);
+    str_free(&document);
+    str_free(&line);
+    free(path);
+    race_report_free(&report);
+    record_free(record);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(makes_of_one_recipe_are_in_order),
+        cmocka_unit_test(a_make_that_is_not_parallel_has_none),
+        cmocka_unit_test(needs_are_order_and_rings_are_cut),
+        cmocka_unit_test(spared_runs_are_forecast),
+        cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(damage_is_refused),
+        cmocka_unit_test(ids_stay_and_excuses_hold),
+    };
+    return cmocka_run_group_tests(tests, make_root, remove_root);
+}

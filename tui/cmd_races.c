@@ -1,0 +1,386 @@
+/* `gantry races ...`: what the last build showed of races; see gantry-race(7). Each action works on
+ * the record that the build left, so nothing is built to show, list or excuse. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "base/text.h"
+#include "load/load.h"
+#include "race/export.h"
+#include "race/ledger.h"
+#include "race/report.h"
+#include "race/since.h"
+#include "run/build.h"
+#include "tui/cli.h"
+#include "tui/commands.h"
+#include "tui/own_words.h"
+
+enum { WITNESSES_SHOWN = 12 };
+
+/* What an action works on. */
+struct races {
+    struct cli *cli;
+    char *root, *state_dir;
+    struct record *record;
+    struct race_report report;
+    struct ledger ledger;
+    bool *keep; /* by finding: not excused, not in the baseline, new since --since */
+    unsigned kept, excused;
+    const char *id, *reason, *baseline, *write_baseline, *since;
+    bool sarif;
+};
+
+static bool json(const struct cli *cli)
+{
+    return cli->output == OUTPUT_JSON || cli->json_to;
+}
+
+/* ---- opening ---- */
+
+static int find_state(struct races *r, struct err *err)
+{
+    struct err none = {0};
+    enum tree_kind kind = load_find_tree(r->cli->directory, &r->root, &none);
+    if (kind == TREE_NONE)
+        r->root = path_absolute(r->cli->directory);
+    r->state_dir = kind == TREE_NONE
+                       ? path_join(r->root, ".gantry")
+                       : build_state_dir(r->root, r->cli->assigns.at, r->cli->assigns.len, err);
+    return r->state_dir ? 0 : -1;
+}
+
+static int choose(struct races *r, struct err *err)
+{
+    size_t count = r->report.findings.len;
+    r->keep = mem_zero(count + 1, sizeof *r->keep);
+    struct ledger baseline = {0};
+    if (r->baseline && ledger_read_excuses(&baseline, r->baseline, err) < 0) {
+        ledger_free(&baseline);
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *id = r->report.findings.at[i].id;
+        bool excused = ledger_reason(&r->ledger, id) != NULL;
+        r->keep[i] = !excused && !ledger_reason(&baseline, id);
+        r->excused += excused;
+    }
+    ledger_free(&baseline);
+    if (r->since && race_since(&r->report, r->since, r->keep, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        r->kept += r->keep[i];
+    return 0;
+}
+
+static int open_races(struct races *r, struct err *err)
+{
+    if (find_state(r, err) < 0)
+        return -1;
+    r->record = record_read(r->state_dir, err);
+    if (!r->record)
+        return -1;
+    race_report_make(&r->report, r->record);
+    if (ledger_read(&r->ledger, r->root, r->state_dir, err) < 0)
+        return -1;
+    return choose(r, err);
+}
+
+static void close_races(struct races *r)
+{
+    if (r->record) {
+        race_report_free(&r->report);
+        ledger_free(&r->ledger);
+    }
+    record_free(r->record);
+    free(r->keep);
+    free(r->root);
+    free(r->state_dir);
+}
+
+static const struct report_finding *wanted(const struct races *r, struct err *err)
+{
+    if (r->id)
+        return race_report_find(&r->report, r->id, err);
+    err_set(err, ERR_INPUT, "name a finding; gantry races list shows their ids");
+    return NULL;
+}
+
+/* ---- list ---- */
+
+static const char *glyph_of(enum severity severity)
+{
+    static const char *const glyphs[] = {"-", "?", "!"};
+    return glyphs[severity];
+}
+
+static void print_finding(const struct races *r, const struct report_finding *finding)
+{
+    struct str sentence = {0};
+    race_sentence(&r->report, finding, &sentence);
+    const struct ledger_entry *entry = ledger_verdict(&r->ledger, finding->id);
+    printf("%s %s  %-17s  %s", glyph_of(finding->severity), finding->id,
+           race_class_name(finding->class), str_text(&sentence));
+    if (finding->witnesses_count > 1)
+        printf(" (and %u more)", finding->witnesses_count - 1);
+    if (entry->verdict != VERDICT_SUSPECTED)
+        printf("  [%s]", race_verdict_name(entry->verdict));
+    putchar('\n');
+    str_free(&sentence);
+}
+
+static void print_total(const struct races *r)
+{
+    unsigned long long ran = 0, traced = 0, steps = r->record->steps.len;
+    for (size_t i = 0; i < steps; i++) {
+        ran += (r->record->steps.at[i].flags & RECORD_RAN) != 0;
+        traced += (r->record->steps.at[i].flags & RECORD_TRACED) != 0;
+    }
+    time_t built = (time_t)(r->record->wall_ns / 1000000000u);
+    struct tm tm;
+    char when[32] = "";
+    if (localtime_r(&built, &tm))
+        strftime(when, sizeof when, "%Y-%m-%d %H:%M", &tm);
+    printf("%u finding%s", r->kept, r->kept == 1 ? "" : "s");
+    if (r->excused)
+        printf(", %u excused in %s", r->excused, LEDGER_EXCUSES);
+    printf("; built %s: %llu steps, %llu ran then, %llu traced\n", when, steps, ran, traced);
+}
+
+static int write_baseline(const struct races *r, struct err *err)
+{
+    struct str text = {0};
+    str_add(&text, "# A baseline of gantry races: what is listed here is not told as new.\n");
+    for (size_t i = 0; i < r->report.findings.len; i++)
+        ledger_excuse_line(&r->report, &r->report.findings.at[i], "baseline", &text);
+    int status = file_write(r->write_baseline, text.at, text.len, 0666, err);
+    str_free(&text);
+    return status;
+}
+
+static int run_list(struct races *r, struct err *err)
+{
+    struct str doc = {0};
+    int status = 0;
+    if (r->write_baseline)
+        return write_baseline(r, err);
+    if (r->sarif)
+        race_export_sarif(&r->report, &r->ledger, r->keep, &doc);
+    else if (json(r->cli))
+        race_export_json(&r->report, &r->ledger, r->keep, &doc);
+    if (doc.len) {
+        status = cli_print_json(r->cli, str_text(&doc));
+    } else {
+        for (size_t i = 0; i < r->report.findings.len; i++)
+            if (r->keep[i])
+                print_finding(r, &r->report.findings.at[i]);
+        print_total(r);
+    }
+    str_free(&doc);
+    if (!status && r->cli->fail_on_races)
+        status = r->kept != 0;
+    return status;
+}
+
+/* ---- show ---- */
+
+static void print_side(const struct races *r, const char *name, uint32_t step, uint32_t path)
+{
+    const struct record *record = r->record;
+    const struct record_step *of = &record->steps.at[step];
+    const char *program = "";
+    const struct race_access *access = race_access_of(record, step, path, &program);
+    uint32_t line = 0;
+    char *file = race_recipe_file(record, step, &line);
+    printf("  %-7s%s", name, race_target(record, step));
+    if (file)
+        printf("  (%s:%u)", file, line);
+    putchar('\n');
+    if (of->flags & RECORD_RAN)
+        printf("         lane %u, %.3f s to %.3f s of the build\n", of->lane + 1,
+               (double)of->begin_ns / 1e9, (double)(of->begin_ns + of->wall_ns) / 1e9);
+    else
+        printf("         did not run in the last build\n");
+    if (access) {
+        struct str words = {0};
+        race_access_words(access, &words);
+        printf("         %s", str_text(&words));
+        printf(" at %.3f s", (double)access->when * RECORD_TICK_NS / 1e9);
+        printf("%s%s\n", *program ? " by " : "", program);
+        str_free(&words);
+    }
+    free(file);
+}
+
+static void print_command(const struct races *r, uint32_t step)
+{
+    const char *command = record_text(r->record, r->record->steps.at[step].command);
+    printf("  %s:\n", race_target(r->record, step));
+    for (unsigned lines = 0; *command && lines < 12; lines++) {
+        size_t length = strcspn(command, "\n");
+        printf("      %.*s\n", (int)(length > 200 ? 200 : length), command);
+        command += length + (command[length] == '\n');
+    }
+}
+
+static void print_rules(const struct races *r, const struct report_finding *finding)
+{
+    for (size_t i = 0; i < r->report.result.suppressed.len; i++) {
+        const struct race_suppressed *one = &r->report.result.suppressed.at[i];
+        uint32_t a = one->witness.first, b = one->witness.second;
+        bool same = (a == finding->first || b == finding->first) &&
+                    (a == finding->second || b == finding->second);
+        if (same)
+            printf("  no race by the rule \"%s\": %s\n", race_rule_name(one->rule),
+                   race_path(r->record, one->witness.path));
+    }
+}
+
+static int run_show(struct races *r, struct err *err)
+{
+    const struct report_finding *finding = wanted(r, err);
+    if (!finding)
+        return -1;
+    if (json(r->cli)) {
+        struct str doc = {0};
+        race_export_finding(&r->report, &r->ledger, finding, NULL, &doc);
+        int status = cli_print_json(r->cli, str_text(&doc));
+        str_free(&doc);
+        return status;
+    }
+    struct str sentence = {0};
+    race_sentence(&r->report, finding, &sentence);
+    printf("%s %s (%s)\n%s.\n\n", finding->id, race_class_name(finding->class),
+           severity_name(finding->severity), str_text(&sentence));
+    str_free(&sentence);
+    print_side(r, "first", finding->first, finding->path);
+    print_side(r, "second", finding->second, finding->path);
+    for (uint32_t i = 0; i < finding->witnesses_count; i++) {
+        const struct race_witness *w = &finding->witnesses[i];
+        if (i == 0 && finding->witnesses_count > 1)
+            printf("\nseen at:\n");
+        if (i == WITNESSES_SHOWN) {
+            printf("  and %u more\n", finding->witnesses_count - i);
+            break;
+        }
+        if (finding->witnesses_count > 1)
+            printf("  %s: %s, %s (%s)\n", race_path(r->record, w->path),
+                   race_target(r->record, w->first), race_target(r->record, w->second),
+                   race_class_name(w->class));
+    }
+    printf("\ncommands:\n");
+    print_command(r, finding->first);
+    print_command(r, finding->second);
+    print_rules(r, finding);
+    const struct ledger_entry *entry = ledger_verdict(&r->ledger, finding->id);
+    const char *reason = ledger_reason(&r->ledger, finding->id);
+    printf("\nverdict: %s\n", race_verdict_name(entry->verdict));
+    if (entry->evidence && *entry->evidence)
+        printf("%s\n", entry->evidence);
+    if (entry->script && *entry->script)
+        printf("repeat it: sh %s\n", entry->script);
+    if (reason)
+        printf("excused: %s\n", reason);
+    return 0;
+}
+
+/* ---- suppress ---- */
+
+static int run_suppress(struct races *r, struct err *err)
+{
+    const struct report_finding *finding = wanted(r, err);
+    if (!finding)
+        return -1;
+    if (!r->reason || !*r->reason)
+        return err_set(err, ERR_INPUT, "say why it is none: --reason TEXT");
+    if (ledger_reason(&r->ledger, finding->id))
+        return err_set(err, ERR_INPUT, "%s is excused already: %s", finding->id,
+                       ledger_reason(&r->ledger, finding->id));
+    struct str line = {0};
+    char *path = path_join(r->root, LEDGER_EXCUSES);
+    ledger_excuse_line(&r->report, finding, r->reason, &line);
+    int status = ledger_excuse(path, str_text(&line), err);
+    if (!status)
+        printf("%s: %s", path, str_text(&line));
+    str_free(&line);
+    free(path);
+    return status;
+}
+
+/* ---- the words ---- */
+
+static const struct {
+    const char *name;
+    int (*run)(struct races *r, struct err *err);
+} actions[] = {
+    {"list", run_list},
+    {"show", run_show},
+    {"suppress", run_suppress},
+};
+enum { ACTIONS = sizeof actions / sizeof *actions };
+
+static int read_words(struct races *r, int argc, char **argv, const char **action, struct err *err)
+{
+    struct own_words words = {argc, argv, 1};
+    const char *plain[3] = {"list", NULL, NULL};
+    unsigned count = 0;
+    const struct {
+        const char *name, **value;
+    } options[] = {{"--reason", &r->reason},
+                   {"--baseline", &r->baseline},
+                   {"--write-baseline", &r->write_baseline},
+                   {"--since", &r->since}};
+    while (words.next < argc) {
+        int taken = 0;
+        for (size_t i = 0; i < sizeof options / sizeof *options && !taken; i++)
+            taken = own_option(&words, options[i].name, options[i].value, err);
+        if (taken < 0)
+            return -1;
+        if (taken)
+            continue;
+        const char *word = argv[words.next++];
+        if (strcmp(word, "--sarif") == 0)
+            r->sarif = true;
+        else if (word[0] == '-')
+            return own_unknown("races", word, err);
+        else if (count == 2)
+            return err_set(err, ERR_INPUT, "too many words: %s (gantry help races)", word);
+        else
+            plain[count++] = word;
+    }
+    *action = plain[0];
+    r->id = plain[1];
+    return 0;
+}
+
+int cmd_races(struct cli *cli, int argc, char **argv)
+{
+    struct err err = {0};
+    struct races r = {.cli = cli};
+    const char *action = NULL;
+    int status = read_words(&r, argc, argv, &action, &err);
+    int (*run)(struct races * r, struct err * err) = NULL;
+    for (size_t i = 0; status == 0 && i < ACTIONS; i++)
+        if (strcmp(action, actions[i].name) == 0)
+            run = actions[i].run;
+    if (status == 0 && !run) {
+        const char *names[ACTIONS];
+        for (size_t i = 0; i < ACTIONS; i++)
+            names[i] = actions[i].name;
+        const char *near = text_nearest(action, names, ACTIONS);
+        status = err_set(&err, ERR_INPUT, "unknown action '%s'%s%s%s (gantry help races)", action,
+                         near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+    }
+    if (status == 0)
+        status = open_races(&r, &err);
+    if (status == 0)
+        status = run(&r, &err);
+    close_races(&r);
+    return status < 0 ? cli_fail(&err) : status;
+}
