@@ -288,7 +288,10 @@ static int parse_assignment(struct cli *cli, char *word, size_t length, struct e
 {
     word[length] = '\0';
     const char *near = text_nearest(word, known_names, KNOWN_NAMES);
-    if (near && strcmp(near, word) != 0 && strlen(word) > 3) {
+    for (unsigned i = 0; i < KNOWN_NAMES; i++)
+        if (strcmp(known_names[i], word) == 0)
+            near = NULL;
+    if (near && strlen(word) > 3) {
         word[length] = '=';
         return err_set(err, ERR_INPUT, "%s: nothing is called so, did you mean %s=%s?", word, near,
                        word + length + 1);

@@ -37,6 +37,12 @@ struct action_io {
  * Returns 0, or -1 with err. Must write its outputs by a temporary name and rename. */
 typedef int action_fn(const void *data, struct action_io *io, struct err *err);
 
+/* What can be said of a native step's input before anything runs: -1 and err (ERR_INPUT) where the step
+ * cannot but fail. The graph is finished; paths are relative to `root`. */
+struct graph;
+typedef int check_fn(const void *data, const struct graph *graph, const char *root,
+                     struct err *err);
+
 enum step_flags {
     STEP_PHONY = 1, /* groups; nothing runs */
     STEP_RESTAT =
@@ -54,6 +60,7 @@ struct step {
     const char *shell; /* or: a command line for /bin/sh -c; or NULL */
     action_fn *action; /* or: in-process work; or NULL (phony) */
     const void *data; /* the action's */
+    check_fn *check; /* of the same data; may be NULL */
     const char *signature; /* native: everything besides inputs that decides the outputs */
     const char *depfile; /* path of a make depfile that the command writes, or NULL */
     const char *dir; /* working directory relative to the root, or NULL for the root */

@@ -61,6 +61,67 @@ int action_rofs(const void *data, struct action_io *io, struct err *err)
     return write_fs(data, io, rofs_write, err);
 }
 
+/* True where a step makes the file, or something that a wildcard or a directory of that name takes
+ * in; or where a command's own directory holds it, since commands make more than they declare. */
+static bool may_be_made(const struct graph *graph, const char *path)
+{
+    size_t fixed = strcspn(path, "*?[");
+    for (file_id file = 0; file < graph->files.len; file++) {
+        step_id step = graph->files.at[file].producer;
+        if (step == STEP_NONE)
+            continue;
+        const char *made = graph_path(graph, file);
+        if (strncmp(made, path, fixed) == 0)
+            return true;
+        char *dir = path_dir(made);
+        bool inside = !graph->steps.at[step].action && strchr(dir, '/') &&
+                      (strcmp(graph->steps.at[step].rule, "tool") == 0 ||
+                       strcmp(graph->steps.at[step].rule, "ant") == 0) &&
+                      strncmp(path, dir, strlen(dir)) == 0 && path[strlen(dir)] == '/' &&
+                      strchr(path + strlen(dir) + 1, '/');
+        free(dir);
+        if (inside)
+            return true;
+    }
+    return false;
+}
+
+/* Whether an entry is hopeless now, before anything was built. */
+static bool is_hopeless(const struct manifest_entry *entry, const struct manifest_scope *scope,
+                        const struct graph *graph)
+{
+    if (!entry->problem || !entry->missing)
+        return entry->problem != NULL;
+    bool hope = false;
+    for (size_t i = 0; i < scope->dirs_count && !hope; i++) {
+        char *path = path_join(scope->dirs[i], entry->source ? entry->source : entry->wanted);
+        hope = may_be_made(graph, path);
+        free(path);
+    }
+    return !hope;
+}
+
+int manifest_check(const void *data, const struct graph *graph, const char *root, struct err *err)
+{
+    const struct manifest_action *action = data;
+    struct manifest_list list = {0};
+    struct manifest_scope scope = action->scope;
+    const struct manifest_entry *first = NULL;
+    scope.root = root;
+    int status = manifest_resolve(&list, action->manifests, action->manifests_count, &scope,
+                                  MANIFEST_MARK, err);
+    for (size_t i = 0; !status && i < list.entries.len; i++) {
+        const struct manifest_entry *entry = &list.entries.at[i];
+        if ((!first || entry->order < first->order) && is_hopeless(entry, &scope, graph))
+            first = entry;
+    }
+    if (first)
+        status =
+            err_at(err, first->file, first->line, 0, "%.200s: %s", first->guest, first->problem);
+    manifest_list_free(&list);
+    return status;
+}
+
 int action_disk(const void *data, struct action_io *io, struct err *err)
 {
     struct disk_layout layout = *(const struct disk_layout *)data;

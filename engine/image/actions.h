@@ -26,6 +26,10 @@ struct manifest_action {
 /* outputs[0] = a bootfs (OSv HEAD's records), resp. a ROFS. */
 action_fn action_bootfs, action_rofs;
 
+/* The same data, before the step runs: an entry that no file on disk and no step of the graph can give
+ * is an error, with file:line. */
+check_fn manifest_check;
+
 /* Data of action_disk is a struct disk_layout, its files relative to the root.
  * outputs[0] = the disk. */
 action_fn action_disk;

@@ -213,6 +213,7 @@ static int make_from_manifests(struct making *making, const char *own, action_fn
     };
     making->step.action = action;
     making->step.data = data;
+    making->step.check = manifest_check;
     making->step.signature = tree_copy(loader, str_text(&signature));
     str_free(&signature);
     vec_free(&manifests);

@@ -392,11 +392,29 @@ static void close_all(struct schedule *s)
     state_close(&s->state);
 }
 
+/* What can be said of the input of steps that are not fresh, before anything runs. */
+static int check_cone(struct schedule *s)
+{
+    struct err err = {0};
+    for (step_id step = 0; step < s->graph->steps.len; step++) {
+        const struct step *what = &s->graph->steps.at[step];
+        if (!s->plan.in_cone[step] || s->plan.verdict[step] == VERDICT_FRESH || !what->check)
+            continue;
+        if (what->check(what->data, s->graph, s->build->options.root, &err) < 0) {
+            build_say(s->build, SEVERITY_ERROR, "%s", err.text);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int run_cone(struct schedule *s)
 {
     struct plan *plan = &s->plan;
     s->open = plan->cone_count;
     judge_all(s, false);
+    if (check_cone(s) < 0)
+        return 2;
     tell_graph(s->build, plan, s->settings->out);
     for (step_id step = 0; step < s->graph->steps.len; step++)
         if (s->why[step])

@@ -98,11 +98,11 @@ as_nobody() {
         "$@"
     fi
 }
-# let_nobody DIR...: nobody may read the program under test, and owns these.
+# let_nobody [DIR...]: nobody may read the program under test, and owns these.
 let_nobody() {
     chmod 755 "$WORK"
     install -m 755 "$GANTRY" "$WORK/gantry"
-    [ "$(id -u)" != 0 ] || chown -R 65534:65534 "$@"
+    [ "$(id -u)" != 0 ] || [ $# = 0 ] || chown -R 65534:65534 "$@"
 }
 
 # --- a screen ---
