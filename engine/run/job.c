@@ -180,15 +180,37 @@ static void run_action(struct work *work)
     free(out);
 }
 
+/* What a step did that cannot work while it is traced, where it failed; else NULL. */
+static const char *fails_traced(const struct work *work, const struct child_end *end)
+{
+    if (!end->exit || !end->trace || build_stopping(work->job->build) >= STOP_KILL)
+        return NULL;
+    return end->trace->flaws & TRACE_PRIVILEGE      ? "runs a set-user-ID program"
+           : end->trace->flaws & TRACE_OWN_LISTENER ? "supervises system calls itself"
+                                                    : NULL;
+}
+
 static void run_child(struct work *work)
 {
     struct job *job = work->job;
     const char *root = job->build->options.root;
     char *dir = work->step->dir ? path_join(root, work->step->dir) : mem_copy(root);
-    struct child_spec spec = {work->step->argv, work->step->shell, dir, job->environment};
+    struct child_spec spec = {work->step->argv, work->step->shell, dir, job->environment, false};
     struct child_end end = {0};
     struct err err = {0};
-    if (spawn_run(&spec, job->build, &work->log, &end, &err) < 0) {
+    int status = spawn_run(&spec, job->build, &work->log, &end, &err);
+    const char *wanted = status == 0 ? fails_traced(work, &end) : NULL;
+    if (wanted) {
+        char *text = mem_format(
+            "gantry: it %s, which is not for a traced step: once more, untraced\n", wanted);
+        steplog_write(&work->log, text, strlen(text));
+        free(text);
+        trace_free(end.trace);
+        end = (struct child_end){0};
+        spec.untraced = true;
+        status = spawn_run(&spec, job->build, &work->log, &end, &err);
+    }
+    if (status < 0) {
         fail(work, "%s", err.text);
         end.exit = 1;
     }

@@ -17,6 +17,7 @@ struct child_spec {
     const char *shell;
     const char *dir; /* absolute */
     char *const *environment;
+    bool untraced; /* whatever the build's options say */
 };
 
 struct child_end {

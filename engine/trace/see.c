@@ -53,9 +53,11 @@ static bool path_behind(const struct still *still, const char *link, struct str 
             flaw(still, TRACE_UNREADABLE);
         return false;
     }
-    struct stat st;
-    bool removed = str_ends(out->at, " (deleted)") && stat(link, &st) == 0 && st.st_nlink == 0;
-    return out->at[0] == '/' && !removed;
+    struct stat open, named;
+    bool nameless = str_ends(out->at, " (deleted)") &&
+                    (stat(link, &open) < 0 || lstat(out->at, &named) < 0 ||
+                     open.st_ino != named.st_ino || open.st_dev != named.st_dev);
+    return out->at[0] == '/' && !nameless;
 }
 
 /* The directory that a relative path counts from, into server->absolute. */

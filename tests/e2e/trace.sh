@@ -14,13 +14,16 @@ M
 # Touches files and starts programs for as long as it lives: each answer writes one more name.
 cat >daemon.sh <<'S'
 cat >life.sh <<'L'
+touch alive
 while [ ! -e stop ]; do
     if [ -e ask ]; then mv ask answer && cat daemon.sh >>answer; fi
     sleep 0.05
 done
 rm -f stop
 L
+rm -f alive
 setsid sh life.sh </dev/null >/dev/null 2>&1 &
+while [ ! -e alive ]; do sleep 0.01; done
 echo made >"$1"
 S
 cat >held.sh <<'S'
@@ -91,3 +94,36 @@ answers "after SIGKILL in the middle of its step"
 touch stop
 within 10 test ! -e stop || fail "the daemon does not end"
 within 10 gone || fail "a guard is left with nothing to guard"
+
+say "what cannot work traced runs once more, untraced, and is marked"
+cat >listener.c <<'C'
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void)
+{
+    struct sock_filter allow = {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
+    struct sock_fprog program = {1, &allow};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+    if (fd < 0)
+        perror("no listener");
+    return fd < 0;
+}
+C
+gcc -o listener listener.c
+for name in listener plain; do
+    printf 'targets += %s.txt\n%s.txt: rule = tool\n%s.txt: command = sh %s.sh $@\n%s.txt: inputs = %s.sh\n' \
+        $name $name $name $name $name $name >>module.mk
+done
+echo './listener && echo yes >"$1"' >listener.sh
+echo 'false' >plain.sh
+ok "$GANTRY" build ARCH=x64 --json listener.txt
+grep '"event":"step-end"' "$WORK/out" | grep -q '"outcome":"ran".*"traced":false' || fail "not marked untraced"
+has "$WORK/out" "once more, untraced"
+run "$GANTRY" build ARCH=x64 --json plain.txt
+[ $status = 1 ] || fail "exit $status of a step that just fails"
+grep '"event":"step-end"' "$WORK/out" | grep -q '"outcome":"failed".*"traced":true' || fail "a failed step was run untraced"

@@ -25,82 +25,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
-#include "trace/trace.h"
-
-static char scratch[PATH_MAX];
-
-static int setup(void **state)
-{
-    (void)state;
-    char dir[] = "/tmp/gantry-trace-XXXXXX";
-    if (!mkdtemp(dir) || !realpath(dir, scratch) || chdir(scratch) < 0)
-        return -1;
-    struct err err = {0};
-    return file_write("there", "x", 1, 0644, &err);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    struct err err = {0};
-    return chdir("/") < 0 ? -1 : file_remove_tree(scratch, &err);
-}
-
-/* Runs `body` in a traced child, which must exit 0. */
-static struct trace *traced(void (*body)(void))
-{
-    struct err err = {0};
-    const struct trace_filter *filter = trace_filter_get();
-    int pair[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        close(pair[0]);
-        if (trace_child(filter, pair[1]) < 0)
-            _exit(99);
-        close(pair[1]);
-        body();
-        _exit(0);
-    }
-    close(pair[1]);
-    int listener = trace_receive(pair[0]);
-    close(pair[0]);
-    assert_true(listener >= 0);
-    struct trace *trace = trace_open(listener);
-    int status = -1;
-    assert_int_equal(trace_serve(trace, -1, &err), 0);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-    return trace;
-}
-
-/* Exactly these kinds, and there before or not. */
-static void expect(const struct trace *trace, const char *name, unsigned kinds, bool found)
-{
-    char *path = path_join(scratch, name);
-    const struct access *access = trace_find(trace, path);
-    if (!access)
-        fail_msg("%s was not seen", path);
-    if (access->kinds != kinds || access->found != found)
-        fail_msg("%s: kinds %#x found %d, expected %#x %d", path, access->kinds, access->found,
-                 kinds, found);
-    free(path);
-}
-
-static void expect_unseen(const struct trace *trace, const char *name)
-{
-    char *path = path_join(scratch, name);
-    assert_null(trace_find(trace, path));
-    free(path);
-}
-
-/* A step that a test needs to have worked, in the child. */
-#define MUST(call)                                                                                 \
-    do {                                                                                           \
-        if ((call) < 0)                                                                            \
-            _exit(__LINE__ % 200 + 1);                                                             \
-    } while (0)
+#include "tests/support/traced.h"
 
 static void open_all_ways(void)
 {
@@ -111,19 +36,19 @@ static void open_all_ways(void)
     MUST(open("log", O_WRONLY | O_APPEND | O_CREAT, 0644));
     MUST(open("log", O_WRONLY | O_APPEND));
     open("there", O_WRONLY | O_CREAT | O_EXCL, 0644);
-    MUST(open(scratch, O_PATH));
+    MUST(open(traced_dir, O_PATH));
 }
 
 static void opens_are_told_apart(void **state)
 {
     (void)state;
-    struct trace *trace = traced(open_all_ways);
-    expect(trace, "there", ACCESS_READ | ACCESS_STAT, true);
-    expect(trace, "absent", ACCESS_READ, false);
-    expect(trace, "made", ACCESS_CREATE, false);
-    expect(trace, "both", ACCESS_CREATE, false);
-    expect(trace, "log", ACCESS_CREATE | ACCESS_WRITE | ACCESS_APPEND, false);
-    expect(trace, ".", ACCESS_STAT, true);
+    struct trace *trace = traced_body(open_all_ways);
+    traced_expect(trace, "there", ACCESS_READ | ACCESS_STAT, true);
+    traced_expect(trace, "absent", ACCESS_READ, false);
+    traced_expect(trace, "made", ACCESS_CREATE, false);
+    traced_expect(trace, "both", ACCESS_CREATE, false);
+    traced_expect(trace, "log", ACCESS_CREATE | ACCESS_WRITE | ACCESS_APPEND, false);
+    traced_expect(trace, ".", ACCESS_STAT, true);
     trace_free(trace);
 }
 
@@ -149,18 +74,18 @@ static void change_names(void)
 static void changes_of_names_are_seen(void **state)
 {
     (void)state;
-    struct trace *trace = traced(change_names);
-    expect(trace, "dir", ACCESS_MKDIR | ACCESS_ENSURE, false);
-    expect(trace, "dir/a", ACCESS_CREATE | ACCESS_REMOVE, false);
-    expect(trace, "dir/b", ACCESS_CREATE | ACCESS_READ | ACCESS_WRITE, false);
-    expect(trace, "dir/gone", ACCESS_STAT, false);
-    expect(trace, "dir/nowhere", ACCESS_STAT, false);
-    expect(trace, "dir/c", ACCESS_CREATE | ACCESS_REMOVE, false);
-    expect(trace, "dir/s", ACCESS_CREATE, false);
-    expect(trace, "dir/never", ACCESS_STAT, false);
-    expect(trace, "there", ACCESS_META, true);
-    expect(trace, "empty", ACCESS_MKDIR | ACCESS_RMDIR, false);
-    expect(trace, "fifo", ACCESS_CREATE, false);
+    struct trace *trace = traced_body(change_names);
+    traced_expect(trace, "dir", ACCESS_MKDIR | ACCESS_ENSURE, false);
+    traced_expect(trace, "dir/a", ACCESS_CREATE | ACCESS_REMOVE, false);
+    traced_expect(trace, "dir/b", ACCESS_CREATE | ACCESS_READ | ACCESS_WRITE, false);
+    traced_expect(trace, "dir/gone", ACCESS_STAT, false);
+    traced_expect(trace, "dir/nowhere", ACCESS_STAT, false);
+    traced_expect(trace, "dir/c", ACCESS_CREATE | ACCESS_REMOVE, false);
+    traced_expect(trace, "dir/s", ACCESS_CREATE, false);
+    traced_expect(trace, "dir/never", ACCESS_STAT, false);
+    traced_expect(trace, "there", ACCESS_META, true);
+    traced_expect(trace, "empty", ACCESS_MKDIR | ACCESS_RMDIR, false);
+    traced_expect(trace, "fifo", ACCESS_CREATE, false);
     trace_free(trace);
 }
 
@@ -194,17 +119,17 @@ static void walk_odd_paths(void)
 static void links_dots_and_descriptors_are_resolved(void **state)
 {
     (void)state;
-    struct trace *trace = traced(walk_odd_paths);
-    expect(trace, "real/f", ACCESS_CREATE | ACCESS_STAT, false);
-    expect(trace, "way", ACCESS_CREATE | ACCESS_LINK, false);
-    expect(trace, "real/last", ACCESS_CREATE | ACCESS_LINK, false);
-    expect(trace, "real/g", ACCESS_STAT, false);
-    expect(trace, "real/h", ACCESS_CREATE, false);
-    expect(trace, "top", ACCESS_CREATE, false);
-    expect(trace, "real", ACCESS_MKDIR | ACCESS_STAT | ACCESS_LIST, false);
-    expect(trace, "n\xff\x01m", ACCESS_CREATE, false);
-    expect(trace, "sock", ACCESS_CREATE, false);
-    expect_unseen(trace, "way/f");
+    struct trace *trace = traced_body(walk_odd_paths);
+    traced_expect(trace, "real/f", ACCESS_CREATE | ACCESS_STAT, false);
+    traced_expect(trace, "way", ACCESS_CREATE | ACCESS_LINK, false);
+    traced_expect(trace, "real/last", ACCESS_CREATE | ACCESS_LINK, false);
+    traced_expect(trace, "real/g", ACCESS_STAT, false);
+    traced_expect(trace, "real/h", ACCESS_CREATE, false);
+    traced_expect(trace, "top", ACCESS_CREATE, false);
+    traced_expect(trace, "real", ACCESS_MKDIR | ACCESS_STAT | ACCESS_LIST, false);
+    traced_expect(trace, "n\xff\x01m", ACCESS_CREATE, false);
+    traced_expect(trace, "sock", ACCESS_CREATE, false);
+    traced_expect_unseen(trace, "way/f");
     trace_free(trace);
 }
 
@@ -227,9 +152,9 @@ static void run_a_script(void)
 static void interpreters_are_seen(void **state)
 {
     (void)state;
-    struct trace *trace = traced(run_a_script);
-    expect(trace, "script", ACCESS_CREATE | ACCESS_READ | ACCESS_EXEC, false);
-    expect(trace, "from_script", ACCESS_CREATE, false);
+    struct trace *trace = traced_body(run_a_script);
+    traced_expect(trace, "script", ACCESS_CREATE | ACCESS_READ | ACCESS_EXEC, false);
+    traced_expect(trace, "from_script", ACCESS_CREATE, false);
     char shell[PATH_MAX];
     assert_non_null(realpath("/bin/sh", shell));
     const struct access *access = trace_find(trace, shell);
@@ -280,8 +205,8 @@ static void make_foreign_calls(void)
 static void calls_of_other_architectures_are_not_missed(void **state)
 {
     (void)state;
-    struct trace *trace = traced(make_foreign_calls);
-    expect(trace, "by_i386", ACCESS_CREATE, false);
+    struct trace *trace = traced_body(make_foreign_calls);
+    traced_expect(trace, "by_i386", ACCESS_CREATE, false);
     assert_int_equal(access("by_x32", F_OK), -1);
     trace_free(trace);
 }
@@ -312,11 +237,11 @@ static void make_many(void)
 static void many_processes_lose_nothing(void **state)
 {
     (void)state;
-    struct trace *trace = traced(make_many);
+    struct trace *trace = traced_body(make_many);
     char name[32];
     for (int i = 0; i < MANY; i++) {
         snprintf(name, sizeof name, "many-%d", i);
-        expect(trace, name, ACCESS_CREATE, false);
+        traced_expect(trace, name, ACCESS_CREATE, false);
     }
     trace_free(trace);
 }
@@ -340,10 +265,10 @@ static void long_and_deep(void)
 static void the_longest_path_and_a_deleted_directory(void **state)
 {
     (void)state;
-    struct trace *trace = traced(long_and_deep);
-    expect(trace, "there", ACCESS_READ, true);
-    expect(trace, "therf", ACCESS_READ, false);
-    expect(trace, "doomed", ACCESS_MKDIR | ACCESS_RMDIR | ACCESS_STAT, false);
+    struct trace *trace = traced_body(long_and_deep);
+    traced_expect(trace, "there", ACCESS_READ, true);
+    traced_expect(trace, "therf", ACCESS_READ, false);
+    traced_expect(trace, "doomed", ACCESS_MKDIR | ACCESS_RMDIR | ACCESS_STAT, false);
     trace_free(trace);
 }
 
@@ -355,16 +280,18 @@ int main(void)
         return 0;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(opens_are_told_apart, setup, teardown),
-        cmocka_unit_test_setup_teardown(changes_of_names_are_seen, setup, teardown),
-        cmocka_unit_test_setup_teardown(links_dots_and_descriptors_are_resolved, setup, teardown),
-        cmocka_unit_test_setup_teardown(interpreters_are_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(opens_are_told_apart, traced_setup, traced_teardown),
+        cmocka_unit_test_setup_teardown(changes_of_names_are_seen, traced_setup, traced_teardown),
+        cmocka_unit_test_setup_teardown(links_dots_and_descriptors_are_resolved, traced_setup,
+                                        traced_teardown),
+        cmocka_unit_test_setup_teardown(interpreters_are_seen, traced_setup, traced_teardown),
 #if defined(__x86_64__)
-        cmocka_unit_test_setup_teardown(calls_of_other_architectures_are_not_missed, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(calls_of_other_architectures_are_not_missed, traced_setup,
+                                        traced_teardown),
 #endif
-        cmocka_unit_test_setup_teardown(many_processes_lose_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_longest_path_and_a_deleted_directory, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_processes_lose_nothing, traced_setup, traced_teardown),
+        cmocka_unit_test_setup_teardown(the_longest_path_and_a_deleted_directory, traced_setup,
+                                        traced_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

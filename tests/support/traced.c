@@ -1,0 +1,97 @@
+#include "tests/support/traced.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+
+char traced_dir[PATH_MAX];
+
+int traced_setup(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/gantry-trace-XXXXXX";
+    if (!mkdtemp(dir) || !realpath(dir, traced_dir) || chdir(traced_dir) < 0)
+        return -1;
+    struct err err = {0};
+    return file_write("there", "x", 1, 0644, &err);
+}
+
+int traced_teardown(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    return chdir("/") < 0 ? -1 : file_remove_tree(traced_dir, &err);
+}
+
+static struct trace *traced(void (*body)(void), const char *const *argv)
+{
+    struct err err = {0};
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    const struct trace_filter *filter = trace_filter_get();
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (trace_child(filter, pair[1]) < 0)
+            _exit(99);
+        close(pair[0]);
+        close(pair[1]);
+        if (argv) {
+            execvp(argv[0], (char *const *)(uintptr_t)argv);
+            _exit(98);
+        }
+        body();
+        _exit(0);
+    }
+    close(pair[1]);
+    int listener = trace_receive(pair[0]);
+    close(pair[0]);
+    assert_true(listener >= 0);
+    struct trace *trace = trace_open(listener);
+    int status = -1;
+    assert_int_equal(trace_serve(trace, -1, &err), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    return trace;
+}
+
+struct trace *traced_body(void (*body)(void))
+{
+    return traced(body, NULL);
+}
+
+struct trace *traced_program(const char *const *argv)
+{
+    return traced(NULL, argv);
+}
+
+void traced_expect(const struct trace *trace, const char *name, unsigned kinds, bool found)
+{
+    char *path = name[0] == '/' ? mem_copy(name) : path_join(traced_dir, name);
+    const struct access *access = trace_find(trace, path);
+    if (!access)
+        fail_msg("%s was not seen", path);
+    if (access->kinds != kinds || access->found != found)
+        fail_msg("%s: kinds %#x found %d, expected %#x %d", path, access->kinds, access->found,
+                 kinds, found);
+    free(path);
+}
+
+void traced_expect_unseen(const struct trace *trace, const char *name)
+{
+    char *path = path_join(traced_dir, name);
+    assert_null(trace_find(trace, path));
+    free(path);
+}
