@@ -1,6 +1,7 @@
 /* The lock of a configuration: an flock on a file that says who holds it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,27 @@ static int tell_holder(int fd, const char *state_dir, struct err *err)
                    *holder ? holder : "another Gantry");
 }
 
+/* The lock is also held by a child that was just forked. Where the holder was killed such a child
+ * ends at once: that is waited for. */
+static int lock_soon(int fd)
+{
+    enum { TRIES = 200, PAUSE_NS = 10 * 1000 * 1000 };
+    for (int i = 0;; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        char holder[64] = "";
+        long pid;
+        if (errno != EWOULDBLOCK || i == TRIES || pread(fd, holder, sizeof holder - 1, 0) < 0 ||
+            sscanf(holder, "pid %ld", &pid) != 1)
+            return -1;
+        if (kill((pid_t)pid, 0) == 0 || errno != ESRCH) {
+            errno = EWOULDBLOCK;
+            return -1;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+    }
+}
+
 int build_lock(const char *state_dir, struct err *err)
 {
     if (file_make_dirs(state_dir, err) < 0)
@@ -54,7 +76,7 @@ int build_lock(const char *state_dir, struct err *err)
     free(path);
     if (fd < 0)
         return -1;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (lock_soon(fd) < 0) {
         if (errno == EWOULDBLOCK)
             tell_holder(fd, state_dir, err);
         else
