@@ -253,6 +253,25 @@ int canvas_column(const struct canvas *canvas, int x, int y, int w, enum style s
     return x + w;
 }
 
+int canvas_wrap(const struct canvas *canvas, struct rect area, enum style style, const char *text)
+{
+    int rows = 0;
+    struct canvas part = canvas_part(canvas, area);
+    while (*text && area.w > 0) {
+        size_t length = strlen(text), take = bytes_within(text, length, area.w);
+        if (take < length && text[take] != ' ') {
+            size_t word = take;
+            while (word > 0 && text[word] != ' ')
+                word--;
+            take = word ? word : take ? take : 1;
+        }
+        canvas_put_n(&part, 0, rows++, style, text, take);
+        text += take;
+        text += strspn(text, " ");
+    }
+    return rows;
+}
+
 void canvas_fill(const struct canvas *canvas, struct rect area, enum style style, uint32_t ch)
 {
     if (canvas->grid->ascii)

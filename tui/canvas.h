@@ -66,6 +66,10 @@ enum fit {
 int canvas_column(const struct canvas *canvas, int x, int y, int w, enum style style, enum fit fit,
                   const char *text);
 
+/* Draws text broken between words into lines of at most w columns, as far as the area goes; returns
+ * the rows that the whole text takes. */
+int canvas_wrap(const struct canvas *canvas, struct rect area, enum style style, const char *text);
+
 /* A rectangle of one character. */
 void canvas_fill(const struct canvas *canvas, struct rect area, enum style style, uint32_t ch);
 /* Shows the cells of a row reversed: the cursor of a list. */

@@ -182,10 +182,9 @@ static void read_image(struct console *console, struct compose_screen *screen, s
     }
     image_info_free(&info);
     if (console->vm)
-        data->held = "the guest that runs here holds it";
+        data->held = "the guest that runs here";
     else if (vm_image_held(path, &holder))
-        data->held =
-            holder ? arena_format(arena, "held by pid %ld", (long)holder) : "held by a run";
+        data->held = holder ? arena_format(arena, "pid %ld", (long)holder) : "another run";
     free(path);
 }
 

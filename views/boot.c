@@ -94,21 +94,25 @@ static bool is_good(const struct model_vm *vm)
 
 /* ---- drawing ---- */
 
-static void draw_verdict(const struct canvas *canvas, int y, const struct model_vm *vm)
+/* Returns the rows that it takes. */
+static int draw_verdict(const struct canvas *canvas, int y, const struct model_vm *vm)
 {
     canvas_put(canvas, 1, y, STYLE_FAINT, "verdict");
     if (vm->state == VM_RUNNING) {
         canvas_put(canvas, LABEL_W, y, STYLE_RUNNING, "● running; a clean power-off is good");
-        return;
+        return 1;
     }
     char took[16];
     text_duration(took, vm->wall_ns);
     bool good = is_good(vm);
     int x = canvas_putf(canvas, LABEL_W, y, good ? STYLE_GOOD : STYLE_FAILED, "%s %s",
                         good ? "✓" : "✗", vm->verdict ? vm->verdict : "?");
-    x = canvas_putf(canvas, x, y, STYLE_TEXT, ", after %s", took);
-    if (vm->why)
-        canvas_putf(canvas, x, y, STYLE_TEXT, ": %s", vm->why);
+    canvas_putf(canvas, x, y, STYLE_TEXT, ", after %s", took);
+    int rows = canvas->h >= LOW ? 3 : 1;
+    return 1 + (vm->why ? canvas_wrap(canvas,
+                                      (struct rect){LABEL_W, y + 1, canvas->w - LABEL_W - 1, rows},
+                                      STYLE_TEXT, vm->why)
+                        : 0);
 }
 
 /* Arguments, machine and verdict; returns the rows used. */
@@ -122,8 +126,7 @@ static int draw_facts(const struct canvas *canvas, const struct model_vm *vm)
         canvas_put(canvas, 1, y, STYLE_FAINT, "machine");
         canvas_column(canvas, LABEL_W, y++, room, STYLE_TEXT, FIT_LEFT, vm->argv ? vm->argv : "");
     }
-    draw_verdict(canvas, y++, vm);
-    return y;
+    return y + draw_verdict(canvas, y, vm);
 }
 
 static void draw_title(const struct boot_view *v, const struct canvas *canvas,

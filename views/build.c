@@ -346,19 +346,7 @@ static void draw_first(const struct view_ctx *ctx, const struct canvas *canvas)
     int y = canvas->h / 3;
     if (!state->root) {
         const char *why = state->tree_error ? state->tree_error : "no tree here";
-        int w = canvas->w - 4;
-        for (size_t length = strlen(why); length && y < canvas->h;) {
-            size_t take = length > (size_t)w ? (size_t)w : length;
-            while (take < length && take > 0 && why[take] != ' ')
-                take--;
-            if (!take)
-                take = length > (size_t)w ? (size_t)w : length;
-            canvas_put_n(canvas, 2, y++, STYLE_STRONG, why, take);
-            why += take;
-            length -= take;
-            while (length && *why == ' ')
-                why++, length--;
-        }
+        canvas_wrap(canvas, (struct rect){2, y, canvas->w - 4, canvas->h - y}, STYLE_STRONG, why);
         return;
     }
     str_addf(&text, "nothing built yet: %s %s %s", state->arch ? state->arch : "",

@@ -175,5 +175,5 @@ void image_pane_draw(struct compose_view *v, const struct canvas *canvas,
     else
         canvas_put(canvas, LABEL_W, y++, STYLE_TEXT, "changes nothing");
     if (data->held)
-        canvas_putf(canvas, 1, y, STYLE_WARNING, "held     %s; stop it to write", data->held);
+        canvas_putf(canvas, 1, y, STYLE_WARNING, "held by  %s; stop it to write", data->held);
 }

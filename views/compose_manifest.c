@@ -52,12 +52,30 @@ static uint64_t row_id(void *data, size_t index)
     return row ? row->id : ADD_ROW_ID;
 }
 
+/* The word that stands in place of a size; NULL: the size counts. */
 static const char *row_word(const struct compose_row *row)
 {
-    static const char *const stages[] = {"", "new", "changed", "removed"};
-    if (row->stage == ROW_REMOVED)
-        return stages[ROW_REMOVED];
-    return row->missing ? "missing" : row->duplicate ? "overridden" : stages[row->stage];
+    return row->stage == ROW_REMOVED ? "removed"
+           : row->missing            ? "missing"
+           : row->duplicate          ? "unused" /* a later line gives the same name */
+           : row->unbuilt            ? "unbuilt"
+           : row->is_link            ? "link"
+           : row->is_directory       ? "dir"
+                                     : NULL;
+}
+
+/* Where an entry comes from, and whether it is staged. */
+static void draw_from(const struct canvas *canvas, int x, int y, int w,
+                      const struct compose_row *row)
+{
+    if (row->stage == ROW_ADDED) {
+        canvas_column(canvas, x, y, w, STYLE_WARNING, FIT_LEFT, "new");
+        return;
+    }
+    int end = x + w;
+    if (row->stage == ROW_CHANGED)
+        x = canvas_put(canvas, x, y, STYLE_WARNING, "changed ");
+    canvas_column(canvas, x, y, end - x, STYLE_FAINT, FIT_MIDDLE, row->from);
 }
 
 static void draw_row(void *data, const struct canvas *canvas, int y, size_t index)
@@ -78,22 +96,16 @@ static void draw_row(void *data, const struct canvas *canvas, int y, size_t inde
     canvas_column(canvas, MARK_W, y, c.guest_w, style, FIT_MIDDLE, row->guest);
     canvas_column(canvas, MARK_W + c.guest_w + 1, y, c.host_w - 1, gone ? STYLE_FAINT : STYLE_TEXT,
                   FIT_MIDDLE, row->wanted);
-    char size[16] = "-";
-    if (!row->missing && !row->unbuilt)
-        text_size(size, row->size_bytes);
-    canvas_column(canvas, c.size_x, y, SIZE_W, gone ? STYLE_FAINT : STYLE_TEXT, FIT_RIGHT,
-                  row->unbuilt        ? "unbuilt"
-                  : row->is_link      ? "link"
-                  : row->is_directory ? "dir"
-                                      : size);
-    if (c.from_w) {
-        char from[160];
-        const char *word = row_word(row);
-        snprintf(from, sizeof from, "%s%s%s", row->stage == ROW_ADDED ? "" : row->from,
-                 *word && row->stage != ROW_ADDED ? " " : "", word);
-        canvas_column(canvas, c.from_x, y, c.from_w, *word ? STYLE_TEXT : STYLE_FAINT, FIT_MIDDLE,
-                      from);
-    }
+    char size[16];
+    const char *word = row_word(row);
+    text_size(size, row->size_bytes);
+    canvas_column(canvas, c.size_x, y, SIZE_W,
+                  gone           ? STYLE_FAINT
+                  : row->missing ? STYLE_FAILED
+                                 : STYLE_TEXT,
+                  FIT_RIGHT, word ? word : size);
+    if (c.from_w)
+        draw_from(canvas, c.from_x, y, c.from_w, row);
 }
 
 static struct list_source source_of(struct rows *rows)

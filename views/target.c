@@ -200,18 +200,22 @@ static void draw_matrix(struct target_view *v, const struct canvas *canvas,
     v->matrix = (struct rect){canvas->x, canvas->y, canvas->w, canvas->h};
 }
 
-/* One line on what the cursor stands on: why it cannot be picked, or what is in the image. */
-static void draw_summary(const struct target_view *v, const struct canvas *canvas,
-                         const struct target_data *data)
+/* What the cursor stands on: why it cannot be picked, or what is in the image. Returns the rows that
+ * it takes. */
+static int draw_summary(const struct target_view *v, const struct canvas *canvas,
+                        const struct target_data *data)
 {
     const struct target_arch *arch = &data->archs[v->arch];
     const struct target_image *image = &data->images[v->row % data->images_count];
-    if (data->problem)
-        canvas_putf(canvas, 1, 0, STYLE_FAILED, "✗ %s", data->problem);
-    else if (arch->problem)
-        canvas_putf(canvas, 1, 0, STYLE_FAILED, "✗ %s", arch->problem);
-    else if (image->summary && *image->summary)
+    const char *problem = arch->problem ? arch->problem : data->problem;
+    if (problem) {
+        canvas_put(canvas, 1, 0, STYLE_FAILED, "✗");
+        return canvas_wrap(canvas, (struct rect){3, 0, canvas->w - 4, canvas->h}, STYLE_FAILED,
+                           problem);
+    }
+    if (image->summary && *image->summary)
         canvas_putf(canvas, 1, 0, STYLE_FAINT, "%s: %s", image->name, image->summary);
+    return 1;
 }
 
 /* ---- facts and options ---- */
@@ -320,8 +324,8 @@ static void draw_stacked(struct target_view *v, const struct canvas *canvas,
     struct canvas part = canvas_part(canvas, (struct rect){0, y, canvas->w, matrix_h});
     draw_matrix(v, &part, ctx, data);
     y += matrix_h;
-    part = canvas_part(canvas, (struct rect){0, y++, canvas->w, 1});
-    draw_summary(v, &part, data);
+    part = canvas_part(canvas, (struct rect){0, y, canvas->w, h - y < 3 ? h - y : 3});
+    y += draw_summary(v, &part, data);
     if (facts_h) {
         part = canvas_part(canvas, (struct rect){0, y, canvas->w, facts_h});
         canvas_title(&part, 0, false, "tools", "");
@@ -345,7 +349,7 @@ static void draw_wide(struct target_view *v, const struct canvas *canvas,
         facts_h = canvas->h - matrix_h - 2;
     struct canvas part = canvas_part(canvas, (struct rect){0, 0, left, matrix_h});
     draw_matrix(v, &part, ctx, data);
-    part = canvas_part(canvas, (struct rect){0, matrix_h, left, 1});
+    part = canvas_part(canvas, (struct rect){0, matrix_h, left, 2});
     draw_summary(v, &part, data);
     part = canvas_part(canvas, (struct rect){0, matrix_h + 2, left, facts_h});
     if (part.h > 1) {

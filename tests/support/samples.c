@@ -175,7 +175,7 @@ static const struct compose_data composition = {
     .parts_count = COUNT(parts),
     .next = next,
     .next_count = COUNT(next),
-    .held = "held by pid 4711",
+    .held = "pid 4711",
     .staged_count = 4,
     .can_undo = true,
 };
