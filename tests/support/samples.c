@@ -198,6 +198,11 @@ void sample_uncomposed(struct test_screen *screen)
     test_screen_data(screen, NULL, &uncomposed);
 }
 
+void sample_everything(struct test_screen *screen)
+{
+    test_screen_data(screen, &targets, &composition);
+}
+
 /* ---- guests ---- */
 
 static void vm_begin(struct test_screen *screen)

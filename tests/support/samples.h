@@ -10,6 +10,8 @@ void sample_targets(struct test_screen *screen);
 void sample_composition(struct test_screen *screen);
 /* The same, nothing staged, nothing composed yet. */
 void sample_uncomposed(struct test_screen *screen);
+/* Both, with a tree of three archs. */
+void sample_everything(struct test_screen *screen);
 /* A guest that runs and has printed; one that ended well; and one that failed after another. */
 void sample_guest_running(struct test_screen *screen);
 void sample_guest_ended(struct test_screen *screen);

@@ -344,6 +344,16 @@ const char *test_screen_marked(struct test_screen *screen)
     return render(screen, true);
 }
 
+const char *test_screen_afresh(struct test_screen *screen)
+{
+    vterm_free(screen->term);
+    screen->term = vterm_new(screen->grid.h, screen->grid.w);
+    vterm_set_utf8(screen->term, 1);
+    vterm_screen_reset(vterm_obtain_screen(screen->term), 1);
+    screen->app.redraw = true;
+    return render(screen, false);
+}
+
 const char *test_screen_asked(struct test_screen *screen)
 {
     str_free(&screen->asked_before);

@@ -30,6 +30,8 @@ const char *test_screen_text(struct test_screen *screen);
 /* The same with marks of what is not plain, a row under each row: r reverse, b bold, d dim, digits
  * for colours, as "   111bb". */
 const char *test_screen_marked(struct test_screen *screen);
+/* The same in a terminal that has seen nothing before: one whole frame. */
+const char *test_screen_afresh(struct test_screen *screen);
 /* What was asked of the console's owner since the last call: "build(core/sched.o) stop()". */
 const char *test_screen_asked(struct test_screen *screen);
 /* Bytes that the last draw wrote. */
