@@ -147,7 +147,7 @@ variant-fuzz:
 variants: variant-gcc variant-asan variant-tsan variant-clang variant-fuzz
 
 # Everything that a change must pass; the last line counts. `.ci/run` is this.
-CHECKS = lint:format lint:man lint:words lint:arch $(patsubst tests/e2e/%.sh,e2e:%,$(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh))) \
+CHECKS = lint:format lint:man lint:words lint:arch $(patsubst tests/e2e/%.sh,e2e:%,$(filter-out %lib.sh,$(wildcard tests/e2e/*.sh))) \
   $(TEST_PROGRAMS:$(O)/%=unit:%) $(TEST_PROGRAMS:$(O)/%=asan:%) $(TEST_PROGRAMS:$(O)/%=tsan:%) \
   $(FUZZERS:$(O)/%=fuzz:%)
 check: deps

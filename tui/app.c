@@ -305,6 +305,8 @@ void app_draw(struct app *app, struct grid *grid)
 {
     struct canvas all = grid_canvas(grid);
     model_tick(&app->model, app->model.now_ns);
+    if (!app->state.building && !app->state.booting)
+        app->asking_quit = false; /* what it asked about has ended */
     if (all.w < TINY_W || all.h < TINY_H) {
         app->body = (struct rect){0};
         chrome_tiny(app, &all);

@@ -1,65 +1,6 @@
 # The console in a real terminal: the whole journey at three sizes, and how it is left.
+. "$(dirname "$0")/console_lib.sh"
 . "$(dirname "$0")/lib.sh"
-
-# The bundled tree with a step more in the image uush, which says something and waits for `go`.
-held_tree() {
-    rm -rf "$WORK/$1"
-    demo_tree "$WORK/$1"
-    cd "$WORK/$1" || exit 1
-    cat >>module.mk <<'M'
-targets += held.txt
-held.txt: rule = tool
-held.txt: command = sh held.sh $@
-held.txt: inputs = held.sh
-M
-    sed -i 's/^goals = loader.img$/goals = loader.img held.txt/' conf/images/uush.mk
-    cat >held.sh <<'S'
-echo "held, and says so"
-echo half >"$1"
-touch started
-until [ -e go ]; do sleep 0.1; done
-echo whole >>"$1"
-S
-    echo 'hello from the manifest screen' >hello.txt
-}
-
-# Processes that work in this tree, besides the screen's shell.
-left() {
-    for dir in /proc/[0-9]*; do
-        [ "$(readlink "$dir/cwd" 2>/dev/null)" = "$PWD" ] || continue
-        case $(tr '\0' ' ' <"$dir/cmdline" 2>/dev/null) in
-        *lib.sh* | *console.sh* | 'bash --norc'* | tmux* | 'env '* | '') ;;
-        *) echo "${dir#/proc/} $(tr '\0' ' ' <"$dir/cmdline")" ;;
-        esac
-    done
-}
-none_left() {
-    [ -z "$(left)" ]
-}
-
-none_held() {
-    ! left | grep 'held\.sh'
-}
-
-# remember_terminal, same_terminal: settings and what stood on the screen, before and after.
-remember_terminal() {
-    type_command "clear; echo before-$1; stty -a >$WORK/stty.before; stty -a | md5sum"
-    wait_for '^[0-9a-f]{32} '
-    shown=$(screen | grep -E '^[0-9a-f]{32} ')
-}
-same_terminal() {
-    on_screen "^before-$1" || fail "what stood on the screen before is gone"
-    type_command "clear; stty -a | md5sum"
-    wait_for '^[0-9a-f]{32} '
-    [ "$(screen | grep -E '^[0-9a-f]{32} ')" = "$shown" ] || fail "the terminal's settings have changed"
-    modes=$(mux display-message -p -t t '#{alternate_on}#{mouse_any_flag}#{cursor_flag}')
-    [ "$modes" = 001 ] || fail "alternate screen, mouse, cursor: $modes, not 001"
-}
-
-open_console() {
-    type_command "$GANTRY"
-    wait_for 'nothing built yet'
-}
 
 journey() {
     say "the journey at $1x$2"
@@ -93,7 +34,7 @@ journey() {
     keys Escape
     within 5 not_on_screen 'why .*loader.elf' || fail "Esc does not close the pop-up"
     touch go
-    wait_for '✓ [0-9]+ done' 60
+    wait_for 'uush   ✓ [0-9]+ done' 60
     keys Escape
     within 5 not_on_screen 'cone: .*loader.elf' || fail "Esc does not give the goal's cone back"
 
@@ -163,43 +104,25 @@ for size in '80 24' '120 40' '200 60'; do
 done
 
 say "kill -TERM in the middle of a build: the terminal is as before, nothing is left"
-held_tree term
-open_screen 80 24 "$PWD"
-remember_terminal term
-type_command "$GANTRY ARCH=aarch64 image=uush; echo \"status \$?\""
-within 60 test -e started || fail "the held step never started"
-wait_for 'held.txt'
-pid=$(pgrep -x gantry -P "$(mux display-message -p -t t '#{pane_pid}')")
-[ -n "$pid" ] || fail "which process is it?"
-kill -TERM "$pid"
+held_build term 80 24
+kill -TERM "$(console_pid)"
 wait_for 'status 143'
 same_terminal term
-within 10 none_left || fail "still running: $(left)"
 close_screen
-touch go
-build_runs 1 ARCH=aarch64 image=uush held.txt
-[ "$(cat build/release.aarch64/held.txt)" = "$(printf 'half\nwhole')" ] || fail "held.txt is not whole"
+stopped_well
 
-say "^C in the middle of a build"
-held_tree interrupt
-open_screen 80 24 "$PWD"
-remember_terminal interrupt
-type_command "$GANTRY ARCH=aarch64 image=uush; echo \"status \$?\""
-within 60 test -e started || fail "the held step never started"
-wait_for 'held.txt'
+say "^C in the middle of a build: drains, then kills, then quits"
+held_build interrupt 80 24
 keys C-c
 wait_for 'stopping'
 keys C-c
 wait_for 'cancelled'
 within 20 none_held || fail "the held step still runs: $(left)"
-keys C-c # nothing runs any more: it quits
+keys C-c
 wait_for 'status 130'
 same_terminal interrupt
-within 10 none_left || fail "still running: $(left)"
 close_screen
-touch go
-build_runs 1 ARCH=aarch64 image=uush held.txt
-[ "$(cat build/release.aarch64/held.txt)" = "$(printf 'half\nwhole')" ] || fail "held.txt is not whole"
+stopped_well
 
 say "20x5: one right line of progress"
 held_tree tiny

@@ -93,6 +93,9 @@ static void boot_hands_keys_on(void **state)
     test_screen_keys(screen, "8 i 'q7' ^C Enter ^] q");
     assert_string_equal(test_screen_asked(screen), "type(q) type(7) type(\x03) type(\r)");
     assert_true(test_screen_app(screen)->asking_quit);
+    test_screen_app(screen)->state.booting = false; /* it ends meanwhile: nothing to ask */
+    test_screen_text(screen);
+    assert_false(test_screen_app(screen)->asking_quit);
     test_screen_close(screen);
 }
 
