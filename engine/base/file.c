@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "base/look.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 
 char *file_read(const char *path, size_t *length, struct err *err)
 {
+    look_at(path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         err_errno(err, "%s", path);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/look.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/text.h"
@@ -94,6 +95,7 @@ static int read_layers(struct conf *conf, const char *path, struct err *err)
 {
     const struct stock_file *stock = stock_find(path);
     char *full = path_join(conf->root, path);
+    look_at(full);
     bool own = access(full, F_OK) == 0;
     int result = 0;
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/look.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/text.h"
@@ -22,6 +23,7 @@ static bool exists(const char *root, const char *dir, const char *name)
 {
     char *path = mem_format("%s/%s%s", root, dir, name);
     struct stat st;
+    look_at(path);
     bool found = stat(path, &st) == 0;
 
     free(path);
@@ -65,6 +67,7 @@ static void add_name(str_list *names, const char *file)
 static bool add_tree_names(const char *root, const char *dir, str_list *names)
 {
     char *path = path_join(root, dir);
+    look_at(path);
     DIR *entries = opendir(path);
     struct dirent *entry;
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/look.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "load/load.h"
@@ -11,6 +12,7 @@ static bool has(const char *dir, const char *name)
 {
     char *path = path_join(dir, name);
     struct stat st;
+    look_at(path);
     bool found = stat(path, &st) == 0;
 
     free(path);

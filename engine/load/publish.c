@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/look.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/text.h"
@@ -16,6 +17,7 @@
 static char *read_link(const char *path)
 {
     char text[4096];
+    look_at_link(path);
     ssize_t length = readlink(path, text, sizeof text);
 
     return length < 0 ? NULL : mem_copy_n(text, (size_t)length);

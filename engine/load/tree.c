@@ -3,6 +3,7 @@
  * output is in its step's words or signature, and everything it reads is an input, a line of its
  * depfile, or told by the action while it runs.
  */
+#include "base/look.h"
 #include "load/tree.h"
 
 #include <fcntl.h>
@@ -23,6 +24,7 @@ const char *tree_copy(struct loader *loader, const char *text)
 
 bool tree_exists(const struct loader *loader, const char *path)
 {
+    look_below(loader->root, path);
     return faccessat(loader->root_fd, path, F_OK, 0) == 0;
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/look.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -100,6 +101,7 @@ static const char *follow(struct resolver *r, const char *path)
     struct arena *arena = &r->list->arena;
     for (int depth = 0; depth < LINKS_MAX; depth++) {
         char target[PATH_MAX];
+        look_at_link(path);
         ssize_t length = readlink(path, target, sizeof target - 1);
         if (length <= 0)
             return path;
@@ -112,6 +114,7 @@ static const char *follow(struct resolver *r, const char *path)
             for (;;) {
                 bool top = strcmp(dir, "/") == 0 || strcmp(dir, ".") == 0;
                 char *tried = mem_format("%s%s", strcmp(dir, "/") == 0 ? "" : dir, target);
+                look_at(tried);
                 if (access(tried, F_OK) == 0)
                     next = arena_copy(arena, tried);
                 free(tried);
@@ -149,6 +152,7 @@ static struct manifest_entry *new_entry(struct resolver *r, const char *guest, c
 static void take_host(struct resolver *r, struct manifest_entry *entry, const char *path)
 {
     struct stat st;
+    look_at(path);
     if (stat(path, &st) < 0) {
         entry->missing = true;
         entry->problem =
@@ -184,6 +188,7 @@ static const char *search(struct resolver *r, const char *source, const char **n
                                           : arena_format(arena, "%s/%s", dirs[i], source);
         looked_at(r, *name);
         const char *path = open_path(r, *name);
+        look_at_link(path);
         if (lstat(path, &st) == 0)
             return path;
     }
@@ -279,6 +284,7 @@ static int add_tree(struct resolver *r, const char *guest, const char *wanted, c
         char *dir_name = mem_format("%s%s", name, dir + top_length);
         looked_at(r, dir_name);
         free(dir_name);
+        look_at(dir);
         DIR *handle = opendir(dir);
         if (!handle)
             status = err_errno(r->err, "%s:%u: cannot list %s", r->file, r->line, dir);

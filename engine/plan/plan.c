@@ -10,10 +10,7 @@
 #include "base/mem.h"
 #include "plan/command.h"
 #include "plan/why.h"
-
-/* Values of plan->now besides versions. */
-#define NOW_UNSEEN (VERSION_NONE) /* not looked at in this build */
-#define NOW_OTHER (VERSION_NONE - 1) /* a content that no step has read or made */
+#include "state/snapshot.h"
 
 int plan_open(struct plan *plan, const struct graph *graph, struct state *state, const char *root,
               struct err *err)
@@ -22,6 +19,7 @@ int plan_open(struct plan *plan, const struct graph *graph, struct state *state,
     plan->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (plan->root_fd < 0)
         return err_errno(err, "%s", root);
+    now_open(&plan->now, state, plan->root_fd);
     size_t files = graph->files.len, steps = graph->steps.len;
     plan->texts_known = intern_count(&state->texts);
     plan->text_of_file = mem_alloc(files * sizeof *plan->text_of_file);
@@ -48,11 +46,13 @@ void plan_close(struct plan *plan)
         close(plan->root_fd);
     free(plan->text_of_file);
     free(plan->file_of_text);
-    vec_free(&plan->now);
+    now_close(&plan->now);
     free(plan->in_cone);
     free(plan->verdict);
     free(plan->waiting);
     vec_free(&plan->extra);
+    vec_free(&plan->makers);
+    free(plan->set_makers);
     vec_free(&plan->ready);
     free(plan->cost_ns);
     str_free(&plan->text);
@@ -106,18 +106,48 @@ static bool is_prerequisite(const struct plan *plan, step_id step, step_id maker
     return false;
 }
 
+static step_id maker_of(const struct plan *plan, version_id version)
+{
+    text_id path = plan->state->versions.at[version].path;
+    file_id file = path < plan->texts_known ? plan->file_of_text[path] : FILE_NONE;
+    return file == FILE_NONE ? STEP_NONE : plan->graph->files.at[file].producer;
+}
+
+/* The steps that make files of a set, found once a set. */
+static const step_id *makers_of_set(struct plan *plan, set_id set, uint32_t *count)
+{
+    if (!plan->set_makers)
+        plan->set_makers = mem_zero(intern_count(&plan->state->sets), sizeof *plan->set_makers);
+    struct set_makers *makers = &plan->set_makers[set];
+    if (!makers->known) {
+        makers->known = true;
+        makers->first = (uint32_t)plan->makers.len;
+        struct set_walk walk = state_set(plan->state, set);
+        for (version_id version; set_next(&walk, &version);) {
+            step_id maker = maker_of(plan, version);
+            if (maker != STEP_NONE)
+                vec_push(&plan->makers, maker);
+        }
+        makers->count = (uint32_t)plan->makers.len - makers->first;
+    }
+    *count = makers->count;
+    return plan->makers.at + makers->first;
+}
+
 /* Headers that the step read last time and that a step makes are prerequisites as well. */
 static void add_header_edges(struct plan *plan, step_id step)
 {
     const struct step_record *record = plan_record_of(plan, step);
-    for (uint32_t i = 0; record && i < record->headers; i++) {
-        text_id path = plan->state->versions.at[record->versions[record->inputs + i]].path;
-        file_id file = path < plan->texts_known ? plan->file_of_text[path] : FILE_NONE;
-        step_id maker = file == FILE_NONE ? STEP_NONE : plan->graph->files.at[file].producer;
-        if (maker == STEP_NONE || maker == step || is_prerequisite(plan, step, maker))
-            continue;
-        vec_push(&plan->extra, (struct plan_edge){maker, step});
-        add_to_cone(plan, maker);
+    for (uint32_t i = 0; record && i < record->sets; i++) {
+        set_id set = record->ids[record->inputs + i];
+        uint32_t count;
+        const step_id *makers = makers_of_set(plan, set, &count);
+        for (uint32_t k = 0; k < count; k++) {
+            if (makers[k] == step || is_prerequisite(plan, step, makers[k]))
+                continue;
+            vec_push(&plan->extra, (struct plan_edge){makers[k], step});
+            add_to_cone(plan, makers[k]);
+        }
     }
 }
 
@@ -234,31 +264,6 @@ bool plan_drop_extra(struct plan *plan)
 
 /* The verdict. */
 
-/* The present version of a path, looked up once a build. */
-static version_id now_of(struct plan *plan, text_id path)
-{
-    while (plan->now.len <= path)
-        vec_push(&plan->now, NOW_UNSEEN);
-    if (plan->now.at[path] != NOW_UNSEEN)
-        return plan->now.at[path];
-    const char *name = intern_text(&plan->state->texts, path);
-    struct identity id = identity_at(plan->root_fd, name);
-    version_id version = VERSION_NONE;
-    if (!identity_absent(&id))
-        version = state_find_version(plan->state, path, &id, NULL);
-    if (version == VERSION_NONE) {
-        struct hash hash = identity_hash(plan->root_fd, name, &id);
-        if (!hash_equal(hash, hash_unknown))
-            version = state_find_version(plan->state, path, NULL, &hash);
-        if (version != VERSION_NONE)
-            state_refresh(plan->state, version, &id);
-        else
-            version = NOW_OTHER;
-    }
-    plan->now.at[path] = version;
-    return version;
-}
-
 static enum verdict stale(struct plan *plan, struct why *why, const char *reason, const char *path)
 {
     if (why) {
@@ -275,7 +280,7 @@ static enum verdict stale_file(struct plan *plan, struct why *why, const char *r
 {
     const struct version *was = &plan->state->versions.at[recorded];
     const char *path = intern_text(&plan->state->texts, was->path);
-    stale(plan, why, reason, path);
+    stale(plan, why, reason, path + (path[0] == PATH_EXISTS || path[0] == PATH_LINK));
     if (why)
         why_contents(plan, why, was);
     return VERDICT_STALE;
@@ -289,7 +294,7 @@ static bool same_inputs(struct plan *plan, step_id step, const struct step_recor
     if (count != record->inputs)
         return false;
     for (uint32_t i = 0; i < count; i++)
-        if (plan->state->versions.at[record->versions[i]].path != plan->text_of_file[inputs[i]])
+        if (plan->state->versions.at[record->ids[i]].path != plan->text_of_file[inputs[i]])
             return false;
     return true;
 }
@@ -298,8 +303,8 @@ static bool same_outputs(struct plan *plan, step_id step, const struct step_reco
 {
     uint32_t count;
     const file_id *outputs = graph_outputs(plan->graph, step, &count);
-    const version_id *made = record->versions + record->inputs + record->headers;
-    if (count != record->outputs)
+    const version_id *made = record_outputs(record);
+    if (count > record->outputs)
         return false;
     for (uint32_t i = 0; i < count; i++)
         if (plan->state->versions.at[made[i]].path != plan->text_of_file[outputs[i]])
@@ -323,16 +328,21 @@ static enum verdict judge_record(struct plan *plan, step_id step, const struct s
             why_inputs(plan, why, step, record);
         return VERDICT_STALE;
     }
-    uint32_t count = record->inputs + record->headers + record->outputs;
-    for (uint32_t i = 0; i < count; i++) {
-        version_id version = record->versions[i];
-        if (now_of(plan, plan->state->versions.at[version].path) == version)
-            continue;
-        const char *reason = i < record->inputs                     ? "input"
-                             : i < record->inputs + record->headers ? "header"
-                                                                    : "output";
-        return stale_file(plan, why, reason, version);
+    if (record->environment_hash && plan->environment_hash &&
+        record->environment_hash != plan->environment_hash)
+        return stale(plan, why, "environment", NULL);
+    for (uint32_t i = 0; i < record->inputs; i++)
+        if (!now_is(&plan->now, record->ids[i]))
+            return stale_file(plan, why, "input", record->ids[i]);
+    for (uint32_t i = 0; i < record->sets; i++) {
+        version_id other;
+        if (!now_holds(&plan->now, record->ids[record->inputs + i], &other))
+            return stale_file(plan, why, "header", other);
     }
+    const version_id *made = record_outputs(record);
+    for (uint32_t i = 0; i < record->outputs; i++)
+        if (!now_is(&plan->now, made[i]))
+            return stale_file(plan, why, "output", made[i]);
     return VERDICT_FRESH;
 }
 
@@ -364,8 +374,8 @@ void plan_assume_changed(struct plan *plan, step_id step)
     const file_id *outputs = graph_outputs(plan->graph, step, &count);
     for (uint32_t i = 0; i < count; i++) {
         text_id path = text_of(plan, outputs[i]);
-        now_of(plan, path);
-        plan->now.at[path] = NOW_OTHER;
+        now_of(&plan->now, path);
+        now_set(&plan->now, path, NOW_OTHER);
     }
 }
 
@@ -375,14 +385,13 @@ void plan_assume_changed(struct plan *plan, step_id step)
 static version_id take_in(struct plan *plan, const struct seen *seen)
 {
     text_id path = state_text(plan->state, seen->path);
-    now_of(plan, path);
     /* Content that nobody knows has no identity and is never the present one: its reader stays
      * stale. */
     static const struct identity nobody;
     bool known = !hash_equal(seen->hash, hash_unknown);
     version_id version = state_version(plan->state, path, known ? &seen->id : &nobody, seen->hash);
     if (known)
-        plan->now.at[path] = version;
+        now_set(&plan->now, path, version);
     return version;
 }
 
@@ -391,31 +400,35 @@ void plan_record(struct plan *plan, step_id step, const struct ran *ran, const s
 {
     const struct step *what = &plan->graph->steps.at[step];
     const struct step_record *old = plan_record_of(plan, step);
-    uint32_t count = ran->inputs_count + ran->headers_count + ran->outputs_count;
-    version_id *versions = mem_alloc(count * sizeof *versions);
-    uint32_t at = 0;
+    id_list ids = {0};
     for (uint32_t i = 0; i < ran->inputs_count; i++)
-        versions[at++] = take_in(plan, &ran->inputs[i]);
+        vec_push(&ids, take_in(plan, &ran->inputs[i]));
+    version_id *used = mem_alloc((ran->headers_count + 1) * sizeof *used);
     for (uint32_t i = 0; i < ran->headers_count; i++)
-        versions[at++] = take_in(plan, &ran->headers[i]);
-    version_id *made = versions + at;
+        used[i] = take_in(plan, &ran->headers[i]);
+    state_add_sets(plan->state, used, ran->headers_count, &ids);
+    free(used);
+    uint32_t sets = (uint32_t)ids.len - ran->inputs_count;
+    size_t made = ids.len;
     for (uint32_t i = 0; i < ran->outputs_count; i++)
-        versions[at++] = take_in(plan, &ran->outputs[i]);
+        vec_push(&ids, take_in(plan, &ran->outputs[i]));
     /* The graph's files are known texts from now on. */
     for (uint32_t i = 0; i < what->inputs_count; i++)
         text_of(plan, plan->graph->links.at[what->inputs + i]);
     for (uint32_t i = 0; i < what->outputs_count; i++)
         text_of(plan, plan->graph->links.at[what->outputs + i]);
     *changed = !old || old->outputs != ran->outputs_count ||
-               (ran->outputs_count && memcmp(made, old->versions + old->inputs + old->headers,
-                                             ran->outputs_count * sizeof *made) != 0);
+               (ran->outputs_count && memcmp(ids.at + made, record_outputs(old),
+                                             ran->outputs_count * sizeof *ids.at) != 0);
     struct step_record record = {
         .target = text_of(plan, plan->graph->links.at[what->outputs]),
         .command_hash = command_hash(what, &plan->text),
         .why = why_text(plan, why),
         .inputs = ran->inputs_count,
-        .headers = ran->headers_count,
+        .sets = sets,
         .outputs = ran->outputs_count,
+        .flags = ran->traced ? RECORD_TRACED : 0,
+        .environment_hash = plan->environment_hash,
         .rss_kib = (uint32_t)ran->rss_kib,
         .wall_ns = ran->wall_ns,
         .cpu_ns = ran->cpu_ns,
@@ -423,8 +436,56 @@ void plan_record(struct plan *plan, step_id step, const struct ran *ran, const s
     command_text(plan->graph, step, true, &plan->text);
     record.command = state_text(plan->state, str_text(&plan->text));
     record.ended_ns = clock_wall_ns();
-    state_put(plan->state, &record, versions);
-    free(versions);
+    state_put(plan->state, &record, ids.at);
+    vec_free(&ids);
+}
+
+/* The snapshot. */
+
+/* The kind of a version, and its path without the mark. */
+static enum snapshot_kind kind_of(const struct version *version, const char **path)
+{
+    if ((*path)[0] == PATH_LINK)
+        return ++*path, SNAPSHOT_LINK;
+    bool marked = (*path)[0] == PATH_EXISTS;
+    *path += marked;
+    if (hash_equal(version->hash, hash_absent))
+        return SNAPSHOT_ABSENT;
+    return marked ? SNAPSHOT_EXISTS : SNAPSHOT_FILE;
+}
+
+void plan_snapshot_version(const struct state *state, struct snapshot *snapshot, version_id id)
+{
+    const struct version *version = &state->versions.at[id];
+    const char *path = intern_text(&state->texts, version->path);
+    enum snapshot_kind kind = kind_of(version, &path);
+    snapshot_add(snapshot, kind, path, &version->id);
+}
+
+bool plan_take_snapshot(struct plan *plan, struct snapshot *snapshot)
+{
+    const struct state *state = plan->state;
+    uint8_t *set_done = mem_zero(intern_count(&state->sets) + 1, 1);
+    bool good = true;
+    for (step_id step = 0; good && step < plan->graph->steps.len; step++) {
+        if (!plan->in_cone[step] || plan->graph->steps.at[step].flags & STEP_PHONY)
+            continue;
+        const struct step_record *record = plan_record_of(plan, step);
+        good = judge(plan, step, NULL) == VERDICT_FRESH;
+        for (uint32_t i = 0; good && i < record->inputs; i++)
+            plan_snapshot_version(state, snapshot, record->ids[i]);
+        for (uint32_t i = 0; good && i < record->outputs; i++)
+            plan_snapshot_version(state, snapshot, record_outputs(record)[i]);
+        for (uint32_t i = 0; good && i < record->sets; i++) {
+            set_id set = record->ids[record->inputs + i];
+            struct set_walk walk = state_set(state, set);
+            for (version_id id; !set_done[set] && set_next(&walk, &id);)
+                plan_snapshot_version(state, snapshot, id);
+            set_done[set] = 1;
+        }
+    }
+    free(set_done);
+    return good;
 }
 
 /* Critical path. */

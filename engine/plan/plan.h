@@ -11,33 +11,44 @@
 #include <stdint.h>
 
 #include "graph/graph.h"
+#include "plan/now.h"
 #include "state/state.h"
 
 enum verdict { VERDICT_NONE, VERDICT_FRESH, VERDICT_STALE };
 
 /* Why a step is stale. Texts live until the next verdict. */
 struct why {
-    const char *reason; /* new forced command input header output (see event.h); NULL: fresh */
+    const char *reason; /* new forced command environment input header output (see event.h);
+                           NULL: fresh */
     const char *path; /* the file that decided it, or NULL */
     const char *was, *now;
 };
 
 /* A file as it was when a step ended. */
 struct seen {
-    char *path; /* relative to the root where it is in the tree */
+    char *path; /* relative to the root where it is in the tree; PATH_EXISTS and PATH_LINK too */
     struct identity id;
     struct hash hash; /* hash_unknown: changed while the step ran */
 };
 
 /* What a run of a step left, to be recorded. */
 struct ran {
-    const struct seen *inputs, *headers, *outputs; /* inputs and outputs as the graph has them */
+    const struct seen *inputs, *outputs; /* as the graph has them; outputs may have more, at the
+                                            end: made though not declared */
+    const struct seen *headers; /* all else that it used */
     uint32_t inputs_count, headers_count, outputs_count;
+    bool traced; /* nothing that it used is left out */
     uint64_t wall_ns, cpu_ns, rss_kib;
 };
 
 struct plan_edge {
     step_id from, to;
+};
+
+/* Steps that make files of a set: a slice of plan->makers. */
+struct set_makers {
+    uint32_t first, count;
+    bool known;
 };
 
 struct plan {
@@ -47,11 +58,15 @@ struct plan {
     text_id *text_of_file; /* by file_id; TEXT_NONE until needed */
     file_id *file_of_text; /* by text_id, of the texts that state had at plan_open */
     uint32_t texts_known;
-    VEC(version_id) now; /* by text id: the present version, or NOW_UNSEEN, NOW_OTHER */
+    uint64_t environment_hash; /* of the variables that steps see; 0: does not count. Set by the
+                                  caller after plan_open */
+    struct now now;
     uint8_t *in_cone; /* by step_id */
     uint8_t *verdict; /* by step_id: enum verdict, VERDICT_NONE before it is judged */
     uint32_t cone_count; /* steps in the cone */
     uint32_t *waiting; /* by step_id: prerequisites that are not settled */
+    struct set_makers *set_makers; /* by set id, of the sets that state had; NULL until needed */
+    VEC(step_id) makers;
     VEC(struct plan_edge) extra; /* order by headers that steps make, sorted by `from` */
     VEC(step_id) ready; /* settled prerequisites, not judged yet */
     uint64_t *cost_ns; /* by step_id: the longest way to the end; NULL until asked for */
@@ -91,6 +106,12 @@ void plan_record(struct plan *plan, step_id step, const struct ran *ran, const s
 uint64_t plan_cost_ns(struct plan *plan, step_id step);
 /* What the step took last, or 0. */
 uint64_t plan_expect_ns(const struct plan *plan, step_id step);
+/* Once all of the cone is fresh or has run: puts every path that decides it into a snapshot. False
+ * where something is not as recorded (or has no record), so that there is none to be had. */
+struct snapshot;
+bool plan_take_snapshot(struct plan *plan, struct snapshot *snapshot);
+/* Puts one version's path in. */
+void plan_snapshot_version(const struct state *state, struct snapshot *snapshot, version_id id);
 /* The step's record, or NULL. */
 const struct step_record *plan_record_of(const struct plan *plan, step_id step);
 

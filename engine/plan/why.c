@@ -12,6 +12,8 @@ static void put_hash(struct str *out, struct hash hash)
         str_add(out, "absent");
     else if (hash_equal(hash, hash_unknown))
         str_add(out, "changed while it was read");
+    else if (hash_equal(hash, hash_exists))
+        str_add(out, "present");
     else
         str_addf(out, "%08x", (unsigned)(hash.high >> 32));
 }
@@ -22,8 +24,8 @@ void why_contents(struct plan *plan, struct why *why, const struct version *was)
     str_cut(&plan->now_text, 0);
     put_hash(&plan->was, was->hash);
     const char *path = intern_text(&plan->state->texts, was->path);
-    struct identity id = identity_at(plan->root_fd, path);
-    put_hash(&plan->now_text, identity_hash(plan->root_fd, path, &id));
+    struct identity id = now_identity(plan->root_fd, path);
+    put_hash(&plan->now_text, now_hash(plan->root_fd, path, &id));
     why->was = str_text(&plan->was);
     why->now = str_text(&plan->now_text);
 }
@@ -86,7 +88,7 @@ void why_inputs(struct plan *plan, struct why *why, step_id step, const struct s
     for (uint32_t i = 0; i < count && !path; i++) {
         uint32_t k = 0;
         while (k < record->inputs &&
-               versions[record->versions[k]].path != plan->text_of_file[inputs[i]])
+               versions[record->ids[k]].path != plan->text_of_file[inputs[i]])
             k++;
         if (k == record->inputs) {
             path = graph_path(plan->graph, inputs[i]);
@@ -96,10 +98,10 @@ void why_inputs(struct plan *plan, struct why *why, step_id step, const struct s
     }
     for (uint32_t k = 0; k < record->inputs && !path; k++) {
         uint32_t i = 0;
-        while (i < count && versions[record->versions[k]].path != plan->text_of_file[inputs[i]])
+        while (i < count && versions[record->ids[k]].path != plan->text_of_file[inputs[i]])
             i++;
         if (i == count) {
-            path = intern_text(&plan->state->texts, versions[record->versions[k]].path);
+            path = intern_text(&plan->state->texts, versions[record->ids[k]].path);
             why->was = "an input";
             why->now = "not an input";
         }

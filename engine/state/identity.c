@@ -14,9 +14,9 @@
 #include "base/str.h"
 #include "base/vec.h"
 
-const struct hash hash_absent = {0, 1}, hash_unknown = {0, 0};
+const struct hash hash_absent = {0, 1}, hash_unknown = {0, 0}, hash_exists = {0, 2};
 
-static struct identity identity_of(const struct stat *st)
+struct identity identity_of(const struct stat *st)
 {
     return (struct identity){
         .dev = st->st_dev,

@@ -16,13 +16,16 @@ struct identity {
     int64_t mtime_ns, ctime_ns;
 };
 
+struct stat;
+struct identity identity_of(const struct stat *st);
 /* The file behind a path, links followed. Whatever cannot be looked at counts as absent. */
 struct identity identity_at(int root_fd, const char *path);
 bool identity_equal(const struct identity *a, const struct identity *b);
 bool identity_absent(const struct identity *id);
 
-/* Hashes that no content has: of an absent file, and of one whose content is not known. */
-extern const struct hash hash_absent, hash_unknown;
+/* Hashes that no content has: of an absent file, of one whose content is not known, and of one that
+ * only has to be there. */
+extern const struct hash hash_absent, hash_unknown, hash_exists;
 
 /* The content of a file whose identity is `id`; hash_unknown where it changed meanwhile or cannot
  * be read. */

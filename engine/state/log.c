@@ -10,9 +10,10 @@
  *   refresh  u32 version, u32 0, identity: the version's file has a new identity
  *   step     struct step_record: replaces the target's one before
  *   forget   u32 target
+ *   set      versions, as state.h says; numbered from 0
  *
  * Every record refers only to what stands before it, so any prefix is a valid state. Later types
- * (access sets) can be added under the same schema; a type that is not known is passed over.
+ * can be added under the same schema; a type that is not known is passed over.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@
 #include "base/mem.h"
 #include "state/state.h"
 
-enum { SCHEMA = 1, ORDER = 0x01020304 };
+enum { SCHEMA = 2, ORDER = 0x01020304 };
 
 struct header {
     char magic[8];
@@ -81,10 +82,12 @@ static bool load_step(struct state *state, const struct step_record *record, siz
     if (length < sizeof *record || length != step_record_size(record) || record->target >= texts ||
         record->command >= texts || (record->why != TEXT_NONE && record->why >= texts))
         return false;
-    size_t count = (length - sizeof *record) / sizeof(version_id);
-    for (size_t i = 0; i < count; i++)
-        if (record->versions[i] >= state->versions.len)
+    size_t count = (length - sizeof *record) / sizeof record->ids[0];
+    for (size_t i = 0; i < count; i++) {
+        bool set = i >= record->inputs && i - record->inputs < record->sets;
+        if (record->ids[i] >= (set ? intern_count(&state->sets) : state->versions.len))
             return false;
+    }
     state_place(state, record);
     return true;
 }
@@ -127,6 +130,8 @@ static bool load_record(struct state *state, const struct record *record)
         }
         return true;
     }
+    case RECORD_SET:
+        return state_take_set(state, payload, record->length);
     default:
         return true;
     }
@@ -209,8 +214,8 @@ int log_load(struct state *state, enum state_mode mode, struct str *notes, struc
 struct renumber {
     const struct state *state;
     struct str out;
-    uint32_t *text, *version;
-    uint32_t texts, versions;
+    uint32_t *text, *version, *set;
+    uint32_t texts, versions, sets;
 };
 
 static text_id new_text(struct renumber *to, text_id old)
@@ -237,6 +242,30 @@ static version_id new_version(struct renumber *to, version_id old)
     return to->version[old];
 }
 
+static int by_number(const void *a, const void *b)
+{
+    uint32_t one = *(const uint32_t *)a, two = *(const uint32_t *)b;
+    return one < two ? -1 : one > two;
+}
+
+static set_id new_set(struct renumber *to, set_id old)
+{
+    if (to->set[old] != UINT32_MAX)
+        return to->set[old];
+    id_list versions = {0};
+    struct set_walk walk = state_set(to->state, old);
+    for (version_id version; set_next(&walk, &version);)
+        vec_push(&versions, new_version(to, version));
+    if (versions.len)
+        qsort(versions.at, versions.len, sizeof *versions.at, by_number);
+    struct str bytes = {0};
+    set_encode(&bytes, versions.at, versions.len);
+    log_append(&to->out, RECORD_SET, str_text(&bytes), bytes.len);
+    str_free(&bytes);
+    vec_free(&versions);
+    return to->set[old] = to->sets++;
+}
+
 /* All that the steps' records need, in a new numbering. */
 static void write_alive(struct renumber *to)
 {
@@ -254,9 +283,11 @@ static void write_alive(struct renumber *to)
         renewed->target = new_text(to, record->target);
         renewed->command = new_text(to, record->command);
         renewed->why = new_text(to, record->why);
-        size_t count = (size - sizeof *record) / sizeof(version_id);
-        for (size_t i = 0; i < count; i++)
-            renewed->versions[i] = new_version(to, record->versions[i]);
+        size_t count = (size - sizeof *record) / sizeof record->ids[0];
+        for (size_t i = 0; i < count; i++) {
+            bool set = i >= record->inputs && i - record->inputs < record->sets;
+            renewed->ids[i] = set ? new_set(to, record->ids[i]) : new_version(to, record->ids[i]);
+        }
         log_append(&to->out, RECORD_STEP, renewed, size);
     }
     vec_free(&copy);
@@ -270,11 +301,14 @@ int log_compact(struct state *state, struct err *err)
     memset(to.text, 0xff, texts * sizeof *to.text);
     to.version = mem_alloc(state->versions.len * sizeof *to.version);
     memset(to.version, 0xff, state->versions.len * sizeof *to.version);
+    to.set = mem_alloc(intern_count(&state->sets) * sizeof *to.set);
+    memset(to.set, 0xff, intern_count(&state->sets) * sizeof *to.set);
     write_alive(&to);
     int status = file_write(state->path, to.out.at, to.out.len, 0666, err);
     str_free(&to.out);
     free(to.text);
     free(to.version);
+    free(to.set);
     if (status < 0)
         return -1;
     char *path = mem_copy(state->path);

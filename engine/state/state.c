@@ -39,6 +39,7 @@ void state_close(struct state *state)
     free(state->loaded);
     arena_free(&state->arena);
     intern_free(&state->texts);
+    intern_free(&state->sets);
     vec_free(&state->versions);
     vec_free(&state->latest);
     vec_free(&state->records);
@@ -50,7 +51,7 @@ void state_close(struct state *state)
 size_t step_record_size(const struct step_record *record)
 {
     return sizeof *record +
-           sizeof(version_id) * ((size_t)record->inputs + record->headers + record->outputs);
+           sizeof(uint32_t) * ((size_t)record->inputs + record->sets + record->outputs);
 }
 
 void state_add_text(struct state *state, const char *text, size_t length)
@@ -154,12 +155,12 @@ void state_refresh(struct state *state, version_id version, const struct identit
     state->dead_bytes += sizeof payload;
 }
 
-void state_put(struct state *state, const struct step_record *record, const version_id *versions)
+void state_put(struct state *state, const struct step_record *record, const uint32_t *ids)
 {
     size_t size = step_record_size(record);
     struct step_record *copy = arena_alloc(&state->arena, size);
     *copy = *record;
-    memcpy(copy->versions, versions, size - sizeof *record);
+    memcpy(copy->ids, ids, size - sizeof *record);
     log_append(&state->pending, RECORD_STEP, copy, size);
     state_place(state, copy);
 }

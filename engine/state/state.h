@@ -23,8 +23,13 @@
 
 typedef uint32_t text_id;
 typedef uint32_t version_id;
+typedef uint32_t set_id;
 #define VERSION_NONE UINT32_MAX
 #define TEXT_NONE UINT32_MAX
+
+/* The path may be one of these instead: what is known of it then is less than its content. */
+#define PATH_EXISTS '\1' /* before the path: that it is there, or not, is all that counts */
+#define PATH_LINK '\2' /* before the path: what the symbolic link says */
 
 struct version {
     text_id path;
@@ -33,18 +38,36 @@ struct version {
     struct hash hash;
 };
 
-/* What one run of a step was. Laid out as on disk. */
+/*
+ * What one run of a step was. Laid out as on disk.
+ *
+ * All that it was seen to read, list or look for in vain, beyond its declared inputs, are sets of
+ * versions. Steps of a tree read much the same, so what one read is cut into pieces where the ids
+ * themselves say so (see state_add_sets): equal runs give equal pieces, each is kept once, and is
+ * judged once a build.
+ */
 struct step_record {
     text_id target;
     text_id command; /* template: \1 stands for the target's stem, \2 for the first input */
     text_id why; /* reason, path, was, now of that run, tab-separated; or TEXT_NONE */
     uint32_t rss_kib;
-    uint32_t inputs, headers, outputs; /* how many of `versions`, in this order */
-    uint32_t flags; /* 0 */
+    uint32_t inputs, sets, outputs; /* how many of `ids`, in this order */
+    uint32_t flags; /* enum record_flags */
     uint64_t command_hash;
+    uint64_t environment_hash; /* of the variables that counted for it; 0: not known */
     uint64_t ended_ns; /* wall clock */
     uint64_t wall_ns, cpu_ns;
-    version_id versions[];
+    uint32_t ids[]; /* version_id of inputs, set_id, version_id of outputs */
+};
+
+enum record_flags {
+    RECORD_TRACED = 1, /* `sets` are all that it was seen to use, not only what a depfile names */
+    RECORD_ALWAYS = 2, /* make trees: its target is no file, so make runs it each time */
+    RECORD_SPEAKS = 4, /* make trees: it printed something of its own */
+    RECORD_NESTS = 8, /* make trees: a make ran below it */
+    RECORD_ENV_ANY = 16, /* make trees: it ran programs of the tree: any variable may count */
+    RECORD_OUTSIDE = 32, /* make trees: it wrote outside of the tree, or spoke to the network */
+    RECORD_SOURCE = 64, /* make trees: nothing is declared that its target depends on */
 };
 
 struct state {
@@ -57,6 +80,7 @@ struct state {
     struct intern texts;
     VEC(struct version) versions;
     VEC(version_id) latest; /* by text id: the newest version, or VERSION_NONE */
+    struct intern sets; /* by set id: version ids, ascending, as differences in LEB128 */
     VEC(const struct step_record *) records; /* by target's text id, or NULL */
     size_t steps; /* records that are not NULL */
     struct str pending; /* records not yet in the file */
@@ -86,8 +110,24 @@ version_id state_find_version(const struct state *state, text_id path, const str
                               const struct hash *hash);
 /* The same content has another identity now (touched, copied). */
 void state_refresh(struct state *state, version_id version, const struct identity *id);
-/* Replaces a target's record; `versions` has as many ids as the record's counts say. */
-void state_put(struct state *state, const struct step_record *record, const version_id *versions);
+/* Replaces a target's record; `ids` has as many as the record's counts say. */
+void state_put(struct state *state, const struct step_record *record, const uint32_t *ids);
+/* The versions that a record's step made. */
+static inline const version_id *record_outputs(const struct step_record *record)
+{
+    return record->ids + record->inputs + record->sets;
+}
+
+/* Sorts versions (each once then), cuts them into sets and adds those sets' ids to the list. */
+typedef VEC(uint32_t) id_list;
+void state_add_sets(struct state *state, version_id *versions, size_t count, id_list *ids);
+/* Goes through the versions of a set: `while (set_next(&walk, &version))`. */
+struct set_walk {
+    const unsigned char *at, *end;
+    version_id last;
+};
+struct set_walk state_set(const struct state *state, set_id set);
+bool set_next(struct set_walk *walk, version_id *version);
 /* A target is made no more. */
 void state_forget(struct state *state, text_id target);
 /* Writes what is pending to the file; -1 and err where there is no room. Read-only: nothing. */
@@ -100,7 +140,14 @@ bool state_known_hash(struct state *state, const char *path, const struct identi
 /* log.c: reads the file into memory; writes all that is alive into a new one. For state.c. */
 int log_load(struct state *state, enum state_mode mode, struct str *notes, struct err *err);
 int log_compact(struct state *state, struct err *err);
-enum record_type { RECORD_TEXT = 1, RECORD_VERSION, RECORD_REFRESH, RECORD_STEP, RECORD_FORGET };
+enum record_type {
+    RECORD_TEXT = 1,
+    RECORD_VERSION,
+    RECORD_REFRESH,
+    RECORD_STEP,
+    RECORD_FORGET,
+    RECORD_SET
+};
 void log_append(struct str *out, enum record_type type, const void *payload, size_t length);
 size_t step_record_size(const struct step_record *record);
 /* Puts a record in place in memory; used for reading and for writing. */
@@ -108,5 +155,8 @@ void state_place(struct state *state, const struct step_record *record);
 void state_add_version(struct state *state, text_id path, const struct identity *id,
                        struct hash hash);
 void state_add_text(struct state *state, const char *text, size_t length);
+/* A set from its bytes: false where they name a version that is not there, or the set is known. */
+bool state_take_set(struct state *state, const void *bytes, size_t length);
+void set_encode(struct str *out, const version_id *versions, size_t count);
 
 #endif

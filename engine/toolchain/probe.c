@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/look.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -72,6 +73,7 @@ char *probe_identity(const char *path)
 {
     struct stat st;
 
+    look_at(path);
     if (stat(path, &st) != 0)
         return mem_format("%s absent", path);
     return mem_format("%s %llu %llu %lld.%09ld %lld.%09ld", path, (unsigned long long)st.st_ino,

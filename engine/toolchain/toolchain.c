@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/look.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/text.h"
@@ -18,6 +19,7 @@ static bool is_program(const char *path)
 {
     struct stat st;
 
+    look_at(path);
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 

@@ -102,7 +102,7 @@ static void records_are_read_back(void **unused)
     const struct step_record *back = state_record(&state, intern_find(&state.texts, "a.o"));
     assert_non_null(back);
     assert_int_equal(back->wall_ns, 9);
-    const struct version *input = &state.versions.at[back->versions[0]];
+    const struct version *input = &state.versions.at[back->ids[0]];
     assert_string_equal(intern_text(&state.texts, input->path), "a.c");
     assert_int_equal(input->id.mtime_ns, 40);
     assert_true(hash_equal(input->hash, hash));
@@ -155,7 +155,7 @@ static void compaction_keeps_what_is_alive(void **unused)
     assert_int_equal(state.steps, 50);
     const struct step_record *back = state_record(&state, intern_find(&state.texts, "t49"));
     assert_int_equal(back->wall_ns, 199);
-    assert_true(hash_equal(state.versions.at[back->versions[0]].hash, ((struct hash){204, 49})));
+    assert_true(hash_equal(state.versions.at[back->ids[0]].hash, ((struct hash){204, 49})));
     assert_int_equal(intern_find(&state.texts, "nobody needs this"), INTERN_NONE);
     assert_int_equal(notes.len, 0);
     state_close(&state);
@@ -186,6 +186,10 @@ static void damage_is_cut_away_and_built_anew(void **unused)
         assert_string_equal(got, want);
         free(got);
         assert_int_equal(tree_build(tree), 0);
+        const struct event *again = tree_find_event(tree, EVENT_STEP_READY, "out/app");
+        if (again)
+            print_error("out/app again: %s %s %s %s\n", again->reason, again->path, again->was,
+                        again->now);
         assert_string_equal(tree->ran, "");
         assert_null(tree_find_event(tree, EVENT_MESSAGE, NULL));
     }
@@ -228,7 +232,11 @@ static void killed_at_any_instant_the_next_build_is_right(void **unused)
         nanosleep(&wait, NULL);
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
-        assert_int_equal(tree_build(tree), 0);
+        int status = tree_build(tree);
+        const struct event *message = tree_find_event(tree, EVENT_MESSAGE, NULL);
+        if (status)
+            print_error("%s\n", message ? message->text : "no message");
+        assert_int_equal(status, 0);
         char *got = tree_read(tree, "out/app");
         assert_string_equal(got, want);
         free(got);

@@ -1,0 +1,112 @@
+#include "plan/now.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+void now_open(struct now *now, struct state *state, int root_fd)
+{
+    *now = (struct now){.state = state, .root_fd = root_fd, .epoch = 1};
+}
+
+void now_close(struct now *now)
+{
+    vec_free(&now->versions);
+    vec_free(&now->held);
+}
+
+struct identity now_identity(int root_fd, const char *path)
+{
+    struct stat st;
+    if (path[0] == PATH_EXISTS)
+        return (struct identity){0}; /* there is nothing to compare but the "hash" */
+    if (path[0] != PATH_LINK)
+        return identity_at(root_fd, path);
+    if (fstatat(root_fd, path + 1, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return (struct identity){0};
+    return identity_of(&st);
+}
+
+struct hash now_hash(int root_fd, const char *path, const struct identity *id)
+{
+    if (path[0] == PATH_EXISTS) {
+        struct stat st;
+        return fstatat(root_fd, path + 1, &st, 0) == 0 ? hash_exists : hash_absent;
+    }
+    if (path[0] != PATH_LINK)
+        return identity_hash(root_fd, path, id);
+    char target[PATH_MAX];
+    ssize_t length = readlinkat(root_fd, path + 1, target, sizeof target);
+    return length < 0 ? hash_absent : hash_bytes(target, (size_t)length);
+}
+
+/* A file that was written in this very tick of the clock may be written again unseen: its identity
+ * says nothing yet. */
+static bool is_settled(const struct identity *id)
+{
+    enum { TICK_NS = 10 * 1000 * 1000 };
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return id->ctime_ns + TICK_NS < now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static version_id look(struct now *now, text_id path)
+{
+    const char *name = intern_text(&now->state->texts, path);
+    struct identity id = now_identity(now->root_fd, name);
+    version_id version = VERSION_NONE;
+    if (!identity_absent(&id))
+        version = state_find_version(now->state, path, &id, NULL);
+    if (version != VERSION_NONE)
+        return version;
+    struct hash hash = now_hash(now->root_fd, name, &id);
+    if (!hash_equal(hash, hash_unknown))
+        version = state_find_version(now->state, path, NULL, &hash);
+    if (version == VERSION_NONE)
+        return NOW_OTHER;
+    if (is_settled(&id))
+        state_refresh(now->state, version, &id);
+    return version;
+}
+
+version_id now_of(struct now *now, text_id path)
+{
+    while (now->versions.len <= path)
+        vec_push(&now->versions, NOW_UNSEEN);
+    if (now->versions.at[path] == NOW_UNSEEN)
+        now->versions.at[path] = look(now, path);
+    return now->versions.at[path];
+}
+
+bool now_is(struct now *now, version_id version)
+{
+    return now_of(now, now->state->versions.at[version].path) == version;
+}
+
+bool now_holds(struct now *now, set_id set, version_id *other)
+{
+    while (now->held.len <= set)
+        vec_push(&now->held, 0);
+    if (now->held.at[set] == now->epoch)
+        return true;
+    struct set_walk walk = state_set(now->state, set);
+    for (version_id version; set_next(&walk, &version);)
+        if (!now_is(now, version)) {
+            *other = version;
+            return false;
+        }
+    now->held.at[set] = now->epoch;
+    return true;
+}
+
+void now_set(struct now *now, text_id path, version_id version)
+{
+    while (now->versions.len <= path)
+        vec_push(&now->versions, NOW_UNSEEN);
+    if (now->versions.at[path] != version && now->versions.at[path] != NOW_UNSEEN)
+        now->epoch++;
+    now->versions.at[path] = version;
+}

@@ -1,0 +1,360 @@
+/*
+ * The file, in the machine's own byte order:
+ *   header; entries; then one after the other, each text NUL-ended: names, names of environment
+ *   variables, the writer's text.
+ */
+#include "state/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "base/mem.h"
+#include "base/path.h"
+
+enum { SCHEMA = 1, ORDER = 0x01020304 };
+
+struct header {
+    char magic[8];
+    uint32_t schema, order;
+    uint64_t key, environment; /* hashes */
+    uint64_t steps;
+    uint64_t entries, names_bytes, variables_bytes, text_bytes;
+    uint64_t check; /* XXH3-64 of all that follows, seeded with that of what is before */
+};
+
+static const char magic[8] = "gantry\0P";
+
+static uint64_t check_of(const struct header *header, const void *rest, size_t length)
+{
+    return XXH3_64bits_withSeed(rest, length, XXH3_64bits(header, offsetof(struct header, check)));
+}
+
+/* ---- making ---- */
+
+void snapshot_add(struct snapshot *snapshot, enum snapshot_kind kind, const char *path,
+                  const struct identity *id)
+{
+    static const struct identity nobody;
+    uint32_t name = intern_id(&snapshot->paths, path);
+    while (snapshot->kinds.len <= name)
+        vec_push(&snapshot->kinds, 0);
+    bool exact = kind == SNAPSHOT_FILE || kind == SNAPSHOT_LINK;
+    if (snapshot->kinds.at[name] & 1u << kind)
+        return; /* the first counts: a later look that saw another file is found out by the check */
+    snapshot->kinds.at[name] |= (uint8_t)(1u << kind);
+    vec_push(&snapshot->entries,
+             (struct snapshot_entry){name, (uint16_t)kind, 0, 0, exact ? *id : nobody});
+}
+
+void snapshot_add_variable(struct snapshot *snapshot, const char *name)
+{
+    vec_push(&snapshot->environment, mem_copy(name));
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+    intern_free(&snapshot->paths);
+    vec_free(&snapshot->entries);
+    vec_free(&snapshot->kinds);
+    str_list_free(&snapshot->environment);
+    *snapshot = (struct snapshot){0};
+}
+
+/* The values of the variables, as one hash. */
+static uint64_t hash_environment(const char *names, size_t length)
+{
+    struct str all = {0};
+    for (const char *at = names; at < names + length; at += strlen(at) + 1) {
+        const char *value = getenv(at);
+        str_addf(&all, "%s%c%s", at, value ? '=' : '!', value ? value : "");
+        str_add_char(&all, '\0');
+    }
+    uint64_t hash = XXH3_64bits(str_text(&all), all.len);
+    str_free(&all);
+    return hash;
+}
+
+static int64_t coarse_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* Waits until the clock that stamps files has passed `stamp`: whatever changes from then on gets
+ * another stamp. False where the stamp lies far in the future. */
+static bool wait_past(int64_t stamp_ns)
+{
+    enum { TICKS = 40 };
+    for (int i = 0; i < TICKS; i++) {
+        if (coarse_now_ns() > stamp_ns)
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return false;
+}
+
+/* An entry of the file while they are put in order. */
+struct sorting {
+    const char *path;
+    size_t dir_length; /* of an absent one's directory; else 0 */
+    struct snapshot_entry entry;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct sorting *one = a, *two = b;
+    bool absent_one = one->entry.kind == SNAPSHOT_ABSENT,
+         absent_two = two->entry.kind == SNAPSHOT_ABSENT;
+    if (absent_one != absent_two)
+        return absent_one ? 1 : -1;
+    if (absent_one) {
+        size_t shorter = one->dir_length < two->dir_length ? one->dir_length : two->dir_length;
+        int order = memcmp(one->path, two->path, shorter);
+        if (order || one->dir_length != two->dir_length)
+            return order ? order : one->dir_length < two->dir_length ? -1 : 1;
+    }
+    return strcmp(one->path, two->path);
+}
+
+static size_t dir_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) : 0;
+}
+
+static struct sorting *sort_entries(const struct snapshot *snapshot)
+{
+    struct sorting *sorted = mem_alloc((snapshot->entries.len + 1) * sizeof *sorted);
+    for (size_t i = 0; i < snapshot->entries.len; i++) {
+        struct snapshot_entry entry = snapshot->entries.at[i];
+        const char *path = intern_text(&snapshot->paths, entry.name);
+        sorted[i] = (struct sorting){
+            path, entry.kind == SNAPSHOT_ABSENT ? dir_length(path) : 0, entry};
+    }
+    if (snapshot->entries.len)
+        qsort(sorted, snapshot->entries.len, sizeof *sorted, by_place);
+    return sorted;
+}
+
+struct writing {
+    int root_fd;
+    VEC(struct snapshot_entry) entries;
+    struct str names;
+    int64_t newest_ns; /* stamp of any file */
+};
+
+static void put_entry(struct writing *to, struct snapshot_entry entry, const char *path,
+                      size_t length)
+{
+    entry.name = (uint32_t)to->names.len;
+    if (entry.id.ctime_ns > to->newest_ns)
+        to->newest_ns = entry.id.ctime_ns;
+    str_add_n(&to->names, path, length);
+    str_add_char(&to->names, '\0');
+    vec_push(&to->entries, entry);
+}
+
+static bool is_there(int root_fd, const char *path)
+{
+    struct stat st;
+    return fstatat(root_fd, path, &st, 0) == 0;
+}
+
+/* The directory of absent names is looked at first, so that a name that comes after is seen. */
+static bool put_absent(struct writing *to, const struct sorting *from, size_t count)
+{
+    size_t length = from->dir_length;
+    char *dir = length ? mem_copy_n(from->path, length) : mem_copy(from->path[0] == '/' ? "/" : ".");
+    struct snapshot_entry head = {.kind = SNAPSHOT_DIRECTORY, .count = count};
+    head.id = identity_at(to->root_fd, dir);
+    /* One that changes right now would have to be waited for: look at the names each time. */
+    enum { CALM_NS = 50 * 1000 * 1000 };
+    if (head.id.ctime_ns + CALM_NS > coarse_now_ns())
+        head.id = (struct identity){.dev = UINT64_MAX, .ino = UINT64_MAX};
+    put_entry(to, head, dir, strlen(dir));
+    free(dir);
+    for (size_t i = 0; i < count; i++) {
+        if (is_there(to->root_fd, from[i].path))
+            return false;
+        put_entry(to, from[i].entry, from[i].path, strlen(from[i].path));
+    }
+    return true;
+}
+
+static bool put_all(struct writing *to, const struct snapshot *snapshot)
+{
+    struct sorting *sorted = sort_entries(snapshot);
+    bool good = true;
+    size_t count = snapshot->entries.len;
+    for (size_t i = 0; good && i < count;) {
+        if (sorted[i].entry.kind != SNAPSHOT_ABSENT) {
+            put_entry(to, sorted[i].entry, sorted[i].path, strlen(sorted[i].path));
+            i++;
+            continue;
+        }
+        size_t end = i + 1;
+        while (end < count && sorted[end].dir_length == sorted[i].dir_length &&
+               memcmp(sorted[end].path, sorted[i].path, sorted[i].dir_length) == 0)
+            end++;
+        good = put_absent(to, sorted + i, end - i);
+        i = end;
+    }
+    free(sorted);
+    return good;
+}
+
+static struct identity identity_of_link(int root_fd, const char *path)
+{
+    struct stat st;
+    if (fstatat(root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return (struct identity){0};
+    return identity_of(&st);
+}
+
+/* Nothing that carries the newest stamps may have changed under them. */
+static bool young_ones_hold(const struct writing *to)
+{
+    enum { YOUNG_NS = 50 * 1000 * 1000 };
+    if (!wait_past(to->newest_ns))
+        return false;
+    for (size_t i = 0; i < to->entries.len; i++) {
+        const struct snapshot_entry *entry = &to->entries.at[i];
+        if (entry->id.ctime_ns + YOUNG_NS < to->newest_ns || entry->kind == SNAPSHOT_DIRECTORY)
+            continue;
+        const char *path = to->names.at + entry->name;
+        struct identity now = entry->kind == SNAPSHOT_LINK ? identity_of_link(to->root_fd, path)
+                                                           : identity_at(to->root_fd, path);
+        if ((entry->kind == SNAPSHOT_FILE || entry->kind == SNAPSHOT_LINK) &&
+            !identity_equal(&now, &entry->id))
+            return false;
+    }
+    return true;
+}
+
+static bool write_file(const char *file, const struct str *bytes)
+{
+    char *temporary = mem_format("%s.%ld", file, (long)getpid());
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool good = fd >= 0 && file_pwrite(fd, temporary, bytes->at, bytes->len, 0, NULL) == 0;
+    if (fd >= 0)
+        close(fd);
+    /* No fsync: half a file after a crash has the wrong hash. */
+    good = good && rename(temporary, file) == 0;
+    if (!good)
+        unlink(temporary);
+    free(temporary);
+    return good;
+}
+
+bool snapshot_write(struct snapshot *snapshot, const char *file, int root_fd, uint64_t key,
+                    const struct snapshot_answer *answer)
+{
+    struct writing to = {.root_fd = root_fd};
+    struct str variables = {0}, bytes = {0};
+    bool good = !snapshot->broken && put_all(&to, snapshot) && young_ones_hold(&to);
+    for (size_t i = 0; i < snapshot->environment.len; i++)
+        str_add_n(&variables, snapshot->environment.at[i],
+                  strlen(snapshot->environment.at[i]) + 1);
+    const char *text = answer->text ? answer->text : "";
+    struct header header = {.schema = SCHEMA,
+                            .order = ORDER,
+                            .key = key,
+                            .environment = hash_environment(str_text(&variables), variables.len),
+                            .steps = answer->steps,
+                            .entries = to.entries.len,
+                            .names_bytes = to.names.len,
+                            .variables_bytes = variables.len,
+                            .text_bytes = strlen(text) + 1};
+    memcpy(header.magic, magic, sizeof magic);
+    str_add_n(&bytes, (const char *)&header, sizeof header);
+    str_add_n(&bytes, (const char *)to.entries.at, to.entries.len * sizeof *to.entries.at);
+    str_add_n(&bytes, str_text(&to.names), to.names.len);
+    str_add_n(&bytes, str_text(&variables), variables.len);
+    str_add_n(&bytes, text, strlen(text) + 1);
+    header.check = check_of(&header, bytes.at + sizeof header, bytes.len - sizeof header);
+    memcpy(bytes.at, &header, sizeof header);
+    good = good && write_file(file, &bytes);
+    if (!good)
+        unlink(file);
+    str_free(&bytes);
+    str_free(&variables);
+    str_free(&to.names);
+    vec_free(&to.entries);
+    return good;
+}
+
+/* ---- checking ---- */
+
+/* The header of a whole file, or NULL. */
+static const struct header *header_of(const char *bytes, size_t length, uint64_t key)
+{
+    const struct header *header = (const void *)bytes;
+    if (length < sizeof *header || memcmp(header->magic, magic, sizeof magic) ||
+        header->schema != SCHEMA || header->order != ORDER || header->key != key)
+        return NULL;
+    size_t rest = length - sizeof *header;
+    if (header->check != check_of(header, header + 1, rest))
+        return NULL;
+    /* The hash holds, so the sizes are the writer's; this only guards against our own mistakes. */
+    uint64_t sum = header->entries * sizeof(struct snapshot_entry) + header->names_bytes +
+                   header->variables_bytes + header->text_bytes;
+    return sum == rest ? header : NULL;
+}
+
+/* Looks at an entry; sets how many of the following are to be passed over. */
+static bool entry_holds(const struct snapshot_entry *entry, const char *path, int root_fd,
+                        size_t *skip)
+{
+    struct identity now;
+    *skip = 0;
+    switch ((enum snapshot_kind)entry->kind) {
+    case SNAPSHOT_FILE:
+        now = identity_at(root_fd, path);
+        return identity_equal(&now, &entry->id);
+    case SNAPSHOT_LINK:
+        now = identity_of_link(root_fd, path);
+        return identity_equal(&now, &entry->id);
+    case SNAPSHOT_EXISTS:
+        return is_there(root_fd, path);
+    case SNAPSHOT_ABSENT:
+        return !is_there(root_fd, path);
+    case SNAPSHOT_DIRECTORY:
+        now = identity_at(root_fd, path);
+        if (identity_equal(&now, &entry->id))
+            *skip = entry->count;
+        return true;
+    }
+    return false;
+}
+
+bool snapshot_check(const char *file, int root_fd, uint64_t key, struct snapshot_answer *answer)
+{
+    size_t length;
+    char *bytes = file_read(file, &length, NULL);
+    const struct header *header = bytes ? header_of(bytes, length, key) : NULL;
+    if (!header) {
+        free(bytes);
+        return false;
+    }
+    const struct snapshot_entry *entries = (const void *)(header + 1);
+    const char *names = (const char *)(entries + header->entries);
+    const char *variables = names + header->names_bytes;
+    bool holds = header->environment == hash_environment(variables, header->variables_bytes);
+    for (size_t i = 0, skip; holds && i < header->entries; i += 1 + skip)
+        holds = entry_holds(&entries[i], names + entries[i].name, root_fd, &skip);
+    if (holds)
+        *answer = (struct snapshot_answer){header->steps,
+                                           mem_copy(variables + header->variables_bytes)};
+    free(bytes);
+    return holds;
+}

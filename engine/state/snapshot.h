@@ -1,0 +1,71 @@
+/*
+ * The compiled snapshot of a goal that is up to date: every path that decides it, with its identity,
+ * as one flat file. A null build reads it, checks its hash, looks at each path once, and knows.
+ * Anything that does not match (a touched file will do) only means that the long way is gone: no
+ * verdict is ever taken from here but "nothing has changed since".
+ *
+ * Names that are not there are grouped by directory, and while a directory's own identity is the
+ * same none of them is looked at. Any thread.
+ */
+#ifndef GANTRY_STATE_SNAPSHOT_H
+#define GANTRY_STATE_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "state/identity.h"
+
+enum snapshot_kind {
+    SNAPSHOT_FILE, /* a file, or a directory with the names in it: the same identity */
+    SNAPSHOT_LINK, /* a symbolic link itself */
+    SNAPSHOT_EXISTS, /* anything, so long as it is there */
+    SNAPSHOT_ABSENT,
+    SNAPSHOT_DIRECTORY, /* in the file alone: `count` absent names of this directory follow */
+};
+
+struct snapshot_entry {
+    uint32_t name; /* offset in the names */
+    uint16_t kind;
+    uint16_t reserved; /* 0 */
+    uint64_t count; /* SNAPSHOT_DIRECTORY */
+    struct identity id;
+};
+
+/* A snapshot in the making: zeroed is empty. */
+struct snapshot {
+    struct intern paths;
+    VEC(struct snapshot_entry) entries; /* by path id and kind; `name` is the path's id */
+    VEC(uint8_t) kinds; /* by path id: bits of the kinds that are in */
+    str_list environment; /* names whose values count, set or not */
+    bool broken; /* what was added contradicts itself: cannot be written */
+};
+
+/* Adds a path, relative to the root or absolute; `id` is what was judged (not for EXISTS and
+ * ABSENT). A second identity of one path makes the snapshot impossible. */
+void snapshot_add(struct snapshot *snapshot, enum snapshot_kind kind, const char *path,
+                  const struct identity *id);
+/* The value of this environment variable counts. */
+void snapshot_add_variable(struct snapshot *snapshot, const char *name);
+
+/* What a snapshot answers. */
+struct snapshot_answer {
+    uint64_t steps; /* that are up to date */
+    char *text; /* what the writer gave; the caller frees */
+};
+
+/*
+ * Writes it to a file (by rename; its directory must be there). `key` is a hash of what was asked
+ * for. False where no snapshot can be had: something changed meanwhile, or there is no room; an old
+ * one is gone then. May wait for a tick of the file system's clock (some ms).
+ */
+bool snapshot_write(struct snapshot *snapshot, const char *file, int root_fd, uint64_t key,
+                    const struct snapshot_answer *answer);
+/* True where the file is whole, is for this key, and all that it names is as it was. */
+bool snapshot_check(const char *file, int root_fd, uint64_t key, struct snapshot_answer *answer);
+void snapshot_free(struct snapshot *snapshot);
+
+#endif
