@@ -116,6 +116,7 @@ static void start_build(struct console *console, const char *target, enum then t
                                     .dry_run = console->cli->dry_run,
                                     .untraced = console->cli->untraced,
                                     .fail_on_races = console->cli->fail_on_races,
+                                    .unabridged = true,
                                     .journal = console->cli->journal};
     console->build_ns = clock_ns();
     console->stops = 0;

@@ -81,13 +81,13 @@ static int clean_step(struct cleaning *c, const struct step_record *record, stru
 {
     text_id target = record->target;
     for (uint32_t i = 0; i < record->outputs; i++) {
-        version_id made = record->versions[record->inputs + record->headers + i];
+        version_id made = record_outputs(record)[i];
         const char *path = intern_text(&c->state.texts, c->state.versions.at[made].path);
         if ((c->orphans && map_get(&c->is_declared, path)) || !is_inside(c, path))
             return 0;
     }
     for (uint32_t i = 0; i < record->outputs; i++) {
-        version_id made = record->versions[record->inputs + record->headers + i];
+        version_id made = record_outputs(record)[i];
         char *path = mem_copy(intern_text(&c->state.texts, c->state.versions.at[made].path));
         int status = remove_output(c, path, err);
         free(path);

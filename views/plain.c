@@ -95,6 +95,7 @@ const char *plain_reason(const char *reason)
     } known[] = {
         {"new", "it was never built"},
         {"command", "its command or settings changed"},
+        {"environment", "a variable of the environment changed"},
         {"input", "an input changed"},
         {"header", "a header that it read changed"},
         {"output", "its output is missing or was changed by something else"},

@@ -24,8 +24,8 @@
 enum { BUDGET = 64 << 20 }; /* bytes that one expansion may look at */
 
 /* Names that the environment may give; the saved selection may give any. */
-static const char *const environment_names[] = {"ARCH",    "mode", "image",  "CROSS_PREFIX",
-                                                "HOST_CC", "fs",   "cmdline"};
+static const char *const environment_names[] = {"ARCH",    "mode", "image",   "CROSS_PREFIX",
+                                                "HOST_CC", "fs",   "cmdline", NULL};
 /* Names that nobody else may give. */
 static const char *const own_names[] = {"src", "out", "image-out", "host_arch"};
 
@@ -49,6 +49,11 @@ static int add_outside(struct conf *conf, const struct assignment *assign, struc
         return -1;
     variable_outside(conf, select_name(assign->name), assign->value, &origin);
     return 0;
+}
+
+const char *const *conf_environment_names(void)
+{
+    return environment_names;
 }
 
 static int read_saved(struct conf *conf, struct err *err)
@@ -76,7 +81,7 @@ static int read_outside(struct conf *conf, const struct assignment *overrides, s
     set_builtin(conf, "src", ".");
     if (read_saved(conf, err) != 0)
         return -1;
-    for (size_t i = 0; i < sizeof environment_names / sizeof environment_names[0]; i++) {
+    for (size_t i = 0; environment_names[i]; i++) {
         struct assignment assign = {environment_names[i], getenv(environment_names[i]),
                                     ORIGIN_ENVIRONMENT};
         if (assign.value && assign.value[0] && add_outside(conf, &assign, err) != 0)

@@ -103,4 +103,7 @@ void conf_choices(const char *root, enum choice_kind kind, str_list *names);
 /* Writes NAME = VALUE into the tree's saved selection (value NULL removes it), atomically. */
 int conf_save(const char *root, const char *name, const char *value, struct err *err);
 
+/* The variables of the environment that a conf takes over, NULL-ended. */
+const char *const *conf_environment_names(void);
+
 #endif

@@ -65,7 +65,8 @@ struct event {
     const char *rule; /* cc, cxx, as, link, bootfs, ...; for make trees guessed from the command */
     const char *path; /* a file: source, log, place of a diagnostic */
     const char *text; /* command, sentence, console text */
-    const char *reason; /* why ready: "new", "command", "input", "output", "header", "forced" */
+    const char *reason; /* why ready: "new", "command", "environment", "input", "output", "header",
+                           "forced", "make" */
     const char *was, *now;
     const char *host; /* with a launcher: where it runs */
     const uint32_t *needs; /* step ids of prerequisites */

@@ -18,29 +18,43 @@ void now_close(struct now *now)
     vec_free(&now->held);
 }
 
+const char *now_plain(const char *path)
+{
+    return path + (path[0] == PATH_EXISTS || path[0] == PATH_LINK || path[0] == PATH_LIST);
+}
+
 struct identity now_identity(int root_fd, const char *path)
 {
     struct stat st;
-    if (path[0] == PATH_EXISTS)
+    switch (path[0]) {
+    case PATH_EXISTS:
         return (struct identity){0}; /* there is nothing to compare but the "hash" */
-    if (path[0] != PATH_LINK)
-        return identity_at(root_fd, path);
-    if (fstatat(root_fd, path + 1, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return (struct identity){0};
-    return identity_of(&st);
+    case PATH_LINK:
+        if (fstatat(root_fd, path + 1, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            return (struct identity){0};
+        return identity_of(&st);
+    default:
+        return identity_at(root_fd, now_plain(path));
+    }
 }
 
-struct hash now_hash(int root_fd, const char *path, const struct identity *id)
+struct hash now_hash(int root_fd, const char *path, const struct identity *id, name_filter *counts,
+                     const void *data)
 {
-    if (path[0] == PATH_EXISTS) {
-        struct stat st;
-        return fstatat(root_fd, path + 1, &st, 0) == 0 ? hash_exists : hash_absent;
-    }
-    if (path[0] != PATH_LINK)
-        return identity_hash(root_fd, path, id);
+    struct stat st;
     char target[PATH_MAX];
-    ssize_t length = readlinkat(root_fd, path + 1, target, sizeof target);
-    return length < 0 ? hash_absent : hash_bytes(target, (size_t)length);
+    ssize_t length;
+    switch (path[0]) {
+    case PATH_EXISTS:
+        return fstatat(root_fd, path + 1, &st, 0) == 0 ? hash_exists : hash_absent;
+    case PATH_LINK:
+        length = readlinkat(root_fd, path + 1, target, sizeof target);
+        return length < 0 ? hash_absent : hash_bytes(target, (size_t)length);
+    case PATH_LIST:
+        return identity_hash_names(root_fd, path + 1, id, counts, data);
+    default:
+        return identity_hash(root_fd, path, id);
+    }
 }
 
 /* A file that was written in this very tick of the clock may be written again unseen: its identity
@@ -62,7 +76,7 @@ static version_id look(struct now *now, text_id path)
         version = state_find_version(now->state, path, &id, NULL);
     if (version != VERSION_NONE)
         return version;
-    struct hash hash = now_hash(now->root_fd, name, &id);
+    struct hash hash = now_hash(now->root_fd, name, &id, now->counts, now->counts_data);
     if (!hash_equal(hash, hash_unknown))
         version = state_find_version(now->state, path, NULL, &hash);
     if (version == VERSION_NONE)

@@ -13,6 +13,8 @@ struct now {
     VEC(version_id) versions; /* by text id: the present version, or NOW_UNSEEN, NOW_OTHER */
     VEC(uint32_t) held; /* by set id: the epoch in which it was found to hold, or 0 */
     uint32_t epoch; /* from 1 up: grows when a path gets another version */
+    name_filter *counts; /* what listings are made of; NULL: all names. Set after now_open */
+    const void *counts_data;
 };
 
 /* Values besides versions. */
@@ -30,9 +32,11 @@ bool now_holds(struct now *now, set_id set, version_id *other);
 /* From now on this is a path's version (or NOW_OTHER; NOW_UNSEEN: it is to be looked at again). */
 void now_set(struct now *now, text_id path, version_id version);
 
-/* What identity and hash are of a path of the state: with PATH_EXISTS and PATH_LINK, too. A hash is
- * looked up by identity, where it is known, before the file is read. */
+/* What identity and hash are of a path of the state: with its mark. */
 struct identity now_identity(int root_fd, const char *path);
-struct hash now_hash(int root_fd, const char *path, const struct identity *id);
+struct hash now_hash(int root_fd, const char *path, const struct identity *id, name_filter *counts,
+                     const void *data);
+/* The path without its mark. */
+const char *now_plain(const char *path);
 
 #endif

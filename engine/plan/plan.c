@@ -12,6 +12,32 @@
 #include "plan/why.h"
 #include "state/snapshot.h"
 
+/* Products: what steps make comes and goes with the graph, so in a listing it does not count. */
+
+static void note_product_dirs(struct products *products)
+{
+    const struct graph *graph = products->graph;
+    for (file_id file = 0; file < graph->files.len; file++) {
+        const char *path = graph_path(graph, file), *slash = path + strlen(path);
+        if (graph->files.at[file].producer == STEP_NONE)
+            continue;
+        while ((slash = memrchr(path, '/', (size_t)(slash - path)))) {
+            uint32_t before = intern_count(&products->dirs);
+            if (intern_id_n(&products->dirs, path, (size_t)(slash - path)) < before)
+                break; /* those above are known as well */
+        }
+    }
+}
+
+bool product_counts(const void *data, const char *path)
+{
+    const struct products *products = data;
+    file_id file = graph_find_file(products->graph, path);
+    if (file != FILE_NONE && products->graph->files.at[file].producer != STEP_NONE)
+        return false;
+    return intern_find(&products->dirs, path) == INTERN_NONE && !str_ends(path, "/.gantry");
+}
+
 int plan_open(struct plan *plan, const struct graph *graph, struct state *state, const char *root,
               struct err *err)
 {
@@ -34,6 +60,10 @@ int plan_open(struct plan *plan, const struct graph *graph, struct state *state,
         plan->text_of_file[file] = text;
         plan->file_of_text[text] = file;
     }
+    plan->products.graph = graph;
+    note_product_dirs(&plan->products);
+    plan->now.counts = product_counts;
+    plan->now.counts_data = &plan->products;
     plan->in_cone = mem_zero(steps, 1);
     plan->verdict = mem_zero(steps, 1);
     plan->waiting = mem_zero(steps, sizeof *plan->waiting);
@@ -47,6 +77,7 @@ void plan_close(struct plan *plan)
     free(plan->text_of_file);
     free(plan->file_of_text);
     now_close(&plan->now);
+    intern_free(&plan->products.dirs);
     free(plan->in_cone);
     free(plan->verdict);
     free(plan->waiting);
@@ -280,7 +311,7 @@ static enum verdict stale_file(struct plan *plan, struct why *why, const char *r
 {
     const struct version *was = &plan->state->versions.at[recorded];
     const char *path = intern_text(&plan->state->texts, was->path);
-    stale(plan, why, reason, path + (path[0] == PATH_EXISTS || path[0] == PATH_LINK));
+    stale(plan, why, reason, now_plain(path));
     if (why)
         why_contents(plan, why, was);
     return VERDICT_STALE;
@@ -389,10 +420,22 @@ static version_id take_in(struct plan *plan, const struct seen *seen)
      * stale. */
     static const struct identity nobody;
     bool known = !hash_equal(seen->hash, hash_unknown);
+    /* Looked for in vain: whether it is there by now is another question. */
+    bool absent = hash_equal(seen->hash, hash_absent);
     version_id version = state_version(plan->state, path, known ? &seen->id : &nobody, seen->hash);
-    if (known)
+    if (known && !absent)
         now_set(&plan->now, path, version);
     return version;
+}
+
+/* Whether the path is among what a recorded run made. */
+static bool made_before(const struct plan *plan, const struct step_record *old, const char *path)
+{
+    text_id text = intern_find(&plan->state->texts, path);
+    for (uint32_t i = 0; old && text != INTERN_NONE && i < old->outputs; i++)
+        if (plan->state->versions.at[record_outputs(old)[i]].path == text)
+            return true;
+    return false;
 }
 
 void plan_record(struct plan *plan, step_id step, const struct ran *ran, const struct why *why,
@@ -411,23 +454,24 @@ void plan_record(struct plan *plan, step_id step, const struct ran *ran, const s
     uint32_t sets = (uint32_t)ids.len - ran->inputs_count;
     size_t made = ids.len;
     for (uint32_t i = 0; i < ran->outputs_count; i++)
-        vec_push(&ids, take_in(plan, &ran->outputs[i]));
+        if (!ran->outputs[i].was_there || made_before(plan, old, ran->outputs[i].path))
+            vec_push(&ids, take_in(plan, &ran->outputs[i]));
+    uint32_t outputs = (uint32_t)(ids.len - made);
     /* The graph's files are known texts from now on. */
     for (uint32_t i = 0; i < what->inputs_count; i++)
         text_of(plan, plan->graph->links.at[what->inputs + i]);
     for (uint32_t i = 0; i < what->outputs_count; i++)
         text_of(plan, plan->graph->links.at[what->outputs + i]);
-    *changed = !old || old->outputs != ran->outputs_count ||
-               (ran->outputs_count && memcmp(ids.at + made, record_outputs(old),
-                                             ran->outputs_count * sizeof *ids.at) != 0);
+    *changed = !old || old->outputs != outputs ||
+               (outputs && memcmp(ids.at + made, record_outputs(old), outputs * sizeof *ids.at));
     struct step_record record = {
         .target = text_of(plan, plan->graph->links.at[what->outputs]),
         .command_hash = command_hash(what, &plan->text),
         .why = why_text(plan, why),
         .inputs = ran->inputs_count,
         .sets = sets,
-        .outputs = ran->outputs_count,
-        .flags = ran->traced ? RECORD_TRACED : 0,
+        .outputs = outputs,
+        .flags = ran->traced ? RUN_TRACED : 0,
         .environment_hash = plan->environment_hash,
         .rss_kib = (uint32_t)ran->rss_kib,
         .wall_ns = ran->wall_ns,
@@ -445,13 +489,13 @@ void plan_record(struct plan *plan, step_id step, const struct ran *ran, const s
 /* The kind of a version, and its path without the mark. */
 static enum snapshot_kind kind_of(const struct version *version, const char **path)
 {
-    if ((*path)[0] == PATH_LINK)
-        return ++*path, SNAPSHOT_LINK;
-    bool marked = (*path)[0] == PATH_EXISTS;
-    *path += marked;
+    char mark = (*path)[0];
+    *path = now_plain(*path);
     if (hash_equal(version->hash, hash_absent))
         return SNAPSHOT_ABSENT;
-    return marked ? SNAPSHOT_EXISTS : SNAPSHOT_FILE;
+    return mark == PATH_EXISTS ? SNAPSHOT_EXISTS
+           : mark == PATH_LINK ? SNAPSHOT_LINK
+                               : SNAPSHOT_FILE;
 }
 
 void plan_snapshot_version(const struct state *state, struct snapshot *snapshot, version_id id)

@@ -26,9 +26,10 @@ struct why {
 
 /* A file as it was when a step ended. */
 struct seen {
-    char *path; /* relative to the root where it is in the tree; PATH_EXISTS and PATH_LINK too */
+    char *path; /* relative to the root where it is in the tree; with its mark */
     struct identity id;
     struct hash hash; /* hash_unknown: changed while the step ran */
+    bool was_there; /* an undeclared output that was there before: counts only if it was one then */
 };
 
 /* What a run of a step left, to be recorded. */
@@ -44,6 +45,14 @@ struct ran {
 struct plan_edge {
     step_id from, to;
 };
+
+/* What the steps of a graph make, and the directories above that; read-only, any thread. */
+struct products {
+    const struct graph *graph;
+    struct intern dirs;
+};
+/* A name_filter: false for products. `data` is a struct products. */
+bool product_counts(const void *data, const char *path);
 
 /* Steps that make files of a set: a slice of plan->makers. */
 struct set_makers {
@@ -61,6 +70,7 @@ struct plan {
     uint64_t environment_hash; /* of the variables that steps see; 0: does not count. Set by the
                                   caller after plan_open */
     struct now now;
+    struct products products;
     uint8_t *in_cone; /* by step_id */
     uint8_t *verdict; /* by step_id: enum verdict, VERDICT_NONE before it is judged */
     uint32_t cone_count; /* steps in the cone */

@@ -25,7 +25,8 @@ void why_contents(struct plan *plan, struct why *why, const struct version *was)
     put_hash(&plan->was, was->hash);
     const char *path = intern_text(&plan->state->texts, was->path);
     struct identity id = now_identity(plan->root_fd, path);
-    put_hash(&plan->now_text, now_hash(plan->root_fd, path, &id));
+    put_hash(&plan->now_text,
+             now_hash(plan->root_fd, path, &id, plan->now.counts, plan->now.counts_data));
     why->was = str_text(&plan->was);
     why->now = str_text(&plan->now_text);
 }
@@ -87,8 +88,7 @@ void why_inputs(struct plan *plan, struct why *why, step_id step, const struct s
     const char *path = NULL;
     for (uint32_t i = 0; i < count && !path; i++) {
         uint32_t k = 0;
-        while (k < record->inputs &&
-               versions[record->ids[k]].path != plan->text_of_file[inputs[i]])
+        while (k < record->inputs && versions[record->ids[k]].path != plan->text_of_file[inputs[i]])
             k++;
         if (k == record->inputs) {
             path = graph_path(plan->graph, inputs[i]);

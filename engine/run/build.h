@@ -23,6 +23,7 @@ struct build_options {
     unsigned lanes; /* 0: one a processor */
     double load_limit; /* 0: none */
     bool keep_going, dry_run;
+    bool unabridged; /* tell the whole graph even where nothing is to do */
     bool untraced; /* see nothing of what the steps touch */
     /* What `command` prints is kept: standard output and error in one, or each by itself; or it is
      * not, and goes to where this process's own goes. */

@@ -68,11 +68,13 @@ int native_build_run(struct build *build, void *data);
 int make_build_run(struct build *build, void *data);
 
 struct graph;
+struct fresh;
 struct run_settings {
     const char *state_dir; /* absolute; its lock is held by the caller */
     const char *out; /* prefix that is left out of log names and source dirs, or "" */
     const char *const *targets; /* goals as paths; none: the graph's own */
     size_t targets_count;
+    struct fresh *fresh; /* NULL; or gets, at a good end, all that decided */
 };
 /* Runs what is stale of a finished graph: the heart of the native runner, and the tests' entry. */
 int build_run_graph(struct build *build, const struct graph *graph,

@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "race/record.h"
 #include "run/depfile.h"
+#include "run/results.h"
 #include "run/spawn.h"
 
 /* What a lane knows while it runs a job. */
@@ -21,9 +22,7 @@ struct work {
     struct job *job;
     const struct step *step;
     struct steplog log;
-    int64_t start_ns, start_coarse_ns; /* wall clock; file systems stamp with the coarse one */
-    struct hash *before; /* of declared inputs that were saved just now; else hash_unknown */
-    str_list headers; /* clean, relative to the root where inside */
+    struct results results;
     bool failed;
 };
 
@@ -84,7 +83,7 @@ static void look_at_inputs(struct work *work)
 {
     uint32_t count;
     const file_id *inputs = graph_inputs(work->job->graph, work->job->step, &count);
-    work->before = mem_zero(count, sizeof *work->before);
+    struct hash *before = work->results.before = mem_zero(count, sizeof *before);
     for (uint32_t i = 0; i < count && !work->failed; i++) {
         if (work->job->graph->files.at[inputs[i]].producer != STEP_NONE)
             continue;
@@ -94,8 +93,8 @@ static void look_at_inputs(struct work *work)
             fail(work, "%s needs %s, which is not there, and nothing makes it%s%s",
                  graph_step_target(work->job->graph, work->job->step), path,
                  work->step->origin ? "; see " : "", work->step->origin ? work->step->origin : "");
-        else if (id.ctime_ns >= work->start_coarse_ns)
-            work->before[i] = identity_hash(work->job->root_fd, path, &id);
+        else if (id.ctime_ns >= work->results.start_coarse_ns)
+            before[i] = identity_hash(work->job->root_fd, path, &id);
     }
 }
 
@@ -120,19 +119,9 @@ static void io_compose(struct action_io *io, const char *part, uint64_t size_byt
     build_send(((struct work *)io)->job->build, &event);
 }
 
-static void add_header(struct work *work, const char *path)
-{
-    const char *root = work->job->build->options.root;
-    size_t root_length = strlen(root);
-    char *clean = path_clean(path);
-    if (!strncmp(clean, root, root_length) && clean[root_length] == '/')
-        memmove(clean, clean + root_length + 1, strlen(clean + root_length + 1) + 1);
-    vec_push(&work->headers, clean);
-}
-
 static void io_needs(struct action_io *io, const char *path)
 {
-    add_header((struct work *)io, path);
+    results_add_file(&((struct work *)io)->results, path);
 }
 
 static const char **paths_of(const struct work *work, const file_id *files, uint32_t count)
@@ -243,7 +232,7 @@ static void read_depfile(struct work *work)
         depfile_parse(text, &paths);
         for (size_t i = 0; i < paths.len; i++) {
             char *from = work->step->dir ? path_join(work->step->dir, paths.at[i]) : NULL;
-            add_header(work, from ? from : paths.at[i]);
+            results_add_file(&work->results, from ? from : paths.at[i]);
             free(from);
         }
         str_list_free(&paths);
@@ -253,110 +242,17 @@ static void read_depfile(struct work *work)
     free(path);
 }
 
-/* A file as it is now that the step has ended; `before`, where not NULL, is its content noted when
- * the step began. */
-static struct seen see(const struct work *work, const char *path, bool made,
-                       const struct hash *before)
-{
-    const struct job *job = work->job;
-    struct seen seen = {.path = mem_copy(path), .id = identity_at(job->root_fd, path)};
-    bool known = state_known_hash(job->state, path, &seen.id, &seen.hash);
-    if (!known)
-        seen.hash = identity_hash(job->root_fd, path, &seen.id);
-    if (before && !hash_equal(*before, hash_unknown)) {
-        if (!hash_equal(*before, seen.hash))
-            seen.hash = hash_unknown;
-        return seen;
-    }
-    /* What a step made and recorded carries a time of this build; the clock that stamps files is
-     * coarse, so for all else the step's own tick counts as "during". */
-    int64_t limit = made && known ? work->start_ns + 1 : work->start_coarse_ns;
-    if (seen.id.ctime_ns >= limit)
-        seen.hash = hash_unknown;
-    return seen;
-}
-
-static bool is_directory_hash_exempt(const struct work *work, const char *path)
-{
-    /* The names in a directory may change while we write beside them: compare content alone. */
-    char *full = absolute(work, path);
-    char *probe = mem_format("%s/.", full);
-    bool directory = access(probe, F_OK) == 0;
-    free(probe);
-    free(full);
-    return directory;
-}
-
-static void add_seen(struct work *work, struct seen seen)
-{
-    struct job *job = work->job;
-    if (hash_equal(seen.hash, hash_unknown) && is_directory_hash_exempt(work, seen.path))
-        seen.hash = identity_hash(job->root_fd, seen.path, &seen.id);
-    job->seen[job->seen_count++] = seen;
-}
-
-static bool is_input(const struct work *work, const char *path)
-{
-    uint32_t count;
-    const file_id *inputs = graph_inputs(work->job->graph, work->job->step, &count);
-    for (uint32_t i = 0; i < count; i++)
-        if (!strcmp(path_of(work, inputs[i]), path))
-            return true;
-    return false;
-}
-
-/* Headers once each, without what is declared. */
-static void tidy_headers(struct work *work)
-{
-    struct intern seen = {0};
-    size_t kept = 0;
-    for (size_t i = 0; i < work->headers.len; i++) {
-        char *path = work->headers.at[i];
-        bool drop = intern_find(&seen, path) != INTERN_NONE || is_input(work, path);
-        intern_id(&seen, path);
-        if (drop)
-            free(path);
-        else
-            work->headers.at[kept++] = path;
-    }
-    work->headers.len = kept;
-    intern_free(&seen);
-}
-
 /* Looks at all that the step read and made, for the record. */
 static void look_at_results(struct work *work)
 {
     struct job *job = work->job;
-    const struct graph *graph = job->graph;
-    uint32_t inputs_count, outputs_count;
-    const file_id *inputs = graph_inputs(graph, job->step, &inputs_count);
-    const file_id *outputs = graph_outputs(graph, job->step, &outputs_count);
-    tidy_headers(work);
-    job->seen = mem_alloc((inputs_count + work->headers.len + outputs_count) * sizeof *job->seen);
-    for (uint32_t i = 0; i < inputs_count; i++) {
-        bool made = graph->files.at[inputs[i]].producer != STEP_NONE;
-        add_seen(work, see(work, path_of(work, inputs[i]), made, &work->before[i]));
+    if (job->trace) {
+        results_add_trace(&work->results, job->trace);
+        job->ran.traced = !job->trace->flaws;
     }
-    for (size_t i = 0; i < work->headers.len; i++) {
-        file_id file = graph_find_file(graph, work->headers.at[i]);
-        bool made = file != FILE_NONE && graph->files.at[file].producer != STEP_NONE;
-        add_seen(work, see(work, work->headers.at[i], made, NULL));
-    }
-    for (uint32_t i = 0; i < outputs_count; i++) {
-        const char *path = path_of(work, outputs[i]);
-        struct seen seen = {.path = mem_copy(path), .id = identity_at(job->root_fd, path)};
-        if (!state_known_hash(job->state, path, &seen.id, &seen.hash))
-            seen.hash = identity_hash(job->root_fd, path, &seen.id);
-        job->seen[job->seen_count++] = seen;
-        if (identity_absent(&seen.id))
-            fail(work, "the command ended well but did not make %s", path);
-    }
-    job->ran.inputs = job->seen;
-    job->ran.inputs_count = inputs_count;
-    job->ran.headers = job->seen + inputs_count;
-    job->ran.headers_count = (uint32_t)work->headers.len;
-    job->ran.outputs = job->ran.headers + work->headers.len;
-    job->ran.outputs_count = outputs_count;
+    const char *missing = results_look(&work->results);
+    if (missing)
+        fail(work, "the command ended well but did not make %s", missing);
 }
 
 /* Nothing half-made stays to be taken for whole. */
@@ -373,8 +269,9 @@ static void remove_outputs(struct work *work)
 void job_run(struct job *job)
 {
     struct work work = {.job = job, .step = &job->graph->steps.at[job->step]};
-    work.start_coarse_ns = wall_ns(CLOCK_REALTIME_COARSE);
-    work.start_ns = wall_ns(CLOCK_REALTIME);
+    work.results.job = job;
+    work.results.start_coarse_ns = wall_ns(CLOCK_REALTIME_COARSE);
+    work.results.start_ns = wall_ns(CLOCK_REALTIME);
     steplog_open(&work.log, job->build, job->step, job->settings->state_dir, job->settings->out,
                  graph_step_target(job->graph, job->step));
     look_at_inputs(&work);
@@ -407,8 +304,7 @@ void job_run(struct job *job)
         err_errno(&job->err, "cannot write %s", work.log.path);
     }
     steplog_close(&work.log);
-    str_list_free(&work.headers);
-    free(work.before);
+    results_free(&work.results);
 }
 
 void job_free(struct job *job)

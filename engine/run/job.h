@@ -15,6 +15,8 @@ struct job {
     const struct graph *graph;
     const struct run_settings *settings;
     struct state *state; /* for state_known_hash alone */
+    const struct products *products; /* the plan's */
+    struct system_files *system_files; /* shared by all jobs (run/results.h) */
     int root_fd;
     char *const *environment;
     step_id step;

@@ -13,6 +13,7 @@
 #include "load/load.h"
 #include "race/end.h"
 #include "run/build_internal.h"
+#include "run/fresh.h"
 #include "toolchain/toolchain.h"
 #include "vcs/vcs.h"
 
@@ -24,6 +25,7 @@ struct native {
     struct graph graph;
     char *state_dir;
     int lock;
+    struct fresh fresh;
 };
 
 struct build *build_start(const struct build_options *options, struct queue *events,
@@ -108,15 +110,24 @@ static int run_graph(struct native *native)
     struct run_settings settings = {.state_dir = native->state_dir,
                                     .out = conf_get(native->conf, "out"),
                                     .targets = targets,
-                                    .targets_count = options->targets_count};
+                                    .targets_count = options->targets_count,
+                                    .fresh = &native->fresh};
     race_begin_native(native->build, &native->graph);
     int status = build_run_graph(native->build, &native->graph, &settings);
     race_end_of_build(native->build, native->state_dir);
     free(targets);
     struct err err = {0};
+    fresh_watch(&native->fresh, true);
     if (status == 0 && !options->dry_run && load_publish(options->root, native->conf, &err) < 0) {
         build_say(native->build, SEVERITY_ERROR, "%s", err.text);
         status = err_exit_status(&err);
+    }
+    fresh_unwatch();
+    if (status == 0 && native->fresh.complete) {
+        native->fresh.facts.arch = conf_get(native->conf, "arch");
+        native->fresh.facts.mode = conf_get(native->conf, "mode");
+        native->fresh.facts.image = conf_get(native->conf, "image");
+        fresh_keep(&native->fresh);
     }
     return status;
 }
@@ -144,13 +155,55 @@ static int prepare(struct native *native, struct err *err)
     return graph_finish(&native->graph, err);
 }
 
+/* Everything that tells this build from another one of the tree. */
+static void open_fresh(struct native *native)
+{
+    const struct build_options *options = &native->build->options;
+    struct str asked = {0};
+    str_add(&asked, "native\n");
+    for (size_t i = 0; i < options->assigns_count; i++)
+        str_addf(&asked, "%d %s=%s\n", (int)options->assigns[i].kind, options->assigns[i].name,
+                 options->assigns[i].value);
+    for (size_t i = 0; i < options->targets_count; i++)
+        str_addf(&asked, "%s\n", options->targets[i]);
+    char *dir = path_join(options->root, "build/.gantry");
+    fresh_open(&native->fresh, native->build, dir, str_text(&asked));
+    const char *const *names = conf_environment_names();
+    for (; *names; names++)
+        snapshot_add_variable(&native->fresh.snapshot, *names);
+    free(dir);
+    str_free(&asked);
+}
+
+/* Answers from the last build where nothing has changed since. */
+static bool is_fresh(struct native *native)
+{
+    struct build *build = native->build;
+    char *selection = selection_text(&build->options);
+    bool fresh = fresh_answers(&native->fresh, &(struct event){.kind = EVENT_BUILD_BEGIN,
+                                                               .tree = build->options.root,
+                                                               .loader = "native",
+                                                               .selection = selection,
+                                                               .lanes = build->lanes});
+    free(selection);
+    return fresh;
+}
+
 int native_build_run(struct build *build, void *data)
 {
     (void)data;
     struct native native = {.build = build, .lock = -1};
     struct err err = {0};
     int status;
-    if (prepare(&native, &err) == 0) {
+    open_fresh(&native);
+    if (is_fresh(&native)) {
+        fresh_close(&native.fresh);
+        return 0;
+    }
+    fresh_watch(&native.fresh, false);
+    int ready = prepare(&native, &err);
+    fresh_unwatch();
+    if (ready == 0) {
         status = run_graph(&native);
     } else {
         build_say(build, SEVERITY_ERROR, "%s", err.text);
@@ -163,5 +216,6 @@ int native_build_run(struct build *build, void *data)
     if (native.lock >= 0)
         close(native.lock);
     free(native.state_dir);
+    fresh_close(&native.fresh);
     return status;
 }

@@ -13,10 +13,12 @@
 #include "base/path.h"
 #include "plan/plan.h"
 #include "run/build_internal.h"
+#include "run/fresh.h"
 #include "run/guard.h"
 #include "run/job.h"
 #include "run/jobserver.h"
 #include "run/lanes.h"
+#include "run/results.h"
 #include "run/spawn.h"
 #include "run/tell.h"
 
@@ -45,6 +47,7 @@ struct schedule {
     struct jobserver jobserver;
     bool has_jobserver;
     char **environment, **make_environment;
+    struct system_files *system_files;
     bool failed; /* a step failed: without -k nothing more is started */
     bool broken; /* the machine refused: exit 2 */
     uint32_t open; /* steps that are neither settled nor given up */
@@ -220,6 +223,8 @@ static int start_step(struct schedule *s, step_id step)
                         .graph = s->graph,
                         .settings = s->settings,
                         .state = &s->state,
+                        .products = &s->plan.products,
+                        .system_files = s->system_files,
                         .root_fd = s->plan.root_fd,
                         .environment =
                             shares && s->has_jobserver ? s->make_environment : s->environment,
@@ -361,6 +366,7 @@ static int open_all(struct schedule *s, struct err *err)
         status = plan_open(&s->plan, s->graph, &s->state, s->build->options.root, err);
     if (status < 0)
         return -1;
+    s->plan.environment_hash = fresh_environment();
     s->done = queue_new();
     if (!s->done)
         return err_errno(err, "cannot start a build");
@@ -368,6 +374,7 @@ static int open_all(struct schedule *s, struct err *err)
     s->workers = mem_zero(s->build->lanes, sizeof *s->workers);
     s->why = mem_zero(s->graph->steps.len, sizeof *s->why);
     s->environment = spawn_environment(NULL);
+    s->system_files = system_files_new();
     return 0;
 }
 
@@ -386,6 +393,7 @@ static void close_all(struct schedule *s)
         jobserver_close(&s->jobserver);
     free(s->environment);
     free(s->make_environment);
+    system_files_free(s->system_files);
     queue_free(s->done, NULL);
     if (s->plan.graph)
         plan_close(&s->plan);
@@ -427,6 +435,27 @@ static int run_cone(struct schedule *s)
     return s->broken ? 2 : s->failed || s->open ? 1 : 0;
 }
 
+/* All is done: what decided it is kept for the next build, the log with it. */
+static void keep_fresh(struct schedule *s)
+{
+    struct fresh *fresh = s->settings->fresh;
+    struct fresh_facts facts = {.files = s->graph->files.len};
+    if (!plan_take_snapshot(&s->plan, &fresh->snapshot)) {
+        fresh_drop(fresh);
+        return;
+    }
+    for (step_id step = 0; step < s->graph->steps.len; step++) {
+        const struct step *what = &s->graph->steps.at[step];
+        if (!s->plan.in_cone[step])
+            continue;
+        facts.steps += !(what->flags & STEP_PHONY);
+        facts.edges += what->inputs_count + what->order_count;
+    }
+    fresh_add_file(fresh, s->state.path);
+    fresh->facts = facts;
+    fresh->complete = true;
+}
+
 int build_run_graph(struct build *build, const struct graph *graph,
                     const struct run_settings *settings)
 {
@@ -438,6 +467,8 @@ int build_run_graph(struct build *build, const struct graph *graph,
                                               settings->targets_count, &goals, &err) == 0) {
         plan_select(&s.plan, goals.at, goals.len);
         status = run_cone(&s);
+        if (status == 0 && settings->fresh && !build->options.dry_run)
+            keep_fresh(&s);
     } else {
         build_say(build, SEVERITY_ERROR, "%s", err.text);
         status = err_exit_status(&err);

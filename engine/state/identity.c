@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "base/vec.h"
 
@@ -52,7 +53,7 @@ static int by_name(const void *a, const void *b)
 }
 
 /* A directory's content is the sorted names in it. Takes the descriptor. */
-static struct hash hash_names(int fd)
+static struct hash hash_names(int fd, const char *path, name_filter *counts, const void *data)
 {
     DIR *dir = fdopendir(fd);
     if (!dir) {
@@ -60,8 +61,12 @@ static struct hash hash_names(int fd)
         return hash_unknown;
     }
     str_list names = {0};
-    for (struct dirent *entry; (entry = readdir(dir));)
-        vec_push(&names, mem_copy(entry->d_name));
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        char *full = counts ? path_join(path, entry->d_name) : NULL;
+        if (!counts || counts(data, str_starts(full, "./") ? full + 2 : full))
+            vec_push(&names, mem_copy(entry->d_name));
+        free(full);
+    }
     closedir(dir);
     if (names.len)
         qsort(names.at, names.len, sizeof *names.at, by_name);
@@ -128,7 +133,7 @@ struct hash identity_hash(int root_fd, const char *path, const struct identity *
         return hash_unknown;
     }
     if (S_ISDIR(st.st_mode))
-        return hash_names(fd);
+        return hash_names(fd, path, NULL, NULL);
     if (S_ISREG(st.st_mode)) {
         struct identity opened = identity_of(&st);
         hash = hash_fd(fd, opened.size);
@@ -138,4 +143,13 @@ struct hash identity_hash(int root_fd, const char *path, const struct identity *
     }
     close(fd);
     return hash;
+}
+
+struct hash identity_hash_names(int root_fd, const char *path, const struct identity *id,
+                                name_filter *counts, const void *data)
+{
+    if (identity_absent(id))
+        return hash_absent;
+    int fd = openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? hash_unknown : hash_names(fd, path, counts, data);
 }

@@ -31,4 +31,10 @@ extern const struct hash hash_absent, hash_unknown, hash_exists;
  * be read. */
 struct hash identity_hash(int root_fd, const char *path, const struct identity *id);
 
+/* Names that count in a listing; `path` is the directory's with the name. NULL: all. */
+typedef bool name_filter(const void *data, const char *path);
+/* The same for the names in a directory. */
+struct hash identity_hash_names(int root_fd, const char *path, const struct identity *id,
+                                name_filter *counts, const void *data);
+
 #endif

@@ -18,7 +18,6 @@
 #include <xxhash.h>
 
 #include "base/mem.h"
-#include "base/path.h"
 
 enum { SCHEMA = 1, ORDER = 0x01020304 };
 
@@ -49,7 +48,7 @@ void snapshot_add(struct snapshot *snapshot, enum snapshot_kind kind, const char
         vec_push(&snapshot->kinds, 0);
     bool exact = kind == SNAPSHOT_FILE || kind == SNAPSHOT_LINK;
     if (snapshot->kinds.at[name] & 1u << kind)
-        return; /* the first counts: a later look that saw another file is found out by the check */
+        return;
     snapshot->kinds.at[name] |= (uint8_t)(1u << kind);
     vec_push(&snapshot->entries,
              (struct snapshot_entry){name, (uint16_t)kind, 0, 0, exact ? *id : nobody});
@@ -103,6 +102,36 @@ static bool wait_past(int64_t stamp_ns)
     return false;
 }
 
+static struct identity identity_of_link(int root_fd, const char *path)
+{
+    struct stat st;
+    if (fstatat(root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return (struct identity){0};
+    return identity_of(&st);
+}
+
+/* What was to be looked at later: now. */
+static void look_later(struct snapshot *snapshot, int root_fd)
+{
+    size_t kept = 0, count = snapshot->entries.len;
+    for (size_t i = 0; i < count; i++) {
+        struct snapshot_entry entry = snapshot->entries.at[i];
+        if (entry.kind == SNAPSHOT_LATER_FILE || entry.kind == SNAPSHOT_LATER_LINK) {
+            bool link = entry.kind == SNAPSHOT_LATER_LINK;
+            const char *path = intern_text(&snapshot->paths, entry.name);
+            entry.id = link ? identity_of_link(root_fd, path) : identity_at(root_fd, path);
+            entry.kind = identity_absent(&entry.id) ? SNAPSHOT_ABSENT
+                         : link                     ? SNAPSHOT_LINK
+                                                    : SNAPSHOT_FILE;
+            if (snapshot->kinds.at[entry.name] & 1u << entry.kind)
+                continue;
+            snapshot->kinds.at[entry.name] |= (uint8_t)(1u << entry.kind);
+        }
+        snapshot->entries.at[kept++] = entry;
+    }
+    snapshot->entries.len = kept;
+}
+
 /* An entry of the file while they are put in order. */
 struct sorting {
     const char *path;
@@ -138,8 +167,8 @@ static struct sorting *sort_entries(const struct snapshot *snapshot)
     for (size_t i = 0; i < snapshot->entries.len; i++) {
         struct snapshot_entry entry = snapshot->entries.at[i];
         const char *path = intern_text(&snapshot->paths, entry.name);
-        sorted[i] = (struct sorting){
-            path, entry.kind == SNAPSHOT_ABSENT ? dir_length(path) : 0, entry};
+        sorted[i] =
+            (struct sorting){path, entry.kind == SNAPSHOT_ABSENT ? dir_length(path) : 0, entry};
     }
     if (snapshot->entries.len)
         qsort(sorted, snapshot->entries.len, sizeof *sorted, by_place);
@@ -174,7 +203,8 @@ static bool is_there(int root_fd, const char *path)
 static bool put_absent(struct writing *to, const struct sorting *from, size_t count)
 {
     size_t length = from->dir_length;
-    char *dir = length ? mem_copy_n(from->path, length) : mem_copy(from->path[0] == '/' ? "/" : ".");
+    char *dir =
+        length ? mem_copy_n(from->path, length) : mem_copy(from->path[0] == '/' ? "/" : ".");
     struct snapshot_entry head = {.kind = SNAPSHOT_DIRECTORY, .count = count};
     head.id = identity_at(to->root_fd, dir);
     /* One that changes right now would have to be waited for: look at the names each time. */
@@ -211,14 +241,6 @@ static bool put_all(struct writing *to, const struct snapshot *snapshot)
     }
     free(sorted);
     return good;
-}
-
-static struct identity identity_of_link(int root_fd, const char *path)
-{
-    struct stat st;
-    if (fstatat(root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return (struct identity){0};
-    return identity_of(&st);
 }
 
 /* Nothing that carries the newest stamps may have changed under them. */
@@ -261,10 +283,10 @@ bool snapshot_write(struct snapshot *snapshot, const char *file, int root_fd, ui
 {
     struct writing to = {.root_fd = root_fd};
     struct str variables = {0}, bytes = {0};
-    bool good = !snapshot->broken && put_all(&to, snapshot) && young_ones_hold(&to);
+    look_later(snapshot, root_fd);
+    bool good = put_all(&to, snapshot) && young_ones_hold(&to);
     for (size_t i = 0; i < snapshot->environment.len; i++)
-        str_add_n(&variables, snapshot->environment.at[i],
-                  strlen(snapshot->environment.at[i]) + 1);
+        str_add_n(&variables, snapshot->environment.at[i], strlen(snapshot->environment.at[i]) + 1);
     const char *text = answer->text ? answer->text : "";
     struct header header = {.schema = SCHEMA,
                             .order = ORDER,
@@ -333,6 +355,9 @@ static bool entry_holds(const struct snapshot_entry *entry, const char *path, in
         if (identity_equal(&now, &entry->id))
             *skip = entry->count;
         return true;
+    case SNAPSHOT_LATER_FILE:
+    case SNAPSHOT_LATER_LINK:
+        break;
     }
     return false;
 }
@@ -353,8 +378,8 @@ bool snapshot_check(const char *file, int root_fd, uint64_t key, struct snapshot
     for (size_t i = 0, skip; holds && i < header->entries; i += 1 + skip)
         holds = entry_holds(&entries[i], names + entries[i].name, root_fd, &skip);
     if (holds)
-        *answer = (struct snapshot_answer){header->steps,
-                                           mem_copy(variables + header->variables_bytes)};
+        *answer =
+            (struct snapshot_answer){header->steps, mem_copy(variables + header->variables_bytes)};
     free(bytes);
     return holds;
 }

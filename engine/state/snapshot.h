@@ -24,6 +24,8 @@ enum snapshot_kind {
     SNAPSHOT_LINK, /* a symbolic link itself */
     SNAPSHOT_EXISTS, /* anything, so long as it is there */
     SNAPSHOT_ABSENT,
+    SNAPSHOT_LATER_FILE, /* only while it is made: FILE, LINK or ABSENT as it is at the end */
+    SNAPSHOT_LATER_LINK,
     SNAPSHOT_DIRECTORY, /* in the file alone: `count` absent names of this directory follow */
 };
 
@@ -41,11 +43,10 @@ struct snapshot {
     VEC(struct snapshot_entry) entries; /* by path id and kind; `name` is the path's id */
     VEC(uint8_t) kinds; /* by path id: bits of the kinds that are in */
     str_list environment; /* names whose values count, set or not */
-    bool broken; /* what was added contradicts itself: cannot be written */
 };
 
-/* Adds a path, relative to the root or absolute; `id` is what was judged (not for EXISTS and
- * ABSENT). A second identity of one path makes the snapshot impossible. */
+/* Adds a path, relative to the root or absolute; `id` is what was judged (FILE and LINK only). Of two
+ * identities of one path the first is kept: the check then finds that it is another by now. */
 void snapshot_add(struct snapshot *snapshot, enum snapshot_kind kind, const char *path,
                   const struct identity *id);
 /* The value of this environment variable counts. */

@@ -30,6 +30,7 @@ typedef uint32_t set_id;
 /* The path may be one of these instead: what is known of it then is less than its content. */
 #define PATH_EXISTS '\1' /* before the path: that it is there, or not, is all that counts */
 #define PATH_LINK '\2' /* before the path: what the symbolic link says */
+#define PATH_LIST '\3' /* before the path: the names in the directory but those of products */
 
 struct version {
     text_id path;
@@ -52,7 +53,7 @@ struct step_record {
     text_id why; /* reason, path, was, now of that run, tab-separated; or TEXT_NONE */
     uint32_t rss_kib;
     uint32_t inputs, sets, outputs; /* how many of `ids`, in this order */
-    uint32_t flags; /* enum record_flags */
+    uint32_t flags; /* enum run_flags */
     uint64_t command_hash;
     uint64_t environment_hash; /* of the variables that counted for it; 0: not known */
     uint64_t ended_ns; /* wall clock */
@@ -60,14 +61,14 @@ struct step_record {
     uint32_t ids[]; /* version_id of inputs, set_id, version_id of outputs */
 };
 
-enum record_flags {
-    RECORD_TRACED = 1, /* `sets` are all that it was seen to use, not only what a depfile names */
-    RECORD_ALWAYS = 2, /* make trees: its target is no file, so make runs it each time */
-    RECORD_SPEAKS = 4, /* make trees: it printed something of its own */
-    RECORD_NESTS = 8, /* make trees: a make ran below it */
-    RECORD_ENV_ANY = 16, /* make trees: it ran programs of the tree: any variable may count */
-    RECORD_OUTSIDE = 32, /* make trees: it wrote outside of the tree, or spoke to the network */
-    RECORD_SOURCE = 64, /* make trees: nothing is declared that its target depends on */
+enum run_flags {
+    RUN_TRACED = 1, /* `sets` are all that it was seen to use, not only what a depfile names */
+    RUN_ALWAYS = 2, /* make trees: its target is no file, so make runs it each time */
+    RUN_SPEAKS = 4, /* make trees: it printed something of its own */
+    RUN_NESTS = 8, /* make trees: a make ran below it */
+    RUN_ENV_ANY = 16, /* make trees: it ran programs of the tree: any variable may count */
+    RUN_OUTSIDE = 32, /* make trees: it wrote outside of the tree, or spoke to the network */
+    RUN_SOURCE = 64, /* make trees: nothing is declared that its target depends on */
 };
 
 struct state {

@@ -164,7 +164,8 @@ static int run(struct build *build, struct tree *tree)
 {
     char *state_dir = path_join(tree->root, "out/.gantry");
     const char *goal = tree->goal ? tree->goal : tree->last_target;
-    struct run_settings settings = {state_dir, "out", &goal, 1};
+    struct run_settings settings = {
+        .state_dir = state_dir, .out = "out", .targets = &goal, .targets_count = 1};
     struct event begin = {.kind = EVENT_BUILD_BEGIN, .tree = tree->root, .lanes = build->lanes};
     build_send(build, &begin);
     struct err err = {0};

@@ -181,15 +181,12 @@ static void damage_is_cut_away_and_built_anew(void **unused)
         struct err err;
         assert_int_equal(file_write(path, bad, i % 2 ? at : length, 0666, &err), 0);
         free(bad);
+        tree_settle(); /* what was made an instant ago has no certain identity yet */
         assert_int_equal(tree_build(tree), 0);
         char *got = tree_read(tree, "out/app");
         assert_string_equal(got, want);
         free(got);
         assert_int_equal(tree_build(tree), 0);
-        const struct event *again = tree_find_event(tree, EVENT_STEP_READY, "out/app");
-        if (again)
-            print_error("out/app again: %s %s %s %s\n", again->reason, again->path, again->was,
-                        again->now);
         assert_string_equal(tree->ran, "");
         assert_null(tree_find_event(tree, EVENT_MESSAGE, NULL));
     }

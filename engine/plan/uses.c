@@ -1,0 +1,83 @@
+#include "plan/uses.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "trace/trace.h"
+
+/* The rest of a path below a directory, or NULL; "" for the directory itself. */
+static const char *below(const char *path, const char *dir)
+{
+    size_t length = strlen(dir);
+    if (strncmp(path, dir, length) != 0)
+        return NULL;
+    return path[length] == '/' ? path + length + 1 : path[length] ? NULL : path + length;
+}
+
+static bool is_system(const char *path)
+{
+    static const char *const dirs[] = {"/dev", "/proc", "/sys", "/run"};
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        if (below(path, dirs[i]))
+            return true;
+    return false;
+}
+
+static bool is_scratch(const char *path)
+{
+    return below(path, "/tmp") || below(path, "/var/tmp");
+}
+
+static unsigned uses_of(uint32_t kinds, bool found, bool inside)
+{
+    const uint32_t changes =
+        ACCESS_WRITE | ACCESS_CREATE | ACCESS_REMOVE | ACCESS_MKDIR | ACCESS_RMDIR;
+    if (kinds & (ACCESS_MKDIR | ACCESS_RMDIR | ACCESS_ENSURE))
+        return 0; /* directories come with what is in them */
+    if (kinds & changes) {
+        if (!inside || (kinds & ACCESS_APPEND))
+            return 0;
+        return USE_MADE | (found ? USE_WAS_THERE : 0);
+    }
+    if (!found)
+        return USE_ABSENT;
+    unsigned uses = 0;
+    if (kinds & (ACCESS_READ | ACCESS_EXEC))
+        uses |= USE_CONTENT;
+    if (kinds & ACCESS_LIST)
+        uses |= USE_LIST;
+    if (kinds & ACCESS_LINK)
+        uses |= USE_LINK;
+    /* A look at what the system has all over the place is no use of it. */
+    if (!uses && inside && (kinds & ACCESS_STAT))
+        uses = USE_EXISTS;
+    return uses;
+}
+
+void use_of_access(const char *path, uint32_t kinds, bool found, const struct use_place *place,
+                   use_fn *each, void *data)
+{
+    if (path[0] != '/' || is_system(path) || below(path, place->state_dir))
+        return;
+    const char *relative = below(path, place->root);
+    if (!relative && is_scratch(path))
+        return;
+    unsigned uses = uses_of(kinds, found, relative != NULL);
+    if (relative && !*relative) {
+        relative = ".";
+        uses &= USE_LIST;
+    }
+    if (uses)
+        each(data, relative ? relative : path, uses);
+}
+
+void uses_of_trace(const struct trace *trace, const struct use_place *place, use_fn *each,
+                   void *data)
+{
+    for (size_t i = 0; i < trace->accesses.len; i++) {
+        const struct access *access = &trace->accesses.at[i];
+        use_of_access(intern_text(&trace->paths, access->path), access->kinds, access->found, place,
+                      each, data);
+    }
+}

@@ -1,0 +1,220 @@
+#include "run/fresh.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "base/file.h"
+#include "base/look.h"
+#include "base/mem.h"
+#include "base/path.h"
+
+/* Locale decides what sort and glob give, the rest where compilers and interpreters look. What a
+ * terminal or a login brings along (TERM, TMUX_PANE, SSH_*, PWD, ...) never counts. */
+const char *const fresh_variables[] = {
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_COLLATE",
+    "LC_CTYPE",
+    "TZ",
+    "CPATH",
+    "SOURCE_DATE_EPOCH",
+    "LIBRARY_PATH",
+    "C_INCLUDE_PATH",
+    "COMPILER_PATH",
+    "CPLUS_INCLUDE_PATH",
+    "LD_PRELOAD",
+    "GCC_EXEC_PREFIX",
+    "LD_RUN_PATH",
+    "LD_LIBRARY_PATH",
+    "JAVA_HOME",
+    "CLASSPATH",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PERL5LIB",
+    "PKG_CONFIG_PATH",
+    "ANT_OPTS",
+    "PKG_CONFIG_LIBDIR",
+    NULL,
+};
+
+uint64_t fresh_environment(void)
+{
+    struct str all = {0};
+    for (const char *const *name = fresh_variables; *name; name++) {
+        const char *value = getenv(*name);
+        if (value)
+            str_addf(&all, "%s=%s\n", *name, value);
+    }
+    uint64_t hash = XXH3_64bits(str_text(&all), all.len);
+    str_free(&all);
+    return hash ? hash : 1;
+}
+
+void fresh_open(struct fresh *fresh, struct build *build, const char *dir, const char *asked)
+{
+    *fresh = (struct fresh){.build = build};
+    struct str text = {0};
+    str_addf(&text, "%s\n%s\n%s", GANTRY_VERSION, build->options.root, asked);
+    fresh->key = XXH3_64bits(text.at, text.len);
+    str_free(&text);
+    fresh->root_fd = open(build->options.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fresh->file = mem_format("%s/fresh-%016" PRIx64, dir, fresh->key);
+    for (const char *const *name = fresh_variables; *name; name++)
+        snapshot_add_variable(&fresh->snapshot, *name);
+}
+
+void fresh_close(struct fresh *fresh)
+{
+    snapshot_free(&fresh->snapshot);
+    if (fresh->root_fd >= 0 && fresh->file)
+        close(fresh->root_fd);
+    free(fresh->file);
+    *fresh = (struct fresh){.root_fd = -1};
+}
+
+/* A word of the kept text: the next line; it is cut off. */
+static char *take_line(char **text)
+{
+    char *line = *text, *end = strchrnul(line, '\n');
+    *text = *end ? end + 1 : end;
+    *end = '\0';
+    return line;
+}
+
+bool fresh_answers(struct fresh *fresh, const struct event *begin)
+{
+    struct build *build = fresh->build;
+    struct snapshot_answer answer;
+    if (build->options.unabridged || fresh->root_fd < 0 ||
+        !snapshot_check(fresh->file, fresh->root_fd, fresh->key, &answer))
+        return false;
+    char *at = answer.text;
+    struct event first = *begin;
+    uint64_t files = strtoull(take_line(&at), NULL, 10), edges = strtoull(take_line(&at), NULL, 10);
+    const char **const words[] = {&first.arch, &first.mode, &first.image};
+    for (size_t i = 0; i < 3; i++) {
+        const char *word = take_line(&at);
+        *words[i] = *word ? word : NULL;
+    }
+    build_send(build, &first);
+    build->totals.total = answer.steps;
+    build_send(build, &(struct event){.kind = EVENT_GRAPH,
+                                      .steps = answer.steps,
+                                      .files = files,
+                                      .edges = edges,
+                                      .complete = true});
+    free(answer.text);
+    return true;
+}
+
+/* ---- what is looked at ---- */
+
+/* As the state names it: relative where it is below the root. */
+static const char *relative(const struct fresh *fresh, const char *path)
+{
+    size_t length = strlen(fresh->build->options.root);
+    bool below = strncmp(path, fresh->build->options.root, length) == 0 && path[length] == '/';
+    return below ? path + length + 1 : path;
+}
+
+static void add(struct fresh *fresh, const char *path, bool link)
+{
+    struct stat st;
+    const char *name = relative(fresh, path);
+    if (str_starts(path, "/proc/") || str_starts(path, "/dev/"))
+        return; /* of us, not of the tree */
+    int flags = link ? AT_SYMLINK_NOFOLLOW : 0;
+    if (fstatat(fresh->root_fd, name, &st, flags) < 0) {
+        snapshot_add(&fresh->snapshot, SNAPSHOT_ABSENT, name, NULL);
+        return;
+    }
+    struct identity id = identity_of(&st);
+    snapshot_add(&fresh->snapshot, link ? SNAPSHOT_LINK : SNAPSHOT_FILE, name, &id);
+}
+
+static void see_now(void *data, const char *path, bool link)
+{
+    add(data, path, link);
+}
+
+static void see_later(void *data, const char *path, bool link)
+{
+    struct fresh *fresh = data;
+    snapshot_add(&fresh->snapshot, link ? SNAPSHOT_LATER_LINK : SNAPSHOT_LATER_FILE,
+                 relative(fresh, path), NULL);
+}
+
+void fresh_watch(struct fresh *fresh, bool later)
+{
+    if (fresh->root_fd >= 0)
+        look_begin(later ? see_later : see_now, fresh);
+}
+
+void fresh_unwatch(void)
+{
+    look_end();
+}
+
+void fresh_add_file(struct fresh *fresh, const char *path)
+{
+    add(fresh, path, false);
+}
+
+/* ---- keeping ---- */
+
+/* Snapshots of what nobody asks for any more go, the oldest first. */
+static void prune(const char *file)
+{
+    enum { KEPT = 24 };
+    char *dir_path = path_dir(file), *oldest = NULL;
+    DIR *dir = opendir(dir_path);
+    unsigned count = 0;
+    int64_t oldest_s = 0;
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        struct stat st;
+        if (!str_starts(entry->d_name, "fresh-") ||
+            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        count++;
+        if (!oldest || st.st_mtim.tv_sec < oldest_s) {
+            free(oldest);
+            oldest = path_join(dir_path, entry->d_name);
+            oldest_s = st.st_mtim.tv_sec;
+        }
+    }
+    if (dir)
+        closedir(dir);
+    if (count > KEPT)
+        unlink(oldest);
+    free(oldest);
+    free(dir_path);
+}
+
+void fresh_keep(struct fresh *fresh)
+{
+    const struct fresh_facts *facts = &fresh->facts;
+    if (fresh->root_fd < 0 || file_make_parents(fresh->file, NULL) < 0)
+        return;
+    char *text = mem_format("%" PRIu64 "\n%" PRIu64 "\n%s\n%s\n%s\n", facts->files, facts->edges,
+                            facts->arch ? facts->arch : "", facts->mode ? facts->mode : "",
+                            facts->image ? facts->image : "");
+    struct snapshot_answer answer = {facts->steps, text};
+    snapshot_write(&fresh->snapshot, fresh->file, fresh->root_fd, fresh->key, &answer);
+    free(text);
+    prune(fresh->file);
+}
+
+void fresh_drop(struct fresh *fresh)
+{
+    if (fresh->file)
+        unlink(fresh->file);
+}

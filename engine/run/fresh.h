@@ -1,0 +1,51 @@
+/*
+ * The short way of a build that has nothing to do: a snapshot (state/snapshot.h) of all that decided
+ * the last one, kept by what was asked for. Used by both runners, in the coordinator's thread.
+ */
+#ifndef GANTRY_RUN_FRESH_H
+#define GANTRY_RUN_FRESH_H
+
+#include "run/build_internal.h"
+#include "state/snapshot.h"
+
+/* What is kept beside the snapshot for the events of a build that has nothing to do. */
+struct fresh_facts {
+    uint64_t steps, files, edges;
+    const char *arch, *mode, *image; /* or NULL */
+};
+
+struct fresh {
+    struct build *build;
+    char *file; /* the snapshot */
+    uint64_t key; /* of what was asked for */
+    int root_fd;
+    struct snapshot snapshot; /* the one in the making */
+    bool complete; /* all of the steps is in it */
+    struct fresh_facts facts;
+};
+
+/* `dir`: where snapshots are (made if need be); `asked`: everything that tells one build from
+ * another besides files and environment. */
+void fresh_open(struct fresh *fresh, struct build *build, const char *dir, const char *asked);
+void fresh_close(struct fresh *fresh);
+/*
+ * True where nothing has changed since: build-begin (as `begin` says, with the kept selection) and
+ * graph have been sent and the totals are set; the runner returns 0. False: build.
+ */
+bool fresh_answers(struct fresh *fresh, const struct event *begin);
+
+/* From now on what this thread looks at (base/look.h) goes into the snapshot, until fresh_unwatch.
+ * `later`: as it is at the end, not as it is when it is looked at. */
+void fresh_watch(struct fresh *fresh, bool later);
+void fresh_unwatch(void);
+/* A file that decides, as it is now. */
+void fresh_add_file(struct fresh *fresh, const char *path);
+/* The build ended well and all is in: keeps the snapshot, or removes an old one. */
+void fresh_keep(struct fresh *fresh);
+void fresh_drop(struct fresh *fresh);
+
+/* The variables that count for every step whatever it is, NULL-ended; and a hash of their values. */
+extern const char *const fresh_variables[];
+uint64_t fresh_environment(void);
+
+#endif

@@ -1,0 +1,195 @@
+/* Snapshots: what they notice, and that a damaged one is never believed. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/path.h"
+#include "state/snapshot.h"
+#include "tests/support/tree.h"
+
+enum { KEY = 4711 };
+
+struct scene {
+    struct tree *tree;
+    int root_fd;
+    char *file;
+};
+
+static struct identity identity(struct scene *scene, const char *path)
+{
+    return identity_at(scene->root_fd, path);
+}
+
+static int set_up(void **state)
+{
+    static struct scene scene;
+    scene.tree = tree_new();
+    *state = &scene;
+    tree_write(scene.tree, "file", "1\n");
+    tree_write(scene.tree, "dir/a", "1\n");
+    tree_write(scene.tree, "there", "1\n");
+    scene.root_fd = open(scene.tree->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(symlinkat("file", scene.root_fd, "link"), 0);
+    scene.file = path_join(scene.tree->root, "snapshot");
+    usleep(80 * 1000); /* directories are calm then */
+    struct snapshot snapshot = {0};
+    struct identity file = identity(&scene, "file"), dir = identity(&scene, "dir");
+    struct stat st;
+    assert_int_equal(fstatat(scene.root_fd, "link", &st, AT_SYMLINK_NOFOLLOW), 0);
+    struct identity link = identity_of(&st);
+    snapshot_add(&snapshot, SNAPSHOT_FILE, "file", &file);
+    snapshot_add(&snapshot, SNAPSHOT_FILE, "dir", &dir);
+    snapshot_add(&snapshot, SNAPSHOT_LINK, "link", &link);
+    snapshot_add(&snapshot, SNAPSHOT_EXISTS, "there", NULL);
+    snapshot_add(&snapshot, SNAPSHOT_ABSENT, "dir/b", NULL);
+    snapshot_add(&snapshot, SNAPSHOT_ABSENT, "dir/c", NULL);
+    snapshot_add(&snapshot, SNAPSHOT_ABSENT, "gone/x/y", NULL);
+    snapshot_add(&snapshot, SNAPSHOT_ABSENT, "top", NULL);
+    snapshot_add_variable(&snapshot, "GANTRY_TEST_VARIABLE");
+    struct snapshot_answer answer = {12, (char *)(uintptr_t) "words"};
+    assert_true(snapshot_write(&snapshot, scene.file, scene.root_fd, KEY, &answer));
+    snapshot_free(&snapshot);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct scene *scene = *state;
+    close(scene->root_fd);
+    free(scene->file);
+    tree_free(scene->tree);
+    return 0;
+}
+
+static bool holds(struct scene *scene)
+{
+    struct snapshot_answer answer = {0};
+    bool held = snapshot_check(scene->file, scene->root_fd, KEY, &answer);
+    if (held) {
+        assert_int_equal(answer.steps, 12);
+        assert_string_equal(answer.text, "words");
+    }
+    free(answer.text);
+    return held;
+}
+
+static void nothing_changed_holds(void **state)
+{
+    struct scene *scene = *state;
+    struct snapshot_answer answer;
+    assert_true(holds(scene));
+    assert_true(holds(scene));
+    assert_false(snapshot_check(scene->file, scene->root_fd, KEY + 1, &answer));
+    tree_write(scene->tree, "there", "other\n");
+    assert_true(holds(scene)); /* it only has to be there */
+}
+
+static void each_change_is_noticed(void **state)
+{
+    struct scene *scene = *state;
+    tree_write(scene->tree, "file", "2\n");
+    assert_false(holds(scene));
+}
+
+static void a_removed_file_is_noticed(void **state)
+{
+    struct scene *scene = *state;
+    tree_remove(scene->tree, "there");
+    assert_false(holds(scene));
+}
+
+static void another_link_is_noticed(void **state)
+{
+    struct scene *scene = *state;
+    unlinkat(scene->root_fd, "link", 0);
+    assert_int_equal(symlinkat("there", scene->root_fd, "link"), 0);
+    assert_false(holds(scene));
+}
+
+static void a_new_name_where_one_was_looked_for_is_noticed(void **state)
+{
+    struct scene *scene = *state;
+    assert_int_equal(mkdirat(scene->root_fd, "gone", 0777), 0);
+    assert_true(holds(scene));
+    assert_int_equal(mkdirat(scene->root_fd, "gone/x", 0777), 0);
+    assert_true(holds(scene));
+    tree_write(scene->tree, "gone/x/z", "");
+    assert_true(holds(scene));
+    tree_write(scene->tree, "gone/x/y", "");
+    assert_false(holds(scene));
+    tree_remove(scene->tree, "gone/x/y");
+    assert_true(holds(scene));
+    tree_write(scene->tree, "top", "");
+    assert_false(holds(scene));
+}
+
+static void a_variable_is_noticed(void **state)
+{
+    struct scene *scene = *state;
+    setenv("GANTRY_TEST_OTHER", "1", 1);
+    assert_true(holds(scene));
+    setenv("GANTRY_TEST_VARIABLE", "", 1);
+    assert_false(holds(scene));
+    unsetenv("GANTRY_TEST_VARIABLE");
+    assert_true(holds(scene));
+}
+
+static void what_changed_before_it_was_written_makes_none(void **state)
+{
+    struct scene *scene = *state;
+    struct snapshot snapshot = {0};
+    struct identity file = identity(scene, "file");
+    tree_write(scene->tree, "file", "changed meanwhile\n");
+    snapshot_add(&snapshot, SNAPSHOT_FILE, "file", &file);
+    struct snapshot_answer answer = {1, NULL};
+    if (snapshot_write(&snapshot, scene->file, scene->root_fd, KEY, &answer))
+        assert_false(snapshot_check(scene->file, scene->root_fd, KEY, &answer));
+    snapshot_free(&snapshot);
+    snapshot_add(&snapshot, SNAPSHOT_ABSENT, "there", NULL);
+    assert_false(snapshot_write(&snapshot, scene->file, scene->root_fd, KEY, &answer));
+    assert_false(tree_has(scene->tree, "snapshot"));
+    snapshot_free(&snapshot);
+}
+
+static void damage_is_never_believed(void **state)
+{
+    struct scene *scene = *state;
+    size_t length;
+    char *good = file_read(scene->file, &length, NULL);
+    for (size_t at = 0; at < length; at++) {
+        struct err err;
+        assert_int_equal(file_write(scene->file, good, at, 0666, &err), 0);
+        assert_false(holds(scene));
+        good[at] ^= (char)(1 << at % 8);
+        assert_int_equal(file_write(scene->file, good, length, 0666, &err), 0);
+        assert_false(holds(scene));
+        good[at] ^= (char)(1 << at % 8);
+    }
+    free(good);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(nothing_changed_holds),
+        TEST(each_change_is_noticed),
+        TEST(a_removed_file_is_noticed),
+        TEST(another_link_is_noticed),
+        TEST(a_new_name_where_one_was_looked_for_is_noticed),
+        TEST(a_variable_is_noticed),
+        TEST(what_changed_before_it_was_written_makes_none),
+        TEST(damage_is_never_believed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
