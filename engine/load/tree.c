@@ -3,8 +3,8 @@
  * output is in its step's words or signature, and everything it reads is an input, a line of its
  * depfile, or told by the action while it runs.
  */
-#include "base/look.h"
 #include "load/tree.h"
+#include "base/look.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
