@@ -94,7 +94,7 @@ bool fresh_answers(struct fresh *fresh, const struct event *begin)
 {
     struct build *build = fresh->build;
     struct snapshot_answer answer;
-    if (build->options.unabridged || fresh->root_fd < 0 ||
+    if (build->options.unabridged || build->options.fail_on_races || fresh->root_fd < 0 ||
         !snapshot_check(fresh->file, fresh->root_fd, fresh->key, &answer))
         return false;
     char *at = answer.text;
