@@ -27,8 +27,16 @@ lint_man() {
     mandoc -T lint -W warning man/*.[1-8]
 }
 
-# Every command and option of the program stands in the man page. (Completions ask the program.)
+# Every command and option of the program stands in the man page. (Completions ask the program.) So do
+# the rules and functions of conf in theirs.
 lint_words() {
+    for word in $(grep -ohE '\{"[a-z]+", make_' engine/load/tree*.c | cut -d '"' -f 2); do
+        grep -qE "^\.It Cm ([a-z]+ , )*$word( |\$)" man/gantry-conf.5 || echo "gantry-conf(5) has no rule $word"
+    done >"$results/rules.bad"
+    for word in $(sed -nE 's/^ *\{"([a-z-]+)", [0-9].*/\1/p' engine/conf/function.c); do
+        grep -qE "^\.Ic (.* )?$word( |\$)" man/gantry-conf.5 || echo "gantry-conf(5) has no function $word"
+    done >>"$results/rules.bad"
+    cat "$results/rules.bad"
     out/gantry help --words | cut -f 1 >"$results/words"
     sed -n '/^\.Sh COMMANDS/,/^\.Sh OPTIONS/p' man/gantry.1 >"$results/commands"
     while read -r word; do
@@ -39,7 +47,7 @@ lint_words() {
         esac || echo "man/gantry.1 does not tell of $word"
     done <"$results/words" >"$results/words.bad"
     cat "$results/words.bad"
-    [ ! -s "$results/words.bad" ] && [ -s "$results/words" ]
+    [ ! -s "$results/words.bad" ] && [ ! -s "$results/rules.bad" ] && [ -s "$results/words" ]
 }
 
 # An arch is conf/<arch>.mk and arch/<arch>/ of its tree; nothing else knows one by name. Comments
