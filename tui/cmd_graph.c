@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/str.h"
+#include "state/state.h"
 #include "tui/commands.h"
 #include "tui/native.h"
 #include "tui/own_words.h"
@@ -57,32 +58,95 @@ static int read_words(struct wanted *wanted, int argc, char **argv, struct err *
     return 0;
 }
 
-/* A chain of prerequisites, each line needed by the one above. Tried both ways round. */
+/* A chain of prerequisites, each needed by the one before. */
+struct chain {
+    file_id *files;
+    uint32_t count;
+    const char *header; /* that the last one's step read; NULL: none */
+};
+
+/* True where the step that makes a file was seen to read a header. */
+static bool reads(const struct state *state, const char *target, const char *header)
+{
+    text_id text = intern_find(&state->texts, target), path = intern_find(&state->texts, header);
+    const struct step_record *record =
+        text == INTERN_NONE || path == INTERN_NONE ? NULL : state_record(state, text);
+    for (uint32_t i = 0; record && i < record->headers; i++)
+        if (state->versions.at[record->versions[record->inputs + i]].path == path)
+            return true;
+    return false;
+}
+
+/* The shortest chain from a target to a step that read the header when it was built last. */
+static int find_reader(struct native_tree *tree, file_id from, const char *header,
+                       struct chain *chain, struct err *err)
+{
+    struct state state = {.fd = -1};
+    struct str notes = {0};
+    struct graph *graph = &tree->graph;
+    int status = state_open(&state, tree->state_dir, STATE_READ, &notes, err);
+    for (step_id step = 0; status == 0 && step < graph->steps.len; step++) {
+        file_id *files = NULL;
+        uint32_t count = 0;
+        if (!reads(&state, graph_step_target(graph, step), header) ||
+            graph_find_path(graph, from, graph_outputs(graph, step, &(uint32_t){0})[0], &files,
+                            &count) < 0)
+            continue;
+        bool better = !chain->files || count < chain->count;
+        free(better ? chain->files : files);
+        if (better)
+            *chain = (struct chain){files, count, header};
+    }
+    state_close(&state);
+    str_free(&notes);
+    return status;
+}
+
+/* Both words are targets, in either order; or the second is a header, which only builds tell. */
+static int find_chain(struct native_tree *tree, const struct wanted *wanted, struct chain *chain,
+                      struct err *err)
+{
+    file_id from, to;
+    struct err unknown = {0};
+    if (native_target(tree, wanted->from, &from, err) < 0)
+        return -1;
+    if (native_target(tree, wanted->to, &to, &unknown) < 0) {
+        if (find_reader(tree, from, wanted->to, chain, err) < 0)
+            return -1;
+        if (chain->files)
+            return 0;
+        *err = unknown;
+        return -1;
+    }
+    if (graph_find_path(&tree->graph, from, to, &chain->files, &chain->count) < 0 &&
+        graph_find_path(&tree->graph, to, from, &chain->files, &chain->count) < 0)
+        return err_set(err, ERR_FAILED, "neither of %s and %s needs the other",
+                       graph_path(&tree->graph, from), graph_path(&tree->graph, to));
+    return 0;
+}
+
 static int show_path(struct cli *cli, struct native_tree *tree, const struct wanted *wanted,
                      struct err *err)
 {
-    file_id from, to, *path = NULL;
-    uint32_t count = 0;
-    if (native_target(tree, wanted->from, &from, err) < 0 ||
-        native_target(tree, wanted->to, &to, err) < 0)
-        return -1;
-    if (graph_find_path(&tree->graph, from, to, &path, &count) < 0 &&
-        graph_find_path(&tree->graph, to, from, &path, &count) < 0)
-        return err_set(err, ERR_FAILED, "neither of %s and %s needs the other",
-                       graph_path(&tree->graph, from), graph_path(&tree->graph, to));
+    struct chain chain = {0};
     struct str doc = {0};
-    int status = 0;
-    if (json(cli)) {
+    int status = find_chain(tree, wanted, &chain, err);
+    if (status == 0 && json(cli)) {
         json_put_array(&doc, NULL);
-        for (uint32_t i = 0; i < count; i++)
-            json_put_text(&doc, NULL, graph_path(&tree->graph, path[i]));
+        for (uint32_t i = 0; i < chain.count; i++)
+            json_put_text(&doc, NULL, graph_path(&tree->graph, chain.files[i]));
+        if (chain.header)
+            json_put_text(&doc, NULL, chain.header);
         json_put_array_end(&doc);
         status = cli_print_json(cli, str_text(&doc));
+    } else if (status == 0) {
+        for (uint32_t i = 0; i < chain.count; i++)
+            printf("%s%s\n", i ? "needs " : "", graph_path(&tree->graph, chain.files[i]));
+        if (chain.header)
+            printf("reads %s\n", chain.header);
     }
-    for (uint32_t i = 0; !json(cli) && i < count; i++)
-        printf("%s%s\n", i ? "needs " : "", graph_path(&tree->graph, path[i]));
     str_free(&doc);
-    free(path);
+    free(chain.files);
     return status;
 }
 

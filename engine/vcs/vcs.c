@@ -3,9 +3,13 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <git2.h>
+
+#include "base/path.h"
 
 /* libgit2 and what it links cost 4 ms of loading and more of starting: they are opened by name when
  * they are first needed, so that `gantry --version` does not pay for them. */
@@ -120,10 +124,29 @@ static int count_dirty(git_repository *repository, struct vcs_state *state)
     return 0;
 }
 
+/* Whether a repository can hold the directory at all: libgit2 need not be opened where not. */
+static bool may_be_in_repository(const char *root)
+{
+    char *dir = path_absolute(root);
+    bool found = false;
+    for (bool top = false; !found && !top;) {
+        char *git_dir = path_join(dir, ".git"), *up = path_dir(dir);
+        found = access(git_dir, F_OK) == 0;
+        top = strcmp(up, dir) == 0;
+        free(git_dir);
+        free(dir);
+        dir = up;
+    }
+    free(dir);
+    return found;
+}
+
 int vcs_read(const char *root, struct vcs_state *state, struct err *err)
 {
     git_repository *repository = NULL;
     memset(state, 0, sizeof *state);
+    if (!may_be_in_repository(root))
+        return 0;
     pthread_once(&git_once, open_git);
     if (git.error[0])
         return err_set(err, ERR_SYSTEM, "%s", git.error);

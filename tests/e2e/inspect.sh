@@ -76,6 +76,8 @@ grep -q kernel/main "$WORK/out" && fail "the cone has what is not needed"
 ok "$GANTRY" graph --path usr.img arch/x64/boot16.S
 [ "$(sed -n '1p;$p' "$WORK/out")" = "$(printf '%s\nneeds arch/x64/boot16.S' build/release.x64/images/default/usr.img)" ] ||
     fail "no path from end to end"
+ok "$GANTRY" graph --path usr.img kernel/kernel.h
+[ "$(sed -n '$p' "$WORK/out")" = 'reads kernel/kernel.h' ] || fail "no way to a header"
 ok "$GANTRY" graph --format=dot
 has "$WORK/out" '"build/release.x64/boot.bin" -> "build/release.x64/boot.elf";'
 ok "$GANTRY" graph --json
