@@ -71,9 +71,12 @@ static bool reads(const struct state *state, const char *target, const char *hea
     text_id text = intern_find(&state->texts, target), path = intern_find(&state->texts, header);
     const struct step_record *record =
         text == INTERN_NONE || path == INTERN_NONE ? NULL : state_record(state, text);
-    for (uint32_t i = 0; record && i < record->headers; i++)
-        if (state->versions.at[record->versions[record->inputs + i]].path == path)
-            return true;
+    for (uint32_t i = 0; record && i < record->sets; i++) {
+        struct set_walk walk = state_set(state, record->ids[record->inputs + i]);
+        for (version_id version; set_next(&walk, &version);)
+            if (state->versions.at[version].path == path)
+                return true;
+    }
     return false;
 }
 
