@@ -5,7 +5,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,55 @@ static char *find_program(const struct make_build *make, const char *directory, 
     return NULL;
 }
 
+static void give(const char *path, int fd)
+{
+    int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (file >= 0)
+        dup2(file, fd);
+}
+
+/* In the child between vfork and exec, on the parent's memory: system calls only. */
+static _Noreturn void become(const struct make_build *make, const char *directory, char **argv,
+                             char **env)
+{
+    if (make->output.path)
+        give(make->output.path, STDOUT_FILENO);
+    if (make->error_output.path)
+        give(make->error_output.path, STDERR_FILENO);
+    else if (make->output.path)
+        dup2(STDOUT_FILENO, STDERR_FILENO);
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigaction(SIGPIPE, &action, NULL);
+    for (int number = 1; number < NSIG; number++) /* no handler of ours may run in the child */
+        if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+            action.sa_handler != SIG_IGN) {
+            action = (struct sigaction){.sa_handler = SIG_DFL};
+            sigaction(number, &action, NULL);
+        }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (chdir(directory) == 0) {
+        make_trace_child(make->trace);
+        execve(argv[0], argv, env);
+    }
+    _exit(127);
+}
+
+static pid_t launch(const struct make_build *make, const char *directory, char **argv, char **env)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pid_t pid = vfork();
+    if (pid == 0)
+        become(make, directory, argv, env);
+    int number = errno;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    errno = number;
+    return pid;
+}
+
 static pid_t start(const struct make_build *make, const struct make_server *server, struct err *err)
 {
     const struct build_options *options = &make->build->options;
@@ -152,35 +202,9 @@ static pid_t start(const struct make_build *make, const struct make_server *serv
     vec_push(&argv, NULL);
     pid_t pid = -1;
     if (command_env(make, server, &env, err) == 0) {
-        posix_spawn_file_actions_t actions;
-        posix_spawn_file_actions_init(&actions);
-        const char *error_path = make->error_output.path;
-        if (make->output.path)
-            posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, make->output.path,
-                                             O_WRONLY | O_APPEND, 0);
-        if (error_path)
-            posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, error_path,
-                                             O_WRONLY | O_APPEND, 0);
-        else if (make->output.path)
-            posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-        posix_spawn_file_actions_addchdir_np(&actions, directory);
-        posix_spawnattr_t attributes;
-        sigset_t none, defaults;
-        sigemptyset(&none);
-        sigemptyset(&defaults);
-        sigaddset(&defaults, SIGPIPE);
-        posix_spawnattr_init(&attributes);
-        posix_spawnattr_setsigmask(&attributes, &none);
-        posix_spawnattr_setsigdefault(&attributes, &defaults);
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        int number = posix_spawn(&pid, gate, &actions, &attributes, argv.at, env.at);
-        posix_spawnattr_destroy(&attributes);
-        posix_spawn_file_actions_destroy(&actions);
-        if (number) {
-            errno = number;
+        pid = launch(make, directory, argv.at, env.at);
+        if (pid < 0)
             err_errno(err, "%s", gate);
-            pid = -1;
-        }
     }
     str_list_free(&env);
     free(gate);
@@ -271,8 +295,10 @@ static int run_command(struct make_build *make, struct err *err)
     if (!server)
         return -1;
     lanes_open(&make->lanes, make->build, make->build->lanes);
+    make->trace = make_trace_new(make);
     pid_t pid = start(make, server, err);
     if (pid > 0) {
+        make_trace_started(make->trace, pid);
         listen_until_end(make, server);
         int status = 0;
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -281,6 +307,8 @@ static int run_command(struct make_build *make, struct err *err)
         make->build->totals.cpu_ns = make->cpu_ns;
         steps_finish(make);
     }
+    make_trace_end(make->trace);
+    make->trace = NULL;
     server_close(server);
     lanes_close(&make->lanes);
     return pid > 0 ? 0 : -1;

@@ -17,6 +17,7 @@
 #include "load/gate_wire.h"
 #include "run/build_internal.h"
 #include "run/lanes.h"
+#include "trace/trace.h"
 
 struct connection; /* make_server.c */
 
@@ -41,6 +42,9 @@ struct make_step {
     bool begun, ended, failed;
     int status; /* wait status of its last line */
     uint64_t begin_ns, cpu_ns, nested_cpu_ns, rss_kib;
+    int32_t gate_pid; /* of `gate`, where it runs */
+    struct trace
+        *trace; /* what its processes touch, without the makes among them; NULL: untraced */
 };
 
 /* A make that was heard of. */
@@ -50,6 +54,9 @@ struct make_process {
     VEC(uint32_t) steps; /* by its own numbers from 1 up: ids; 0 is EVENT_NONE */
     struct map by_name; /* target as this make names it -> id + 1, of the last recipe so named */
     bool alive;
+    int32_t pid;
+    struct trace
+        *trace; /* what it and its $(shell)s touch; kept to the build's end. NULL: untraced */
 };
 
 struct make_build {
@@ -68,7 +75,27 @@ struct make_build {
     int command_status; /* wait status of the whole command */
     bool command_ended;
     uint64_t cpu_ns;
+    struct make_trace *trace; /* NULL: nothing is traced */
 };
+
+/* ---- make_trace.c: the accesses of the whole command. NULL for the trace: nothing is done ---- */
+
+/* NULL where the build or this machine does not trace. */
+struct make_trace *make_trace_new(struct make_build *make);
+/* In the child that will be the command, between vfork and exec. Async-signal-safe. */
+void make_trace_child(const struct make_trace *trace);
+/* The command runs. */
+void make_trace_started(struct make_trace *trace, pid_t command);
+/* Whether anything is seen; known once the command runs. */
+bool make_trace_works(const struct make_trace *trace);
+/* From now on what the descendants of a process do is `whose`, and what it does itself too, where it
+ * is no gate. */
+void make_trace_mark(struct make_trace *trace, pid_t pid, bool gate, struct trace *whose);
+void make_trace_unmark(struct make_trace *trace, pid_t pid);
+/* Nothing more is added to a trace: it is the caller's alone. */
+void make_trace_drop(struct make_trace *trace, const struct trace *whose);
+/* After the command's end; frees it. */
+void make_trace_end(struct make_trace *trace);
 
 /* ---- make_steps.c ---- */
 
@@ -84,8 +111,9 @@ void steps_echo(struct make_build *make, uint32_t number, uint32_t step, bool er
                 const char *text, size_t length);
 /* The step of a make, or NULL. */
 struct make_step *steps_find(struct make_build *make, uint32_t number, uint32_t step);
-/* A gate asks: it gets its lane now, or is put in the queue. */
-void steps_gate_arrives(struct make_build *make, struct make_step *step, struct connection *gate);
+/* A gate asks: it gets its lane now, or is put in the queue. `pid` is its own. */
+void steps_gate_arrives(struct make_build *make, struct make_step *step, struct connection *gate,
+                        int32_t pid);
 void steps_gate_exits(struct make_build *make, struct make_step *step, const struct wire *wire);
 /* The gate is gone, whether or not it said how its command ended. */
 void steps_gate_leaves(struct make_build *make, struct make_step *step, struct connection *gate);

@@ -101,7 +101,7 @@ static void hear_gate(struct make_server *server, struct connection *from, const
         return;
     }
     from->peer = PEER_GATE;
-    steps_gate_arrives(server->make, from->step, from);
+    steps_gate_arrives(server->make, from->step, from, (int32_t)wire->a);
 }
 
 static void hear_exit(struct make_server *server, struct connection *from, const struct wire *wire)

@@ -87,6 +87,11 @@ uint32_t steps_add_make(struct make_build *make, const char *step, const char *d
     vec_push(&make->makes, owner);
     record_make(make->build->races, (uint32_t)make->makes.len - 1, owner->parent, pid,
                 owner->directory);
+    owner->pid = pid;
+    if (make_trace_works(make->trace)) {
+        owner->trace = trace_new();
+        make_trace_mark(make->trace, pid, false, owner->trace);
+    }
     if (parent)
         parent->recursive = true;
     if (parent && parent->nested++ == 0 && parent->lane != EVENT_NONE) {
@@ -105,6 +110,7 @@ void steps_end_make(struct make_build *make, uint32_t number)
         return;
     owner->alive = false;
     record_make_end(make->build->races, number);
+    make_trace_drop(make->trace, owner->trace);
     for (uint32_t i = 1; i < owner->steps.len; i++) {
         struct make_step *step = make->steps.at[owner->steps.at[i]];
         if (!step->ended && step->command)
@@ -272,9 +278,16 @@ static void begin(struct make_build *make, struct make_step *step)
     gate_send_go(step->gate, step->log.path, step->error_log.path);
 }
 
-void steps_gate_arrives(struct make_build *make, struct make_step *step, struct connection *gate)
+void steps_gate_arrives(struct make_build *make, struct make_step *step, struct connection *gate,
+                        int32_t pid)
 {
     step->gate = gate;
+    step->gate_pid = pid;
+    if (make_trace_works(make->trace)) {
+        if (!step->trace)
+            step->trace = trace_new();
+        make_trace_mark(make->trace, pid, true, step->trace);
+    }
     vec_push(&make->waiting, gate);
     steps_give_lanes(make);
 }
@@ -322,8 +335,10 @@ void steps_gate_leaves(struct make_build *make, struct make_step *step, struct c
             make->waiting.len--;
             break;
         }
-    if (step->gate == gate)
+    if (step->gate == gate) {
         step->gate = NULL;
+        make_trace_unmark(make->trace, step->gate_pid);
+    }
 }
 
 /* ---- output ---- */
@@ -398,6 +413,25 @@ static enum outcome outcome_of(const struct make_build *make, const struct make_
                                                                     : OUTCOME_FAILED;
 }
 
+/* What the step's processes touched is complete: it goes where it is wanted. Returns how much. */
+static size_t close_trace(struct make_build *make, struct make_step *step)
+{
+    if (!step->trace)
+        return 0;
+    make_trace_drop(make->trace, step->trace);
+    record_trace(make->build->races, step->id, step->trace);
+    if (step->failed && (step->trace->flaws & (TRACE_PRIVILEGE | TRACE_OWN_LISTENER)))
+        build_say(make->build, SEVERITY_WARNING,
+                  "%s %s, which is not for a traced step: try gantry build --trace=off -- ...",
+                  step->target,
+                  step->trace->flaws & TRACE_PRIVILEGE ? "runs a set-user-ID program"
+                                                       : "supervises system calls itself");
+    size_t accesses = step->trace->accesses.len;
+    trace_free(step->trace);
+    step->trace = NULL;
+    return accesses;
+}
+
 void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool failed)
 {
     struct make_step *step = steps_find(make, number, serial);
@@ -405,6 +439,8 @@ void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool f
         return;
     step->ended = true;
     step->failed = failed;
+    bool traced = step->trace != NULL;
+    size_t accesses = close_trace(make, step);
     record_end(make->build->races, step->id, failed);
     if (step->lane != EVENT_NONE)
         lanes_release(&make->lanes, step->lane);
@@ -425,7 +461,9 @@ void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool f
                                .signal = WIFSIGNALED(step->status) ? WTERMSIG(step->status) : 0,
                                .wall_ns = step->begun ? clock_ns() - step->begin_ns : 0,
                                .cpu_ns = cpu_ns,
-                               .rss_kib = step->rss_kib});
+                               .rss_kib = step->rss_kib,
+                               .accesses = accesses,
+                               .traced = traced});
     steps_give_lanes(make);
 }
 
@@ -453,11 +491,13 @@ void steps_free(struct make_build *make)
         free(step->command);
         free(step->log.path);
         free(step->error_log.path);
+        trace_free(step->trace);
         free(step);
     }
     for (size_t i = 0; i < make->makes.len; i++) {
         struct make_process *owner = make->makes.at[i];
         free(owner->directory);
+        trace_free(owner->trace);
         vec_free(&owner->steps);
         map_free(&owner->by_name);
         free(owner);

@@ -35,7 +35,7 @@ union control {
 
 enum { HELD = 4096 };
 
-/* What the guard holds. Slots 0 is the socket; a kept one has no group any more. */
+/* What the guard holds. What it serves has no group any more. */
 struct held {
     unsigned count;
     int32_t groups[HELD]; /* 0: ended, and only its listener is served */
@@ -136,7 +136,8 @@ static _Noreturn void stand_guard(int from)
             break;
     for (unsigned i = 0; i < held.count; i++)
         if (held.groups[i]) {
-            kill(-held.groups[i], SIGKILL);
+            if (held.groups[i] > 0)
+                kill(-held.groups[i], SIGKILL);
             held.groups[i] = 0;
         }
     for (unsigned i = held.count; i-- > 0;)

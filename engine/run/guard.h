@@ -18,7 +18,8 @@ struct guard;
 
 /* Forks the guard. NULL and err where that cannot be. */
 struct guard *guard_new(struct err *err);
-/* A step runs: `listener` is its trace's, of which the guard gets a copy, or -1. */
+/* A step runs: `listener` is its trace's, of which the guard gets a copy, or -1. A negative group
+ * is served but not killed: what runs there ends by itself when Gantry is gone (the gates). */
 void guard_add(struct guard *guard, pid_t group, int listener);
 /* A step has ended; `survivors`: processes of it go on, and the guard serves them from now on. */
 void guard_remove(struct guard *guard, pid_t group, bool survivors);

@@ -244,7 +244,7 @@ int spawn_run(const struct child_spec *spec, struct build *build, struct steplog
     if (pid < 0) {
         close(ends[0]);
         if (supervisor)
-            supervisor_finish(supervisor);
+            supervisor_finish(supervisor, NULL);
         errno = number;
         return err_errno(err, "cannot start a process");
     }
@@ -258,8 +258,9 @@ int spawn_run(const struct child_spec *spec, struct build *build, struct steplog
     while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR)
         ;
     clear_group(&watch);
-    struct trace *trace = supervisor ? supervisor_finish(supervisor) : NULL;
-    guard_remove(build->guard, pid, trace && (trace->flaws & TRACE_SURVIVORS));
+    bool survivors = false;
+    struct trace *trace = supervisor ? supervisor_finish(supervisor, &survivors) : NULL;
+    guard_remove(build->guard, pid, survivors);
     close(ends[0]);
     if (watch.pidfd >= 0)
         close(watch.pidfd);

@@ -51,6 +51,8 @@ struct trace_server {
     struct trace *(*trace_of)(void *data, pid_t tid); /* whose a thread's calls are */
     void *data;
 
+    str_list ignored; /* prefixes of paths that are not kept */
+
     struct trace *trace; /* of the call that is looked at */
     struct resolver resolver;
     struct thread *threads; /* open addressing by tid */
@@ -75,6 +77,10 @@ void thread_executes(struct trace_server *server, struct thread *thread, uint32_
                      uint64_t argv, bool words_of_4);
 /* What is known of directories is not to be trusted until the thread calls again. */
 void thread_changes(struct trace_server *server, struct thread *thread);
+/* Its next call is as its first. */
+void thread_forget(struct trace_server *server, pid_t tid);
+/* The same for all of a trace. */
+void threads_drop(struct trace_server *server, const struct trace *trace);
 void threads_free(struct trace_server *server);
 
 /* memory.c: reading out of a stopped thread */

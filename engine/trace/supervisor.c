@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/vec.h"
 
 enum {
     STACK_BYTES = 256 * 1024,
     GRACE_MS = 20, /* for processes that are ending beside the step's own */
     NUDGE_MS = 2,
+    HELPERS_MAX = 15,
 };
 
 /* A thread that waits for a call hears of nothing else: a signal gets it out. */
@@ -44,7 +46,13 @@ struct supervisor {
     int stop_fd; /* written to end the serving */
     int done_fd; /* written by the thread when it has ended */
     int listener_fd; /* written by the thread when it knows whether there is a listener */
-    struct trace *trace; /* the thread's until it has ended; NULL: no listener */
+    struct trace *trace; /* the thread's until it has ended; NULL: no listener, or a shared one */
+    struct trace_server *server; /* of a shared one */
+    struct trace *(*trace_of)(void *data, pid_t tid); /* of a shared one; else NULL */
+    void *data;
+    str_list ignored;
+    unsigned helpers_wanted, helpers_count; /* threads that serve beside the first */
+    pthread_t helpers[HELPERS_MAX];
     int listener;
 };
 
@@ -55,18 +63,61 @@ static void raise_event(int fd)
         continue;
 }
 
+static int create_thread(pthread_t *thread, void *(*run)(void *data), void *data)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    sigset_t all, old;
+    sigfillset(&all);
+    sigdelset(&all, nudge_signal());
+    pthread_once(&nudge_once, prepare_nudge);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int number = pthread_create(thread, &attributes, run, data);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attributes);
+    return number;
+}
+
+static void *help(void *data)
+{
+    struct supervisor *supervisor = data;
+    trace_server_serve(supervisor->server, supervisor->stop_fd, NULL);
+    return NULL;
+}
+
+static void serve_shared(struct supervisor *supervisor)
+{
+    while (supervisor->helpers_count < supervisor->helpers_wanted &&
+           !create_thread(&supervisor->helpers[supervisor->helpers_count], help, supervisor))
+        supervisor->helpers_count++;
+    struct err err = {0};
+    trace_server_serve(supervisor->server, supervisor->stop_fd, &err);
+    raise_event(supervisor->stop_fd);
+    for (unsigned i = 0; i < supervisor->helpers_count; i++)
+        while (pthread_tryjoin_np(supervisor->helpers[i], NULL) != 0) {
+            pthread_kill(supervisor->helpers[i], nudge_signal());
+            poll(NULL, 0, NUDGE_MS);
+        }
+}
+
 static void *supervise(void *data)
 {
     struct supervisor *supervisor = data;
     supervisor->listener = trace_receive(supervisor->ours);
-    if (supervisor->listener >= 0)
+    if (supervisor->listener >= 0 && supervisor->trace_of) {
+        supervisor->server =
+            trace_server_open(supervisor->listener, supervisor->trace_of, supervisor->data);
+        for (size_t i = 0; i < supervisor->ignored.len; i++)
+            trace_server_ignore(supervisor->server, supervisor->ignored.at[i]);
+    } else if (supervisor->listener >= 0)
         supervisor->trace = trace_open(supervisor->listener);
     raise_event(supervisor->listener_fd);
-    if (supervisor->trace) {
-        struct err err = {0};
-        if (trace_serve(supervisor->trace, supervisor->stop_fd, &err) < 0)
-            supervisor->trace->flaws |= TRACE_UNREADABLE;
-    }
+    struct err err = {0};
+    if (supervisor->trace && trace_serve(supervisor->trace, supervisor->stop_fd, &err) < 0)
+        supervisor->trace->flaws |= TRACE_UNREADABLE;
+    if (supervisor->server)
+        serve_shared(supervisor);
     raise_event(supervisor->done_fd);
     return NULL;
 }
@@ -80,33 +131,13 @@ static void free_descriptors(struct supervisor *supervisor)
             close(fds[i]);
 }
 
-static int start_thread(struct supervisor *supervisor)
+static struct supervisor *start(struct supervisor *supervisor, struct err *err)
 {
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigset_t all, old;
-    sigfillset(&all);
-    sigdelset(&all, nudge_signal());
-    pthread_once(&nudge_once, prepare_nudge);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int number = pthread_create(&supervisor->thread, &attributes, supervise, supervisor);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attributes);
-    return number;
-}
-
-struct supervisor *supervisor_start(struct err *err)
-{
-    const struct trace_filter *filter = trace_filter_get();
-    struct supervisor *supervisor = mem_zero(1, sizeof *supervisor);
-    *supervisor = (struct supervisor){.filter = filter,
-                                      .ours = -1,
-                                      .childs = -1,
-                                      .stop_fd = eventfd(0, EFD_CLOEXEC),
-                                      .done_fd = eventfd(0, EFD_CLOEXEC),
-                                      .listener_fd = eventfd(0, EFD_CLOEXEC),
-                                      .listener = -1};
+    supervisor->filter = trace_filter_get();
+    supervisor->ours = supervisor->childs = supervisor->listener = -1;
+    supervisor->stop_fd = eventfd(0, EFD_CLOEXEC);
+    supervisor->done_fd = eventfd(0, EFD_CLOEXEC);
+    supervisor->listener_fd = eventfd(0, EFD_CLOEXEC);
     int pair[2];
     int number = errno;
     if (supervisor->stop_fd >= 0 && supervisor->done_fd >= 0 && supervisor->listener_fd >= 0) {
@@ -114,17 +145,41 @@ struct supervisor *supervisor_start(struct err *err)
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
             supervisor->ours = pair[0];
             supervisor->childs = pair[1];
-            number = start_thread(supervisor);
+            number = create_thread(&supervisor->thread, supervise, supervisor);
         } else
             number = errno;
     }
     if (!number)
         return supervisor;
     free_descriptors(supervisor);
+    str_list_free(&supervisor->ignored);
     free(supervisor);
     errno = number;
     err_errno(err, "cannot trace");
     return NULL;
+}
+
+struct supervisor *supervisor_start(struct err *err)
+{
+    return start(mem_zero(1, sizeof(struct supervisor)), err);
+}
+
+struct supervisor *supervisor_start_shared(struct trace *(*trace_of)(void *data, pid_t tid),
+                                           void *data, const char *const *ignored, unsigned threads,
+                                           struct err *err)
+{
+    struct supervisor *supervisor = mem_zero(1, sizeof *supervisor);
+    supervisor->trace_of = trace_of;
+    supervisor->data = data;
+    for (; *ignored; ignored++)
+        vec_push(&supervisor->ignored, mem_copy(*ignored));
+    supervisor->helpers_wanted = threads > HELPERS_MAX ? HELPERS_MAX : threads ? threads - 1 : 0;
+    return start(supervisor, err);
+}
+
+struct trace_server *supervisor_server(struct supervisor *supervisor)
+{
+    return supervisor->server;
 }
 
 int supervisor_child(const struct supervisor *supervisor)
@@ -152,7 +207,7 @@ int supervisor_listener(struct supervisor *supervisor)
     return supervisor->listener;
 }
 
-struct trace *supervisor_finish(struct supervisor *supervisor)
+struct trace *supervisor_finish(struct supervisor *supervisor, bool *survivors)
 {
     supervisor_listener(supervisor);
     bool outlived = !wait_event(supervisor->done_fd, GRACE_MS);
@@ -166,6 +221,10 @@ struct trace *supervisor_finish(struct supervisor *supervisor)
     struct trace *trace = supervisor->trace;
     if (trace && outlived)
         trace->flaws |= TRACE_SURVIVORS;
+    if (survivors)
+        *survivors = outlived && (trace || supervisor->server);
+    trace_server_close(supervisor->server);
+    str_list_free(&supervisor->ignored);
     free_descriptors(supervisor);
     free(supervisor);
     return trace;

@@ -5,13 +5,22 @@
 #ifndef GANTRY_TRACE_SUPERVISOR_H
 #define GANTRY_TRACE_SUPERVISOR_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "trace/trace.h"
 
 struct supervisor;
 
-/* Starts the thread, which waits for a listener. NULL and err where this machine cannot trace. */
+/* Starts the thread, which waits for a listener. NULL and err where that cannot be. */
 struct supervisor *supervisor_start(struct err *err);
+/* The same for many steps (see trace_server_open), served by several threads. Paths that begin with
+ * one of `ignored` (NULL-ended) are not kept. */
+struct supervisor *supervisor_start_shared(struct trace *(*trace_of)(void *data, pid_t tid),
+                                           void *data, const char *const *ignored, unsigned threads,
+                                           struct err *err);
+/* The server of a shared one, once there is a listener; until supervisor_finish. */
+struct trace_server *supervisor_server(struct supervisor *supervisor);
 
 /* In the child, between (v)fork and exec: as trace_child. Async-signal-safe. */
 int supervisor_child(const struct supervisor *supervisor);
@@ -22,10 +31,10 @@ int supervisor_listener(struct supervisor *supervisor);
 
 /*
  * Once the step's own process has ended: ends the thread and gives the trace, which the caller
- * frees with trace_free; NULL where there was no listener. Processes that outlive the step set
- * TRACE_SURVIVORS; their calls are no longer answered here, so another holder of the listener has
- * to (run/guard.h). Frees the supervisor.
+ * frees with trace_free; NULL where there was no listener, and of a shared supervisor. Processes
+ * that outlive the step set `survivors` and TRACE_SURVIVORS; their calls are no longer answered
+ * here, so another holder of the listener has to (run/guard.h). Frees the supervisor.
  */
-struct trace *supervisor_finish(struct supervisor *supervisor);
+struct trace *supervisor_finish(struct supervisor *supervisor, bool *survivors);
 
 #endif

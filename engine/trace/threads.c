@@ -159,6 +159,25 @@ void thread_executes(struct trace_server *server, struct thread *thread, uint32_
     thread->directory = NULL;
 }
 
+void thread_forget(struct trace_server *server, pid_t tid)
+{
+    struct thread *thread = server->threads_cap ? find_slot(server, tid) : NULL;
+    if (thread && thread->tid)
+        thread->seen_ns = 0;
+}
+
+void threads_drop(struct trace_server *server, const struct trace *trace)
+{
+    for (size_t i = 0; i < server->threads_cap; i++) {
+        struct thread *thread = &server->threads[i];
+        if (!thread->tid || thread->trace != trace)
+            continue;
+        thread->trace = NULL;
+        thread->process = INTERN_NONE;
+        thread->seen_ns = 0;
+    }
+}
+
 void threads_free(struct trace_server *server)
 {
     for (size_t i = 0; i < server->threads_cap; i++)

@@ -22,6 +22,9 @@
 
 void hold_access(struct trace_server *server, const char *path, uint32_t kinds, bool found)
 {
+    for (size_t i = 0; i < server->ignored.len; i++)
+        if (str_starts(path, server->ignored.at[i]))
+            return;
     uint32_t id = intern_id(&server->trace->paths, path);
     vec_push(&server->pending, (struct pending){id, kinds, found});
 }
@@ -157,6 +160,25 @@ struct trace_server *trace_server_open(int listener,
     return server;
 }
 
+void trace_server_ignore(struct trace_server *server, const char *prefix)
+{
+    vec_push(&server->ignored, mem_copy(prefix));
+}
+
+void trace_server_forget(struct trace_server *server, pid_t tid)
+{
+    pthread_mutex_lock(&server->lock);
+    thread_forget(server, tid);
+    pthread_mutex_unlock(&server->lock);
+}
+
+void trace_server_drop(struct trace_server *server, const struct trace *trace)
+{
+    pthread_mutex_lock(&server->lock);
+    threads_drop(server, trace);
+    pthread_mutex_unlock(&server->lock);
+}
+
 void trace_server_close(struct trace_server *server)
 {
     if (!server)
@@ -164,6 +186,7 @@ void trace_server_close(struct trace_server *server)
     close(server->listener);
     threads_free(server);
     resolve_free(&server->resolver);
+    str_list_free(&server->ignored);
     vec_free(&server->pending);
     str_free(&server->raw);
     str_free(&server->absolute);

@@ -103,6 +103,11 @@ trace_server_open(int listener, struct trace *(*trace_of)(void *data, pid_t tid)
 /* As trace_serve. */
 int trace_server_serve(struct trace_server *server, int stop_fd, struct err *err);
 void trace_server_close(struct trace_server *server);
+/* From now on (any thread): a thread's next call is asked for anew; a trace gets no more calls, its
+ * threads are asked for anew; paths that begin so are not kept (before the first call is served). */
+void trace_server_forget(struct trace_server *server, pid_t tid);
+void trace_server_drop(struct trace_server *server, const struct trace *trace);
+void trace_server_ignore(struct trace_server *server, const char *prefix);
 
 /* The access of a canonical path, or NULL. */
 const struct access *trace_find(const struct trace *trace, const char *path);
