@@ -239,6 +239,30 @@ static void op_vm_type(void *app, const char *bytes, size_t length)
 
 /* ---- editor, clipboard, logs ---- */
 
+/* Runs a shell command on the terminal, which is the console's again afterwards. Its exit status, -1
+ * where there is none. */
+static int run_on_terminal(struct console *console, const char *line, const char *name)
+{
+    char self[4096];
+    if (strcmp(name, "/proc/self/exe") == 0) {
+        ssize_t length = readlink(name, self, sizeof self - 1);
+        self[length > 0 ? length : 0] = '\0';
+        name = self;
+    }
+    terminal_suspend(console->terminal);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (chdir(console->root) == 0)
+            execl("/bin/sh", "sh", "-c", line, name, (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    terminal_resume(console->terminal);
+    return pid < 0 || !WIFEXITED(status) ? -1 : WEXITSTATUS(status);
+}
+
 /* vi and its kin, emacs, nano: "+LINE FILE". */
 static void op_edit(void *app, const char *path, unsigned line)
 {
@@ -256,18 +280,7 @@ static void op_edit(void *app, const char *path, unsigned line)
     if (line)
         str_addf(&command, "+%u ", line);
     text_shell_quote(&command, whole);
-    terminal_suspend(console->terminal);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (chdir(console->root) == 0)
-            execl("/bin/sh", "sh", "-c", str_text(&command), (char *)NULL);
-        _exit(127);
-    }
-    int status = 0;
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    terminal_resume(console->terminal);
-    if (pid < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    if (run_on_terminal(console, str_text(&command), "sh") != 0) {
         char text[200];
         snprintf(text, sizeof text, "the editor (%s) failed: set VISUAL or EDITOR", editor);
         app_say(&console->app, SEVERITY_ERROR, text);
@@ -275,6 +288,38 @@ static void op_edit(void *app, const char *path, unsigned line)
     actions_changed(console);
     str_free(&command);
     free(whole);
+}
+
+/* Runs ourselves with what is picked here, and waits for Enter, so that it can be read. */
+static void op_command(void *app, const char *const *words)
+{
+    struct console *console = app;
+    struct app *front = &console->app;
+    if (!console->terminal || !console->root)
+        return;
+    if (!command_find(words[0])) {
+        char text[100];
+        snprintf(text, sizeof text, "this gantry has no command %s", words[0]);
+        app_say(front, SEVERITY_ERROR, text);
+        return;
+    }
+    struct str line = {0};
+    str_add(&line, "\"$0\" -C ");
+    text_shell_quote(&line, console->root);
+    for (size_t i = 0; i < console->assigns.len; i++) {
+        char *word = mem_format("%s=%s", console->assigns.at[i].name, console->assigns.at[i].value);
+        str_add_char(&line, ' ');
+        text_shell_quote(&line, word);
+        free(word);
+    }
+    for (size_t i = 0; words[i]; i++) {
+        str_add_char(&line, ' ');
+        text_shell_quote(&line, words[i]);
+    }
+    str_add(&line, "; printf '\\n[Enter comes back] '; read -r line");
+    run_on_terminal(console, str_text(&line), "/proc/self/exe");
+    str_free(&line);
+    actions_changed(console);
 }
 
 static void op_copy(void *app, const char *text)
@@ -316,6 +361,7 @@ void actions_fill(struct app_ops *ops)
     ops->select = op_select;
     ops->conf = op_conf;
     ops->edit = op_edit;
+    ops->command = op_command;
     ops->copy = op_copy;
     ops->log = op_log;
     ops->log_lines = log_view_lines;

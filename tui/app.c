@@ -160,7 +160,7 @@ static void common(struct app *app, enum request request)
         app_go(app, "log");
         break;
     case REQ_GRAPH:
-        app_go(app, "build");
+        app_go(app, "graph");
         break;
     case REQ_WHY:
         open_popup(app, &view_why);

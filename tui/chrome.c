@@ -117,7 +117,7 @@ static void selection(const struct app *app, struct str *out)
 static void counters(const struct app *app, char out[static 64], enum style *style)
 {
     const struct model *model = &app->model;
-    unsigned long long failed = model->counts[STEP_STATE_FAILED], races = model->findings;
+    unsigned long long failed = model->counts[STEP_STATE_FAILED], races = model->races;
     *style = failed ? STYLE_FAILED : STYLE_RACE;
     out[0] = '\0';
     if (races && failed)
@@ -167,7 +167,9 @@ void chrome_header(const struct app *app, const struct canvas *canvas)
 static bool knocks(const struct app *app, unsigned index)
 {
     const struct view *view = app->views[index];
-    return view && view->ops->knocks && index != app->current && view->ops->knocks(view, &app->ctx);
+    if (!view) /* never looked at: races knock all the same */
+        return views[index] == &view_races && app->model.races > 0;
+    return view->ops->knocks && index != app->current && view->ops->knocks(view, &app->ctx);
 }
 
 /* Columns of a tab: " 1 Build " or " 1 Build•". */

@@ -29,7 +29,7 @@
     X(STOP, "x", "stop", "stop: let the lanes end; again: kill them", "")                          \
     X(EDIT, "e", "editor", "open $EDITOR at its place", "")                                        \
     X(LOG, "l", "log", "its log", "gantry log TARGET")                                             \
-    X(GRAPH, "g", "graph", "its place in the cone", "gantry graph --cone TARGET")                  \
+    X(GRAPH, "g", "graph", "its place in the graph", "gantry graph --cone TARGET")                 \
     X(WHY, "w", "why", "why it is built, or waits", "gantry explain TARGET")                       \
     X(DIFF, "d", "diff", "what differs", "gantry manifest diff")                                   \
     X(COPY, "y", "copy", "copy it to the clipboard", "")                                           \
@@ -47,6 +47,12 @@
     X(DELETE, "Del", "delete", "delete the entry", "")                                             \
     X(INSERT, "Ins", "insert", "add an entry", "")                                                 \
     X(WRITE, "W", "write", "write the staged edits", "gantry manifest add, gantry config set")     \
+    X(PROVE, "P", "prove", "force the order that breaks", "gantry races prove ID")                 \
+    X(MEND, "M", "mend", "the missing edge, where it belongs", "gantry races mend ID")             \
+    X(VERIFY, "V", "verify", "force it again, mended", "gantry races verify ID")                   \
+    X(SUPPRESS, "S", "suppress", "do not count it (asks for the reason)",                          \
+      "gantry races suppress ID")                                                                  \
+    X(HIDDEN, "H", "hidden", "show what does not count, too", "gantry races list")                 \
     X(PREVIOUS_RUN, "[", "previous-run", "earlier; smaller", "")                                   \
     X(NEXT_RUN, "]", "next-run", "later; larger", "")                                              \
     X(PALETTE, ":", "actions", "every action, by name", "")                                        \

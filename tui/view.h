@@ -100,6 +100,9 @@ struct app_ops {
     void (*edit)(void *app, const char *path, unsigned line);
     /* To the clipboard, by OSC 52. */
     void (*copy)(void *app, const char *text);
+    /* Runs a command of Gantry's own on the terminal ("races prove R1"), the screen suspended
+     * meanwhile; `words` is NULL-ended. */
+    void (*command)(void *app, const char *const *words);
     /* One sentence in the message line, until the next key. (This and the next two are the
      * console's own, app.c.) */
     void (*say)(void *app, enum severity severity, const char *text);

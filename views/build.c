@@ -590,15 +590,10 @@ static enum view_result build_request(struct view *view, enum request request,
     case REQ_SEARCH_PREVIOUS:
         search(build, NULL, -1);
         break;
-    case REQ_GRAPH:
-        take_focus(build);
-        if (ctx->state->focus != EVENT_NONE)
-            cone_pin(&build->cone, ctx->state->focus);
-        build->focus = PANE_CONE;
-        break;
     case REQ_EDIT:
         edit(build);
         return VIEW_HANDLED;
+    case REQ_GRAPH:
     case REQ_LOG:
     case REQ_WHY:
         take_focus(build);

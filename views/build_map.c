@@ -121,7 +121,7 @@ static void cell_run(const struct build_map *map, const struct map_stage *stage,
 struct tally {
     size_t count, done, states[STEP_STATES];
     uint8_t worst;
-    bool forecast;
+    bool forecast, raced;
 };
 
 static struct tally tally_of(const struct build_map *map, const struct model *model, int stage_id,
@@ -136,6 +136,7 @@ static struct tally tally_of(const struct build_map *map, const struct model *mo
         tally.states[step->state]++;
         tally.done += step->state == STEP_STATE_FRESH || step->state == STEP_STATE_DONE;
         tally.forecast &= step->forecast;
+        tally.raced |= step->raced;
         if (step->state > tally.worst)
             tally.worst = step->state;
     }
@@ -156,6 +157,8 @@ static void draw_cell(const struct canvas *canvas, int x, int y, const struct ta
     enum style style = styles[tally->worst];
     if (tally->worst == STEP_STATE_FAILED)
         glyph = "✗";
+    else if (tally->raced)
+        glyph = "⚑", style = STYLE_RACE;
     else if (tally->worst == STEP_STATE_RUNNING && !tally->done)
         glyph = "▒";
     else if (tally->worst == STEP_STATE_CANCELLED)

@@ -96,6 +96,7 @@ static void free_build(struct model *model)
     vec_free(&model->lanes);
     vec_free(&model->diagnostics);
     vec_free(&model->causes);
+    vec_free(&model->findings);
     vec_free(&model->messages);
     vec_free(&model->parts);
     vec_free(&model->ended);
@@ -214,11 +215,11 @@ static void take_graph_step(struct model *model, const struct event *event)
     if (!step)
         return;
     step->forecast = event->forecast;
-    if (event->state && strcmp(event->state, "fresh") == 0) { /* judged so after all */
-        if (step->state == STEP_STATE_WAITING || step->state == STEP_STATE_READY)
-            set_state(model, step, STEP_STATE_FRESH);
+    if (event->state && strcmp(event->state, "fresh") == 0 && /* judged so after all */
+        (step->state == STEP_STATE_WAITING || step->state == STEP_STATE_READY))
+        set_state(model, step, STEP_STATE_FRESH);
+    if (step->needs_count || !event->needs_count) /* told again: it is known what it needs */
         return;
-    }
     uint32_t first = (uint32_t)model->links.len, index = model_find(model, event->step);
     for (uint32_t i = 0; i < event->needs_count; i++) {
         struct event named = {.step = event->needs[i]};
@@ -360,6 +361,47 @@ static void take_diagnostic(struct model *model, const struct event *event)
     for (size_t i = 0; i < model->causes.len; i++) /* told after the step's end */
         if (model->causes.at[i].step == step && model->causes.at[i].diagnostic == MODEL_NONE)
             model->causes.at[i].diagnostic = index;
+}
+
+/* ---- races ---- */
+
+bool model_finding_counts(const struct model *model, const struct model_finding *finding)
+{
+    const char *verdict = model_text(model, finding->verdict);
+    return finding->severity != SEVERITY_NOTE && strcmp(verdict, "harmless") != 0 &&
+           strcmp(verdict, "suppressed") != 0 && strcmp(verdict, "gone") != 0;
+}
+
+static void take_finding(struct model *model, const struct event *event)
+{
+    uint32_t id = text_id(model, event->id ? event->id : "");
+    size_t at = 0;
+    while (at < model->findings.len && model->findings.at[at].id != id)
+        at++;
+    if (at == model->findings.len)
+        vec_push(&model->findings, (struct model_finding){0});
+    model->findings.at[at] = (struct model_finding){
+        .id = id,
+        .class = text_id(model, event->class ? event->class : ""),
+        .path = text_id(model, event->path ? event->path : ""),
+        .first_target = text_id(model, event->first_target ? event->first_target : ""),
+        .second_target = text_id(model, event->second_target ? event->second_target : ""),
+        .first = model_find(model, event->first),
+        .second = model_find(model, event->second),
+        .verdict = text_id(model, event->verdict ? event->verdict : "suspected"),
+        .text = text_id(model, event->text),
+        .witnesses = event->witnesses,
+        .severity = (uint8_t)event->severity};
+    model->races = 0;
+    for (size_t i = 0; i < model->findings.len; i++) {
+        const struct model_finding *finding = &model->findings.at[i];
+        bool counts = model_finding_counts(model, finding);
+        model->races += counts;
+        if (counts && finding->first != MODEL_NONE)
+            model->steps.at[finding->first].raced = true;
+        if (counts && finding->second != MODEL_NONE)
+            model->steps.at[finding->second].raced = true;
+    }
 }
 
 /* ---- the build ---- */
@@ -511,7 +553,7 @@ void model_event(struct model *model, const struct event *event)
         take_end(model, event);
         break;
     case EVENT_FINDING:
-        model->findings += event->severity != SEVERITY_NOTE;
+        take_finding(model, event);
         break;
     case EVENT_LANE: {
         struct model_lane *lane = lane_of(model, event->lane);

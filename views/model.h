@@ -49,6 +49,7 @@ struct model_step {
     bool forecast; /* the real one has not been heard of yet */
     bool untraced;
     bool needed; /* some step has it as a prerequisite */
+    bool raced; /* a finding that counts names it */
     int exit, signal;
     uint64_t begin_ns, end_ns, expect_ns, wall_ns, cpu_ns, rss_kib;
     uint64_t log_length;
@@ -73,6 +74,16 @@ struct model_cause {
     uint32_t step; /* the first that failed so */
     uint32_t diagnostic; /* or MODEL_NONE: no diagnostic, the exit status stands for it */
     uint32_t count; /* steps */
+};
+
+/* A race; the one told last of an id counts. */
+struct model_finding {
+    uint32_t id, class, path; /* interned */
+    uint32_t first_target, second_target; /* interned */
+    uint32_t first, second; /* dense step indexes, or MODEL_NONE */
+    uint32_t verdict, text; /* interned; text may be MODEL_NONE */
+    uint64_t witnesses;
+    uint8_t severity;
 };
 
 struct model_message {
@@ -108,6 +119,7 @@ struct model {
     VEC(struct model_lane) lanes;
     VEC(struct model_diagnostic) diagnostics;
     VEC(struct model_cause) causes;
+    VEC(struct model_finding) findings;
     VEC(struct model_message) messages;
     VEC(struct model_part) parts; /* what was composed */
     VEC(uint32_t) ended; /* steps in the order in which they ended */
@@ -131,7 +143,7 @@ struct model {
     uint64_t graph_steps; /* as the graph event said; 0: not said */
     uint64_t counts[STEP_STATES];
     uint64_t outcomes[OUTCOMES];
-    uint64_t findings;
+    uint64_t races; /* findings that count: no hint, not found harmless, not suppressed */
     uint64_t warnings;
     uint64_t cpu_ns; /* of ended steps */
     struct event summary; /* of build-end: the numbers only */
@@ -164,6 +176,8 @@ uint64_t model_done(const struct model *model);
 uint64_t model_total(const struct model *model);
 /* Nanoseconds that the rest will take, by expectations and lanes; 0: nobody knows. */
 uint64_t model_left_ns(const struct model *model);
+/* Whether a finding counts as a race. */
+bool model_finding_counts(const struct model *model, const struct model_finding *finding);
 /* The word of a state: "running"; of a step that is over with its outcome's: "unchanged". */
 const char *model_state_word(const struct model_step *step);
 /* A step's glyph, UTF-8, one column. */

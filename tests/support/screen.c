@@ -82,6 +82,14 @@ static void op_edit(void *app, const char *path, unsigned line)
     note(app, "edit", text);
     free(text);
 }
+static void op_command(void *app, const char *const *words)
+{
+    struct str text = {0};
+    for (size_t i = 0; words[i]; i++)
+        str_addf(&text, "%s%s", i ? " " : "", words[i]);
+    note(app, "command", str_text(&text));
+    str_free(&text);
+}
 static void op_copy(void *app, const char *text)
 {
     note(app, "copy", text);
@@ -176,6 +184,7 @@ static const struct app_ops ops = {
     .select = op_select,
     .conf = op_conf,
     .edit = op_edit,
+    .command = op_command,
     .copy = op_copy,
     .log = op_log,
     .log_lines = op_log_lines,
