@@ -322,6 +322,13 @@ static void op_command(void *app, const char *const *words)
     actions_changed(console);
 }
 
+static void op_play(void *app, uint64_t from_ns)
+{
+    (void)from_ns;
+    struct console *console = app;
+    app_say(&console->app, SEVERITY_NOTE, "only a recorded build is played: gantry replay");
+}
+
 static void op_copy(void *app, const char *text)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -361,6 +368,7 @@ void actions_fill(struct app_ops *ops)
     ops->select = op_select;
     ops->conf = op_conf;
     ops->edit = op_edit;
+    ops->play = op_play;
     ops->command = op_command;
     ops->copy = op_copy;
     ops->log = op_log;

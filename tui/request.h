@@ -55,6 +55,8 @@
     X(HIDDEN, "H", "hidden", "show what does not count, too", "gantry races list")                 \
     X(PREVIOUS_RUN, "[", "previous-run", "earlier; smaller", "")                                   \
     X(NEXT_RUN, "]", "next-run", "later; larger", "")                                              \
+    X(EVENT_BACK, ",", "event-back", "to the event before", "")                                    \
+    X(EVENT_NEXT, ".", "event-next", "to the next event", "")                                      \
     X(PALETTE, ":", "actions", "every action, by name", "")                                        \
     X(HELP, "? F1", "help", "what the keys do here", "gantry help")                                \
     X(REDRAW, "^L", "redraw", "draw the whole screen again", "")                                   \

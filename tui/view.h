@@ -103,6 +103,8 @@ struct app_ops {
     /* Runs a command of Gantry's own on the terminal ("races prove R1"), the screen suspended
      * meanwhile; `words` is NULL-ended. */
     void (*command)(void *app, const char *const *words);
+    /* Plays a recorded build from a time on, or pauses where it plays. */
+    void (*play)(void *app, uint64_t from_ns);
     /* One sentence in the message line, until the next key. (This and the next two are the
      * console's own, app.c.) */
     void (*say)(void *app, enum severity severity, const char *text);
@@ -160,6 +162,7 @@ struct app_state {
     const struct view_ops *screen; /* the one under a pop-up */
     bool building, booting; /* ours */
     bool stopping; /* the build was asked to drain */
+    bool replaying, playing; /* what is shown is a recorded build; time runs in it */
     uint32_t focus; /* the step that log, why and graph speak of; EVENT_NONE: none */
 };
 

@@ -133,6 +133,7 @@ static void forget_build(struct model *model)
     model->texts = old.texts;
     model->generation = old.generation;
     model->shape = old.shape + 1;
+    model->builds = old.builds + 1;
     model->vm = old.vm;
     model->vm_earlier.at = old.vm_earlier.at;
     model->vm_earlier.len = old.vm_earlier.len;

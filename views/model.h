@@ -131,6 +131,7 @@ struct model {
         uint32_t slots, used;
     } by_id;
 
+    uint32_t builds; /* how many began */
     enum build_state state;
     enum build_status status; /* once it ended */
     int exit;

@@ -90,6 +90,12 @@ static void op_command(void *app, const char *const *words)
     note(app, "command", str_text(&text));
     str_free(&text);
 }
+static void op_play(void *app, uint64_t from_ns)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)from_ns);
+    note(app, "play", text);
+}
 static void op_copy(void *app, const char *text)
 {
     note(app, "copy", text);
@@ -185,6 +191,7 @@ static const struct app_ops ops = {
     .conf = op_conf,
     .edit = op_edit,
     .command = op_command,
+    .play = op_play,
     .copy = op_copy,
     .log = op_log,
     .log_lines = op_log_lines,
