@@ -84,6 +84,10 @@ static bool may_start(struct console *console)
                 app->state.tree_error ? app->state.tree_error : "no tree here");
         return false;
     }
+    if (console->player) {
+        app_say(app, SEVERITY_NOTE, "this build is only looked at: nothing is built here");
+        return false;
+    }
     if (console->build) {
         app_say(app, SEVERITY_NOTE, "a build is running: x stops it");
         return false;
@@ -324,9 +328,32 @@ static void op_command(void *app, const char *const *words)
 
 static void op_play(void *app, uint64_t from_ns)
 {
-    (void)from_ns;
     struct console *console = app;
-    app_say(&console->app, SEVERITY_NOTE, "only a recorded build is played: gantry replay");
+    struct app_state *state = &console->app.state;
+    if (!console->player || console->follow) {
+        app_say(&console->app, SEVERITY_NOTE, "only a recorded build is played: gantry replay");
+        return;
+    }
+    state->playing = !state->playing;
+    if (!state->playing)
+        return;
+    if (player_at_end(console->player) && from_ns >= player_at(console->player))
+        from_ns = 0; /* at the end: once more */
+    player_seek(console->player, &console->app, from_ns);
+    model_tick(&console->app.model, from_ns);
+    console->played_from_ns = from_ns;
+    console->played_at_ns = clock_ns();
+}
+
+static void op_speed(void *app)
+{
+    struct console *console = app;
+    char text[64];
+    console->speed = console->speed >= 64 ? 1 : console->speed * 4;
+    snprintf(text, sizeof text, "%u times as fast as it was", console->speed);
+    app_say(&console->app, SEVERITY_NOTE, text);
+    console->played_from_ns = console->app.model.now_ns;
+    console->played_at_ns = clock_ns();
 }
 
 static void op_copy(void *app, const char *text)
@@ -369,6 +396,7 @@ void actions_fill(struct app_ops *ops)
     ops->conf = op_conf;
     ops->edit = op_edit;
     ops->play = op_play;
+    ops->speed = op_speed;
     ops->command = op_command;
     ops->copy = op_copy;
     ops->log = op_log;

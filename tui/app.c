@@ -108,7 +108,8 @@ void app_event(struct app *app, const struct event *event)
 
 bool app_moves(const struct app *app)
 {
-    return app->model.state == BUILD_RUNNING || app->model.vm.state == VM_RUNNING;
+    bool paused = app->state.replaying && !app->state.playing;
+    return (app->model.state == BUILD_RUNNING && !paused) || app->model.vm.state == VM_RUNNING;
 }
 
 /* ---- requests ---- */

@@ -102,6 +102,10 @@ static void selection(const struct app *app, struct str *out)
         image = next_image;
     }
     str_addf(out, "%s %s %s", arch, mode, image);
+    if (state->held_by) {
+        str_addf(out, ", %s", state->held_by);
+        return;
+    }
     if (strcmp(arch, next_arch) == 0 && strcmp(mode, next_mode) == 0 &&
         strcmp(image, next_image) == 0)
         return;
@@ -215,14 +219,6 @@ void chrome_tabs(const struct app *app, const struct canvas *canvas)
         if (knocks(app, i))
             canvas_put(canvas, x + tab_width(i) - 1, 0, STYLE_WARNING, "•");
         x += tab_width(i);
-    }
-    if (app->state.held_by) {
-        struct str held = {0};
-        str_addf(&held, "read only: %s", app->state.held_by);
-        int w = canvas_columns(str_text(&held));
-        if (w < canvas->w - x - 2)
-            canvas_put(canvas, canvas->w - w - 1, 0, STYLE_WARNING, str_text(&held));
-        str_free(&held);
     }
 }
 

@@ -1,5 +1,5 @@
-/* `gantry replay` prints a recorded build, `gantry attach` one that runs elsewhere: both read its
- * journal, and print as if they were the build. */
+/* `gantry replay` shows a recorded build, `gantry attach` one that runs elsewhere: both read its
+ * journal; on a terminal in the console, else they print as if they were the build. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +12,7 @@
 #include "run/build.h"
 #include "tui/cli.h"
 #include "tui/commands.h"
+#include "tui/loop.h"
 #include "tui/stream.h"
 
 enum {
@@ -85,11 +86,22 @@ static bool builder_is_gone(const char *journal)
     return gone;
 }
 
+/* In the console; takes reader and path over. */
+static int show(struct cli *cli, struct journal_reader *reader, char *path, bool follow)
+{
+    journal_read_close(reader);
+    int status = console_replay(cli, path, follow);
+    free(path);
+    return status;
+}
+
 int cmd_replay(struct cli *cli, int argc, char **argv)
 {
     struct err err = {0};
     char *path;
     struct journal_reader *reader = open_journal(cli, argc, argv, &path, &err);
+    if (reader && cli_console(cli))
+        return show(cli, reader, path, false);
     struct stream *stream = reader ? stream_open(cli, &err) : NULL;
     int ignored = 0, status = 0;
     if (stream) {
@@ -114,6 +126,8 @@ int cmd_attach(struct cli *cli, int argc, char **argv)
     struct err err = {0};
     char *path;
     struct journal_reader *reader = open_journal(cli, argc, argv, &path, &err);
+    if (reader && cli_console(cli))
+        return show(cli, reader, path, true);
     struct stream *stream = reader ? stream_open(cli, &err) : NULL;
     int build_status = 0, written = 0;
     bool end = false, gone = false;

@@ -11,6 +11,7 @@
 #include "tui/cli.h"
 #include "tui/input.h"
 #include "tui/logs.h"
+#include "tui/player.h"
 #include "tui/terminal.h"
 #include "vcs/vcs.h"
 #include "vm/vm.h"
@@ -26,6 +27,10 @@ struct console {
     struct grid grid;
     struct queue *events; /* of builds and guests */
     struct build *build;
+    struct player *player; /* a recorded build is shown; NULL: none */
+    bool follow; /* its journal grows */
+    unsigned speed; /* times as fast as it was */
+    uint64_t played_from_ns, played_at_ns; /* of the build; clock_ns then */
     struct vm *vm;
     uint64_t build_ns; /* clock_ns at its begin */
     unsigned stops; /* how often it was asked to stop */

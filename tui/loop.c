@@ -18,6 +18,7 @@ enum {
     FRAME_NS = 33333333, /* 30 frames a second */
     TICK_NS = 200000000, /* clocks on the screen, while something runs */
     EVENTS_NS = 10000000, /* events are taken in for so long before a frame is due */
+    FOLLOW_NS = 50000000, /* between looks at a journal that grows */
 };
 
 /* ---- the world, to begin with ---- */
@@ -152,12 +153,41 @@ static void take_bytes(struct console *console)
     }
 }
 
+/* ---- a recorded build ---- */
+
+/* What a journal that grows has got; what was played goes on. */
+static void take_journal(struct console *console)
+{
+    struct app *app = &console->app;
+    struct player *player = console->player;
+    uint64_t now = clock_ns();
+    if (console->follow) {
+        uint32_t generation = app->model.generation;
+        if (player_seek(player, app, UINT64_MAX)) {
+            console->follow = false;
+            console->status = app->model.exit;
+        }
+        console->dirty |= generation != app->model.generation;
+        uint64_t began = now - player_at(player);
+        if (generation != app->model.generation &&
+            (!console->build_ns || began < console->build_ns))
+            console->build_ns = began;
+    } else if (app->state.playing) {
+        uint64_t t = console->played_from_ns + (now - console->played_at_ns) * console->speed;
+        if (player_seek(player, app, t))
+            app->state.playing = false;
+        else
+            model_tick(&app->model, t);
+        console->dirty = true;
+    }
+}
+
 /* ---- the loop ---- */
 
 static void show(struct console *console)
 {
     struct app *app = &console->app;
-    if (app->model.state == BUILD_RUNNING)
+    if (app->model.state == BUILD_RUNNING && !app->state.replaying)
         model_tick(&app->model, clock_ns() - console->build_ns);
     grid_reset(&console->grid, console->grid.w, console->grid.h);
     app_draw(app, &console->grid);
@@ -173,6 +203,10 @@ static int wait_ms(const struct console *console, uint64_t shown_ns)
         due = shown_ns + FRAME_NS;
     else if (app_moves(&console->app))
         due = shown_ns + TICK_NS;
+    if (console->app.state.playing && !terminal_busy(console->terminal))
+        due = shown_ns + FRAME_NS;
+    if (console->follow && due > now + FOLLOW_NS)
+        due = now + FOLLOW_NS;
     uint64_t key = input_deadline(&console->input);
     if (key && key < due)
         due = key;
@@ -187,6 +221,8 @@ static void run(struct console *console)
     bool head_read = false;
     console->dirty = true;
     while (!console->app.quit) {
+        if (console->player)
+            take_journal(console);
         uint64_t now = clock_ns();
         if (app_moves(&console->app) && now >= shown_ns + TICK_NS)
             console->dirty = true;
@@ -230,6 +266,7 @@ static void free_console(struct console *console)
     free((char *)(uintptr_t)console->app.state.tree_error);
     target_screen_free(console);
     compose_screen_free(console);
+    player_close(console->player);
     conf_free(console->conf);
     logs_free(console->logs);
     input_free(&console->input);
@@ -239,30 +276,38 @@ static void free_console(struct console *console)
     free(console);
 }
 
-int console_run(struct cli *cli)
+/* Everything but the terminal. Takes the player over. */
+static struct console *new_console(struct cli *cli, struct player *player)
 {
-    struct err err = {0};
     struct console *console = mem_zero(1, sizeof *console);
     struct app_ops ops = {0};
     actions_fill(&ops);
     app_init(&console->app, &ops);
     console->cli = cli;
+    console->player = player;
+    console->speed = 1;
     console->events = queue_new();
     for (size_t i = 0; i < cli->assigns.len; i++)
         vec_push(&console->assigns, cli->assigns.at[i]);
+    return console;
+}
+
+static int open_terminal(struct console *console, struct err *err)
+{
     struct terminal_options options = {
-        .path = "/dev/tty", .color = cli_color(cli, stdout), .mouse = true};
-    console->terminal = terminal_open(&options, &err);
-    if (!console->terminal) {
-        free_console(console);
-        return cli_fail(&err);
-    }
-    console->grid.ascii = cli_ascii(cli);
+        .path = "/dev/tty", .color = cli_color(console->cli, stdout), .mouse = true};
+    console->terminal = terminal_open(&options, err);
+    if (!console->terminal)
+        return -1;
+    console->grid.ascii = cli_ascii(console->cli);
     resize(console);
     find_tree(console);
-    if (console->root && (cli->assigns.len || cli->lanes))
-        console->app.ops.build(console, NULL);
-    run(console);
+    return 0;
+}
+
+/* Gives the terminal back and leaves a summary on it; returns the exit status. */
+static int close_console(struct console *console)
+{
     actions_end_all(console);
     terminal_close(console->terminal);
     struct str text = {0};
@@ -272,4 +317,40 @@ int console_run(struct cli *cli)
     int status = console->signal ? 128 + console->signal : console->status;
     free_console(console);
     return status;
+}
+
+int console_run(struct cli *cli)
+{
+    struct err err = {0};
+    struct console *console = new_console(cli, NULL);
+    if (open_terminal(console, &err) < 0) {
+        free_console(console);
+        return cli_fail(&err);
+    }
+    if (console->root && (cli->assigns.len || cli->lanes))
+        console->app.ops.build(console, NULL);
+    run(console);
+    return close_console(console);
+}
+
+int console_replay(struct cli *cli, const char *journal, bool follow)
+{
+    struct err err = {0};
+    struct player *player = player_open(journal, &err);
+    if (!player)
+        return cli_fail(&err);
+    struct console *console = new_console(cli, player);
+    if (open_terminal(console, &err) < 0) {
+        free_console(console);
+        return cli_fail(&err);
+    }
+    struct app *app = &console->app;
+    player_seek(player, app, UINT64_MAX);
+    console->follow = follow && !player_at_end(player);
+    console->build_ns = clock_ns() - player_at(player);
+    app->state.replaying = !console->follow;
+    app->state.held_by = console->follow ? "attached" : "recorded";
+    app_go(app, console->follow ? "build" : "time");
+    run(console);
+    return close_console(console);
 }

@@ -9,5 +9,9 @@
  * Returns the exit status: of the last build, 2 where no console could be had (one line on standard
  * error says why), 128 + signal. */
 int console_run(struct cli *cli);
+/* The same on a recorded build: its journal is read to the end and can be played. With `follow` it is
+ * read as it grows: a build that runs elsewhere. Nothing is built. Returns the recorded build's exit
+ * status for one that was followed to its end, else 0. */
+int console_replay(struct cli *cli, const char *journal, bool follow);
 
 #endif

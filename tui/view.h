@@ -105,6 +105,8 @@ struct app_ops {
     void (*command)(void *app, const char *const *words);
     /* Plays a recorded build from a time on, or pauses where it plays. */
     void (*play)(void *app, uint64_t from_ns);
+    /* Another speed of playing: 1, 4, 16, 64 times. */
+    void (*speed)(void *app);
     /* One sentence in the message line, until the next key. (This and the next two are the
      * console's own, app.c.) */
     void (*say)(void *app, enum severity severity, const char *text);
@@ -156,7 +158,7 @@ struct app_state {
     enum app_tree tree;
     const char *tree_error; /* no tree: what was looked for, and what to do */
     const char *arch, *mode, *image; /* as picked, or by default: what the next build builds */
-    const char *held_by; /* another build holds the configuration: who; else NULL */
+    const char *held_by; /* the build is only looked at: "attached", "recorded"; else NULL */
     const char *head; /* "master@0e34e4d", "" where unknown */
     unsigned dirty; /* files that differ from it */
     const struct view_ops *screen; /* the one under a pop-up */

@@ -108,15 +108,15 @@ static void draw_row(void *data, const struct canvas *canvas, int y, size_t inde
         x = canvas_column(canvas, x, y, class_w, STYLE_TEXT, FIT_LEFT,
                           model_text(model, finding->class)) +
             1;
-    int path_w = (w - x) * 45 / 100;
+    int path_w = (w - x) * 2 / 5, side_w = (w - x - path_w - 4) / 2;
     x = canvas_column(canvas, x, y, path_w, STYLE_TEXT, FIT_MIDDLE,
                       model_short(model_text(model, finding->path))) +
         1;
-    struct str steps = {0};
-    str_addf(&steps, "%s | %s", model_short(model_text(model, finding->first_target)),
-             model_short(model_text(model, finding->second_target)));
-    canvas_column(canvas, x, y, w - x, STYLE_TEXT, FIT_MIDDLE, str_text(&steps));
-    str_free(&steps);
+    x = canvas_column(canvas, x, y, side_w, STYLE_TEXT, FIT_MIDDLE,
+                      model_short(model_text(model, finding->first_target)));
+    x = canvas_put(canvas, x, y, STYLE_FAINT, " | ");
+    canvas_column(canvas, x, y, w - x, STYLE_TEXT, FIT_MIDDLE,
+                  model_short(model_text(model, finding->second_target)));
 }
 
 static struct list_source source_of(struct races_view *races)

@@ -453,8 +453,9 @@ static enum view_result time_request(struct view *view, enum request request,
     if (request == REQ_BACK)
         return VIEW_LEAVE;
     time_lanes_update(&screen->lanes, model);
-    if (model->state == BUILD_NEVER || !screen->lanes.lanes.len || !screen->window.scale_ns)
+    if (model->state == BUILD_NEVER || !screen->lanes.lanes.len)
         return VIEW_IGNORED;
+    settle(screen, model, screen->window.columns ? screen->window.columns : 80);
     enum view_result result = VIEW_HANDLED;
     bool moved = motion(screen, model, request, arg);
     switch (moved ? REQ_NONE : request) {
@@ -473,6 +474,9 @@ static enum view_result time_request(struct view *view, enum request request,
     case REQ_MARK:
         ctx->ops->play(ctx->app, screen->cursor_ns);
         screen->follow = true;
+        return VIEW_HANDLED;
+    case REQ_SORT:
+        ctx->ops->speed(ctx->app);
         return VIEW_HANDLED;
     case REQ_ENTER:
         request = REQ_LOG;
@@ -510,10 +514,11 @@ static void time_close(struct view *view)
     free(screen);
 }
 
-static const struct view_key keys[] = {
-    {REQ_NEXT_RUN, "zoom in"},     {REQ_PREVIOUS_RUN, "out"}, {REQ_ZOOM, "all"},
-    {REQ_EVENT_NEXT, "event"},     {REQ_MARK, "play"},        {REQ_LOG, NULL},
-    {REQ_NEXT_FAILURE, "failure"}, {REQ_SEARCH, NULL},        {REQ_NONE, NULL}};
+static const struct view_key keys[] = {{REQ_NEXT_RUN, "zoom in"}, {REQ_PREVIOUS_RUN, "out"},
+                                       {REQ_ZOOM, "all"},         {REQ_EVENT_NEXT, "event"},
+                                       {REQ_MARK, "play"},        {REQ_SORT, "speed"},
+                                       {REQ_LOG, NULL},           {REQ_NEXT_FAILURE, "failure"},
+                                       {REQ_SEARCH, NULL},        {REQ_NONE, NULL}};
 
 const struct view_ops view_time = {
     .name = "time",

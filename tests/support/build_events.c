@@ -188,6 +188,35 @@ void build_events_failed(struct test_screen *screen)
                                        .cpu_ns = 31 * SECOND});
 }
 
+static void race(struct model *model, const char *id, const char *class, enum severity severity,
+                 const char *verdict, uint32_t first, uint32_t second)
+{
+    char a[64], b[64];
+    model_event(model,
+                &(struct event){.kind = EVENT_FINDING,
+                                .id = id,
+                                .class = class,
+                                .severity = severity,
+                                .verdict = verdict,
+                                .path = "gen/include/version.h",
+                                .first = first,
+                                .first_target = target_of(first, a),
+                                .second = second,
+                                .second_target = target_of(second, b),
+                                .witnesses = 3,
+                                .text = "the second reads what the first writes, and nothing says "
+                                        "that it has to be there before"});
+}
+
+void build_events_raced(struct test_screen *screen)
+{
+    build_events_failed(screen);
+    struct model *model = &test_screen_app(screen)->model;
+    race(model, "R1", "missing-edge", SEVERITY_ERROR, "suspected", GEN, 9);
+    race(model, "R2", "scratch", SEVERITY_WARNING, "proved", 5, 12);
+    race(model, "R3", "listing", SEVERITY_WARNING, "harmless", 6, 14);
+}
+
 void build_events_done(struct test_screen *screen)
 {
     struct model *model = &test_screen_app(screen)->model;

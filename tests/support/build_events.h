@@ -8,6 +8,8 @@
 void build_events_middle(struct test_screen *screen);
 /* The same build brought to its end; it failed. */
 void build_events_failed(struct test_screen *screen);
+/* The same build, and races that were found in it: one that counts, one not so bad, one harmless. */
+void build_events_raced(struct test_screen *screen);
 /* A build of the same tree that ran three steps and is done. */
 void build_events_done(struct test_screen *screen);
 /* `dirs` directories of `files` objects each that one step links: the first half done. */

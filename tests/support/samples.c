@@ -282,5 +282,5 @@ void sample_make_tree(struct test_screen *screen)
 
 void sample_attached(struct test_screen *screen)
 {
-    test_screen_app(screen)->state.held_by = "pid 4711 builds here";
+    test_screen_app(screen)->state.held_by = "attached";
 }

@@ -96,6 +96,10 @@ static void op_play(void *app, uint64_t from_ns)
     snprintf(text, sizeof text, "%llu", (unsigned long long)from_ns);
     note(app, "play", text);
 }
+static void op_speed(void *app)
+{
+    note(app, "speed", NULL);
+}
 static void op_copy(void *app, const char *text)
 {
     note(app, "copy", text);
@@ -192,6 +196,7 @@ static const struct app_ops ops = {
     .edit = op_edit,
     .command = op_command,
     .play = op_play,
+    .speed = op_speed,
     .copy = op_copy,
     .log = op_log,
     .log_lines = op_log_lines,

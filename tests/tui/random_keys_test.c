@@ -67,7 +67,7 @@ static struct key random_key(uint64_t *state, int w, int h)
 
 static void random_event(struct test_screen *screen, uint64_t *state)
 {
-    switch (below(state, 6)) {
+    switch (below(state, 7)) {
     case 0:
         build_events_middle(screen);
         break;
@@ -81,6 +81,9 @@ static void random_event(struct test_screen *screen, uint64_t *state)
         sample_guest_running(screen);
         break;
     case 4:
+        build_events_raced(screen);
+        break;
+    case 5:
         sample_guest_failed(screen);
         break;
     default:

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -99,6 +100,84 @@ static void boot_hands_keys_on(void **state)
     test_screen_close(screen);
 }
 
+static void graph_of_what_needs_what(void **state)
+{
+    (void)state;
+    test_goldens("graph-never", NULL, "2");
+    test_goldens("graph", build_events_middle, "2");
+    test_goldens("graph-object", build_events_failed, "> g");
+    test_goldens("graph-filter", build_events_middle, "2 f 'queue' Enter Space Home");
+}
+
+/* Each thing stands once; Right unfolds, Enter goes to it, Esc comes back, b builds it alone. */
+static void graph_keys_go_through_it(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(120, 60, TEST_COLOR);
+    build_events_middle(screen);
+    test_screen_text(screen);
+    test_screen_keys(screen, "2");
+    assert_non_null(strstr(test_screen_text(screen), "graph: usr.img"));
+    assert_null(strstr(test_screen_text(screen), "loader-stripped.elf  ")); /* folded */
+    test_screen_keys(screen, "/ 'loader-stripped' Enter");
+    assert_non_null(strstr(test_screen_text(screen), "graph: loader-stripped.elf"));
+    test_screen_keys(screen, "b");
+    assert_string_equal(test_screen_asked(screen), "build(loader-stripped.elf)");
+    test_screen_keys(screen, "Down Right Down Enter");
+    const char *text = test_screen_text(screen);
+    assert_null(strstr(text, "graph: loader-stripped.elf"));
+    test_screen_keys(screen, "Esc");
+    assert_non_null(strstr(test_screen_text(screen), "graph: loader-stripped.elf"));
+    test_screen_close(screen);
+}
+
+static void time_of_the_lanes(void **state)
+{
+    (void)state;
+    test_goldens("time-never", NULL, "3");
+    test_goldens("time-live", build_events_middle, "3");
+    test_goldens("time-ended", build_events_raced, "3 Home . . .");
+    test_goldens("time-zoomed", build_events_failed, "3 ] ] ] <");
+}
+
+static void time_keys_play(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    build_events_failed(screen);
+    test_screen_keys(screen, "3");
+    test_screen_text(screen);
+    test_screen_keys(screen, "> Space s"); /* the failed step began at 10 s */
+    assert_string_equal(test_screen_asked(screen), "play(10000000000) speed()");
+    test_screen_close(screen);
+}
+
+static void races_and_what_is_known_of_them(void **state)
+{
+    (void)state;
+    test_goldens("races-never", NULL, "4");
+    test_goldens("races", build_events_raced, "4");
+    test_goldens("races-hidden", build_events_raced, "4 H End");
+    test_goldens("races-reason", build_events_raced, "4 S 'it is a log'");
+}
+
+static void races_keys_ask_for_commands(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    build_events_raced(screen);
+    test_screen_keys(screen, "4");
+    test_screen_text(screen);
+    test_screen_keys(screen, "P Down M V");
+    assert_string_equal(test_screen_asked(screen),
+                        "command(races prove R1) command(races mend R2) command(races verify R2)");
+    test_screen_keys(screen, "S Enter"); /* no reason, no suppression */
+    assert_string_equal(test_screen_asked(screen), "");
+    test_screen_keys(screen, "'a log' Enter");
+    assert_string_equal(test_screen_asked(screen), "command(races suppress R2 a log)");
+    test_screen_close(screen);
+}
+
 static void pop_ups(void **state)
 {
     (void)state;
@@ -120,6 +199,12 @@ int main(void)
         cmocka_unit_test(compose_keys_stage),
         cmocka_unit_test(boot_and_its_verdicts),
         cmocka_unit_test(boot_hands_keys_on),
+        cmocka_unit_test(graph_of_what_needs_what),
+        cmocka_unit_test(graph_keys_go_through_it),
+        cmocka_unit_test(time_of_the_lanes),
+        cmocka_unit_test(time_keys_play),
+        cmocka_unit_test(races_and_what_is_known_of_them),
+        cmocka_unit_test(races_keys_ask_for_commands),
         cmocka_unit_test(pop_ups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,87 @@
+#include "tui/player.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "journal/journal.h"
+
+struct player {
+    char *path;
+    struct journal_reader *reader;
+    struct event *next; /* read, but later than what was asked for */
+    uint64_t at_ns;
+    bool end;
+};
+
+struct player *player_open(const char *path, struct err *err)
+{
+    struct journal_reader *reader = journal_read_open(path, err);
+    if (!reader)
+        return NULL;
+    struct player *player = mem_zero(1, sizeof *player);
+    player->path = mem_copy(path);
+    player->reader = reader;
+    return player;
+}
+
+static void close_reader(struct player *player)
+{
+    if (player->reader)
+        journal_read_close(player->reader);
+    player->reader = NULL;
+    free(player->next);
+    player->next = NULL;
+}
+
+void player_close(struct player *player)
+{
+    if (!player)
+        return;
+    close_reader(player);
+    free(player->path);
+    free(player);
+}
+
+/* From the beginning: the build-begin makes the model forget. */
+static void rewind_reader(struct player *player)
+{
+    struct journal_reader *reader = journal_read_open(player->path, NULL);
+    if (!reader) /* it is gone: what is shown stays */
+        return;
+    close_reader(player);
+    player->reader = reader;
+    player->at_ns = 0;
+    player->end = false;
+}
+
+bool player_seek(struct player *player, struct app *app, uint64_t t_ns)
+{
+    if (t_ns < player->at_ns)
+        rewind_reader(player);
+    for (;;) {
+        struct event *event = player->next ? player->next : journal_next(player->reader);
+        player->next = NULL;
+        if (!event)
+            break;
+        if (event->t_ns > t_ns && event->kind != EVENT_BUILD_BEGIN) {
+            player->next = event;
+            break;
+        }
+        app_event(app, event);
+        if (event->t_ns > player->at_ns)
+            player->at_ns = event->t_ns;
+        player->end = event->kind == EVENT_BUILD_END;
+        free(event);
+    }
+    return player->end;
+}
+
+uint64_t player_at(const struct player *player)
+{
+    return player->at_ns;
+}
+
+bool player_at_end(const struct player *player)
+{
+    return player->end;
+}
