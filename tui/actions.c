@@ -301,9 +301,10 @@ static void op_command(void *app, const char *const *words)
     struct app *front = &console->app;
     if (!console->terminal || !console->root)
         return;
-    if (!command_find(words[0])) {
+    const struct command *command = command_find(words[0]);
+    if (!command || (words[1] && !strstr(command->usage, words[1]))) {
         char text[100];
-        snprintf(text, sizeof text, "this gantry has no command %s", words[0]);
+        snprintf(text, sizeof text, "`gantry %s` cannot %s", words[0], words[1] ? words[1] : "run");
         app_say(front, SEVERITY_ERROR, text);
         return;
     }

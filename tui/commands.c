@@ -60,7 +60,7 @@ const struct command commands[] = {
      "gantry races suppress ID --reason TEXT excuse it, in .gantry-races",
      "which steps race, from the last build; gantry-race(7)", NULL},
     {"replay", cmd_replay, GROUP_LOOK, "[JOURNAL]",
-     "print a recorded build, the last one if none is named", ""},
+     "show and play a recorded build, the last one if none is named", ""},
     {"run", cmd_run, GROUP_IMAGE, "[OPTIONS] [-- QEMU-OPTIONS]",
      "build what is stale, then boot the image",
      "--as-is          boot what was composed last; build nothing\n"

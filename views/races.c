@@ -224,9 +224,7 @@ static void draw_detail(const struct canvas *canvas, const struct model *model,
              finding->witnesses == 1 ? "" : "s");
     if (finding->witnesses > 1)
         y = draw_text(&body, y, "seen", text);
-    draw_text(&body, y + 1, "next",
-              "P proves it by forcing the order that breaks; M shows the line that mends it; V "
-              "forces it again; S says why it does not matter");
+    draw_text(&body, y + 1, "next", "Enter shows the evidence; S says why it does not matter");
 }
 
 /* ---- the whole ---- */
@@ -287,7 +285,7 @@ static void command(struct races_view *races, const char *verb, const char *id, 
                     const struct view_ctx *ctx)
 {
     (void)races;
-    const char *words[] = {"races", verb, id, reason, NULL};
+    const char *words[] = {"races", verb, id, reason ? "--reason" : NULL, reason, NULL};
     ctx->ops->command(ctx->app, words);
 }
 
@@ -335,9 +333,9 @@ static bool verb(struct races_view *races, enum request request, const struct vi
         races->view.typing = true;
     } else if (request == REQ_COPY) {
         char text[128];
-        snprintf(text, sizeof text, "gantry races prove %s", id);
+        snprintf(text, sizeof text, "gantry races show %s", id);
         ctx->ops->copy(ctx->app, text);
-        ctx->ops->say(ctx->app, SEVERITY_NOTE, "the command that proves it is in the clipboard");
+        ctx->ops->say(ctx->app, SEVERITY_NOTE, "the command that shows it is in the clipboard");
     } else {
         command(races, words, id, NULL, ctx);
     }
@@ -438,9 +436,9 @@ static void races_close(struct view *view)
     free(races);
 }
 
-static const struct view_key keys[] = {{REQ_PROVE, NULL},    {REQ_MEND, NULL},   {REQ_VERIFY, NULL},
-                                       {REQ_SUPPRESS, NULL}, {REQ_HIDDEN, NULL}, {REQ_FILTER, NULL},
-                                       {REQ_COPY, NULL},     {REQ_NONE, NULL}};
+static const struct view_key keys[] = {
+    {REQ_ENTER, "evidence"}, {REQ_SUPPRESS, NULL}, {REQ_HIDDEN, NULL}, {REQ_FILTER, NULL},
+    {REQ_GRAPH, NULL},       {REQ_LOG, NULL},      {REQ_COPY, NULL},   {REQ_NONE, NULL}};
 
 const struct view_ops view_races = {
     .name = "races",
@@ -448,7 +446,7 @@ const struct view_ops view_races = {
     .key = '4',
     .keys = keys,
     .about = "Steps that touch one file with no declared order between them: this build went well, "
-             "another may not. P proves one, M mends it, V verifies that it is gone.",
+             "another may not. Enter shows the evidence, S suppresses one with a reason.",
     .open = races_open,
     .close = races_close,
     .draw = races_draw,

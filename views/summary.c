@@ -50,9 +50,9 @@ void summary_text(const struct model *model, struct str *out)
     if (model->state == BUILD_NEVER)
         return;
     add_build(model, out);
-    if (model->findings)
-        str_addf(out, "gantry: %llu race%s: gantry races\n", (unsigned long long)model->findings,
-                 model->findings == 1 ? "" : "s");
+    if (model->races)
+        str_addf(out, "gantry: %llu race%s: gantry races\n", (unsigned long long)model->races,
+                 model->races == 1 ? "" : "s");
     for (size_t i = 0; i < model->messages.len; i++)
         if (model->messages.at[i].severity == SEVERITY_ERROR)
             str_addf(out, "gantry: %s\n", model_text(model, model->messages.at[i].text));

@@ -174,7 +174,7 @@ static void races_keys_ask_for_commands(void **state)
     test_screen_keys(screen, "S Enter"); /* no reason, no suppression */
     assert_string_equal(test_screen_asked(screen), "");
     test_screen_keys(screen, "'a log' Enter");
-    assert_string_equal(test_screen_asked(screen), "command(races suppress R2 a log)");
+    assert_string_equal(test_screen_asked(screen), "command(races suppress R2 --reason a log)");
     test_screen_close(screen);
 }
 
