@@ -199,9 +199,11 @@ static void open_jobserver(struct schedule *s)
     free(flags);
 }
 
+/* The machine refused: said once, since what runs still will find the same. */
 static int broken(struct schedule *s, const struct err *err)
 {
-    build_say(s->build, SEVERITY_ERROR, "%s", err->text);
+    if (!s->broken)
+        build_say(s->build, SEVERITY_ERROR, "%s", err->text);
     s->broken = true;
     return -1;
 }

@@ -101,8 +101,8 @@ within 10 test -s "$WORK/stty.after" || fail "no shell"
 cmp stty.before stty.after || fail "the terminal has changed"
 
 say "SIGTERM ends the guest, and the terminal is as before"
-type_command "clear; $GANTRY run ARCH=x64 image=uush & sleep 0.1; fg; echo \"status \$?\""
-wait_for 'uush> ?$'
+type_command "clear; $GANTRY run ARCH=x64 image=uush 'cmdline=--rootfs=ramfs /tools/uush.so -c \"echo second-boot\"'; echo \"status \$?\""
+wait_for '^second-boot'
 pid=$(pgrep -nx gantry -P "$(mux display-message -p -t t '#{pane_pid}')")
 qemu=$(pgrep -P "$pid" qemu)
 [ -n "$qemu" ] || fail "no QEMU"
