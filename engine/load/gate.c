@@ -20,6 +20,7 @@
 #include <linux/resource.h>
 #include <linux/sched.h>
 #include <linux/signalfd.h>
+#include <linux/stat.h>
 #include <linux/time_types.h>
 #include <linux/wait.h>
 #include <stdbool.h>
@@ -167,7 +168,16 @@ static void append(char *buffer, size_t size, const char *text, size_t length)
     buffer[at] = '\0';
 }
 
-/* As make says it when it cannot start a command. */
+/* As make says it when it cannot start a command. It looks at the file itself (its reap_children),
+ * and says so where the reason is to be seen there. */
+static bool make_complains(const char *path)
+{
+    struct stat status;
+    return CALL(__NR_newfstatat, AT_FDCWD, path, &status, 0) != 0 ||
+           (status.st_mode & S_IFMT) == S_IFDIR || !(status.st_mode & S_IXUSR) ||
+           status.st_size == 0;
+}
+
 static void complain(const char *path, long error)
 {
     char line[5000] = "make: ";
@@ -598,7 +608,8 @@ static _Noreturn void run_step(char **argv, char **env)
     watch.signals = CALL(__NR_signalfd4, -1, &watched, sizeof watched, O_CLOEXEC | O_NONBLOCK);
     watch.child = start(&command);
     if (watch.child < 0) {
-        complain(command.path, watch.child);
+        if (!wire.make || !make_complains(command.path))
+            complain(command.path, watch.child);
         watch.status = 127 << 8;
     } else
         supervise(&watch);

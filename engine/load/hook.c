@@ -425,6 +425,12 @@ static int spawn_shell(pid_t *pid, const char *path, const posix_spawn_file_acti
     return result;
 }
 
+static bool is_program(const char *path)
+{
+    struct stat status;
+    return access(path, X_OK) == 0 && stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
+}
+
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                 const posix_spawnattr_t *attributes, char *const argv[], char *const env[])
 {
@@ -439,7 +445,7 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
     if (!target)
         return spawn_shell(pid, path, actions, attributes, argv, env);
     /* What cannot be executed fails here and now, with make's own words. */
-    if (hook.engine < 0 || access(path, X_OK) != 0)
+    if (hook.engine < 0 || !is_program(path))
         return spawn_shell(pid, path, actions, attributes, argv, env);
     return spawn_line(pid, path, actions, attributes, argv, env, target);
 }
@@ -565,6 +571,8 @@ static void begin_data_base(void)
         return;
     settle();
     fflush(stdout);
+    static char buffer[1 << 16];
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer); /* make has it by lines: a call for each */
     hook.saved_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 200);
     hook.base_fd = memfd_create("make-data-base", MFD_CLOEXEC);
     if (hook.base_fd >= 0)
@@ -598,6 +606,7 @@ static void end_data_base(void)
     close(hook.saved_fd);
     close(hook.base_fd);
     hook.base_fd = hook.saved_fd = -1;
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 }
 
 /* The data base is read by a program: it is to be in make's own words. */

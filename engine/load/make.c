@@ -53,7 +53,7 @@ static char *makeflags(const struct build *build)
         str_addf(&flags, "%s%s", given[0] == '-' ? " " : "",
                  given + (given[0] == '-' ? 0 : strcspn(given, " ")));
     bool jobs = given && (strstr(given, "-j") || strstr(given, "--jobserver"));
-    if (build->options.lanes > 1 && !jobs && !asks_for_jobs(build->options.command))
+    if (build->options.lanes && !jobs && !asks_for_jobs(build->options.command))
         str_addf(&flags, " -j%u", build->lanes);
     if (build->options.load_limit > 0)
         str_addf(&flags, " -l%g", build->options.load_limit);

@@ -2,6 +2,7 @@
 # away with it, and ends at the first thing that is not as it should be.
 # shellcheck shell=bash
 set -u
+E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 GANTRY=${GANTRY:?the program under test}
 export LC_ALL=C.UTF-8 TERM=${TERM:-xterm-256color} HOME
 unset CI NO_COLOR MAKEFLAGS MAKELEVEL MFLAGS GNUMAKEFLAGS ARCH mode image CROSS_PREFIX cmdline fs
