@@ -28,7 +28,9 @@ static const char *target_of(uint32_t step, char out[static 64])
                                         "queue", "mount", "virtio", "main"};
     static const char *const last[] = {
         "loader.elf", "loader-stripped.elf", "lzloader.elf", "loader.img", "usr.rofs", "usr.img"};
-    if (step == GEN)
+    if (step > USR) /* of another tree, named already */
+        out[0] = '\0';
+    else if (step == GEN)
         snprintf(out, 64, "gen/include/version.h");
     else if (step < LINK)
         snprintf(out, 64, "%s/%s.o", dirs[(step - CC) / FILES], names[(step - CC) % FILES]);
