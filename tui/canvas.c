@@ -380,7 +380,9 @@ struct canvas canvas_popup(const struct canvas *canvas, int w, int h, const char
 void text_duration(char out[static 16], uint64_t ns)
 {
     uint64_t tenths = ns / 100000000, seconds = ns / 1000000000;
-    if (seconds < 60)
+    if (ns && ns < 100000000)
+        snprintf(out, 16, "%ums", (unsigned)((ns + 999999) / 1000000));
+    else if (seconds < 60)
         snprintf(out, 16, "%u.%us", (unsigned)seconds, (unsigned)(tenths % 10));
     else if (seconds < 3600)
         snprintf(out, 16, "%u:%02u", (unsigned)(seconds / 60), (unsigned)(seconds % 60));

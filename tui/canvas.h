@@ -95,7 +95,7 @@ struct canvas canvas_popup(const struct canvas *canvas, int w, int h, const char
 int canvas_columns(const char *text);
 int canvas_columns_n(const char *text, size_t length);
 
-/* Durations for people: "0.3s", "12.4s", "3:12", "1:02:03". */
+/* Durations for people: "40ms", "0.3s", "12.4s", "3:12", "1:02:03". */
 void text_duration(char out[static 16], uint64_t ns);
 
 #endif

@@ -183,7 +183,8 @@ static void add_step(struct rows *rows, uint32_t step, uint16_t depth, bool last
                            .has_children = tree->first_child.at[step] != MODEL_NONE,
                            .also = tree->also.at[step]};
     bool toggled = is_toggled(tree, graph_tree_row_id(tree, &row));
-    row.folded = row.has_children && (rows->passes ? toggled : !toggled);
+    bool open = rows->passes || (depth == 1 && tree->way == TREE_NEEDS); /* to begin with */
+    row.folded = row.has_children && toggled == open;
     vec_push(&tree->rows, row);
     if (row.has_children && !row.folded)
         add_children(rows, step, (uint16_t)(depth + 1));

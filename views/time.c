@@ -12,7 +12,7 @@
 #include "views/time_view.h"
 #include "views/views.h"
 
-enum { NUMBER_W = 5, RACES_MAX = 3, DETAIL_MIN = 3 };
+enum { NUMBER_W = 5, RACES_MAX = 3, DETAIL_MIN = 3, LONGEST_MIN = 4 };
 #define SCALE_MIN 1000000ull /* a millisecond a column */
 
 struct time_screen {
@@ -212,6 +212,42 @@ static void draw_details(const struct time_screen *screen, const struct canvas *
         draw_detail_row(screen, canvas, model, first + i, 1 + (int)i);
 }
 
+/* The steps that took longest, the longest first: where there is room for them. */
+static void draw_longest(const struct canvas *canvas, const struct model *model)
+{
+    enum { LONGEST_MAX = 40 };
+    uint32_t top[LONGEST_MAX];
+    size_t rows = canvas->h > 1 ? (size_t)canvas->h - 1 : 0, count = 0;
+    rows = rows < LONGEST_MAX ? rows : LONGEST_MAX;
+    for (size_t i = 0; i < model->ended.len && rows; i++) {
+        uint32_t step = model->ended.at[i];
+        uint64_t wall = model->steps.at[step].wall_ns;
+        if (!wall || (count == rows && wall <= model->steps.at[top[count - 1]].wall_ns))
+            continue;
+        size_t at = count < rows ? count++ : count - 1;
+        for (; at > 0 && model->steps.at[top[at - 1]].wall_ns < wall; at--)
+            top[at] = top[at - 1];
+        top[at] = step;
+    }
+    canvas_title(canvas, 0, false, "longest", NULL);
+    for (size_t i = 0; i < count; i++) {
+        const struct model_step *step = &model->steps.at[top[i]];
+        char took[16], began[24];
+        int y = 1 + (int)i, w = canvas->w - 1;
+        text_duration(took, step->wall_ns);
+        clock_text(began, step->begin_ns);
+        int x = canvas_column(canvas, 1, y, 7, STYLE_TEXT, FIT_RIGHT, took) + 2;
+        canvas_bar(canvas, x, y, 16, STYLE_TEXT, (double)step->wall_ns,
+                   (double)model->steps.at[top[0]].wall_ns);
+        x += 18;
+        x = canvas_column(canvas, x, y, 8, STYLE_TEXT, FIT_LEFT, model_text(model, step->rule)) + 1;
+        x = canvas_column(canvas, x, y, w - x - 20, STYLE_TEXT, FIT_MIDDLE,
+                          model_name(model, top[i])) +
+            1;
+        canvas_putf(canvas, x, y, STYLE_FAINT, "lane %u, %s", step->lane + 1, began);
+    }
+}
+
 static void draw_lanes(struct time_screen *screen, const struct canvas *canvas,
                        const struct model *model)
 {
@@ -268,9 +304,16 @@ static void time_draw(struct view *view, const struct canvas *canvas, const stru
         draw_path(screen, canvas, model, y++);
     if (races)
         y += draw_races(canvas, model, y);
-    part = canvas_part(canvas, (struct rect){0, y, canvas->w, canvas->h - y});
+    int left = canvas->h - y;
+    if (detail > count + 1 + LONGEST_MIN)
+        detail = count + 1;
+    part = canvas_part(canvas, (struct rect){0, y, canvas->w, left < detail ? left : detail});
     if (part.h >= 2)
         draw_details(screen, &part, model);
+    y += part.h;
+    part = canvas_part(canvas, (struct rect){0, y, canvas->w, canvas->h - y});
+    if (part.h >= LONGEST_MIN && model->ended.len)
+        draw_longest(&part, model);
 }
 
 /* ---- requests ---- */
