@@ -11,6 +11,8 @@
  *   step     struct step_record: replaces the target's one before
  *   forget   u32 target
  *   set      versions, as state.h says; numbered from 0
+ *   begin    u32 target: until its next step or forget, a run of it is not known to have ended
+ *   list     struct text_list: replaces the key's one before
  *
  * Every record refers only to what stands before it, so any prefix is a valid state. Later types
  * can be added under the same schema; a type that is not known is passed over.
@@ -92,6 +94,19 @@ static bool load_step(struct state *state, const struct step_record *record, siz
     return true;
 }
 
+static bool load_list(struct state *state, const struct text_list *list, size_t length)
+{
+    uint32_t texts = intern_count(&state->texts);
+    if (length < sizeof *list || length - sizeof *list != list->count * sizeof list->texts[0] ||
+        list->key >= texts)
+        return false;
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->texts[i] >= texts)
+            return false;
+    state_place_list(state, list);
+    return true;
+}
+
 /* Takes one record in; false where it contradicts itself though its checksum holds. */
 static bool load_record(struct state *state, const struct record *record)
 {
@@ -128,8 +143,19 @@ static bool load_record(struct state *state, const struct record *record)
             state->records.at[target] = NULL;
             state->steps--;
         }
+        state_mark(state, target, false);
         return true;
     }
+    case RECORD_BEGIN: {
+        text_id target;
+        memcpy(&target, payload, sizeof target);
+        if (record->length != sizeof target || target >= state->records.len)
+            return false;
+        state_mark(state, target, true);
+        return true;
+    }
+    case RECORD_LIST:
+        return load_list(state, payload, record->length);
     case RECORD_SET:
         return state_take_set(state, payload, record->length);
     default:
@@ -266,6 +292,17 @@ static set_id new_set(struct renumber *to, set_id old)
     return to->set[old] = to->sets++;
 }
 
+static void write_list(struct renumber *to, const struct text_list *list)
+{
+    size_t size = sizeof *list + list->count * sizeof list->texts[0];
+    struct text_list *renewed = mem_alloc(size);
+    *renewed = (struct text_list){new_text(to, list->key), list->count};
+    for (uint32_t i = 0; i < list->count; i++)
+        renewed->texts[i] = new_text(to, list->texts[i]);
+    log_append(&to->out, RECORD_LIST, renewed, size);
+    free(renewed);
+}
+
 /* All that the steps' records need, in a new numbering. */
 static void write_alive(struct renumber *to)
 {
@@ -291,6 +328,14 @@ static void write_alive(struct renumber *to)
         log_append(&to->out, RECORD_STEP, renewed, size);
     }
     vec_free(&copy);
+    for (text_id target = 0; target < state->running.len; target++)
+        if (state->running.at[target]) {
+            text_id renewed = new_text(to, target);
+            log_append(&to->out, RECORD_BEGIN, &renewed, sizeof renewed);
+        }
+    for (text_id key = 0; key < state->lists.len; key++)
+        if (state->lists.at[key])
+            write_list(to, state->lists.at[key]);
 }
 
 int log_compact(struct state *state, struct err *err)

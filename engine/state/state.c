@@ -43,6 +43,8 @@ void state_close(struct state *state)
     vec_free(&state->versions);
     vec_free(&state->latest);
     vec_free(&state->records);
+    vec_free(&state->running);
+    vec_free(&state->lists);
     str_free(&state->pending);
     pthread_mutex_destroy(&state->lock);
     *state = (struct state){.fd = -1};
@@ -89,6 +91,56 @@ void state_place(struct state *state, const struct step_record *record)
     else
         state->steps++;
     state->records.at[record->target] = record;
+    state_mark(state, record->target, false);
+}
+
+void state_mark(struct state *state, text_id target, bool running)
+{
+    while (state->running.len <= target)
+        vec_push(&state->running, 0);
+    state->running.at[target] = running;
+}
+
+bool state_is_running(const struct state *state, text_id target)
+{
+    return target < state->running.len && state->running.at[target];
+}
+
+void state_begin(struct state *state, text_id target)
+{
+    if (state_is_running(state, target))
+        return;
+    state_mark(state, target, true);
+    log_append(&state->pending, RECORD_BEGIN, &target, sizeof target);
+    state->dead_bytes += 24;
+}
+
+const struct text_list *state_list(const struct state *state, text_id key)
+{
+    return key < state->lists.len ? state->lists.at[key] : NULL;
+}
+
+void state_place_list(struct state *state, const struct text_list *list)
+{
+    while (state->lists.len <= list->key)
+        vec_push(&state->lists, NULL);
+    if (state->lists.at[list->key])
+        state->dead_bytes += sizeof *list + list->count * sizeof list->texts[0];
+    state->lists.at[list->key] = list;
+}
+
+void state_put_list(struct state *state, text_id key, const text_id *texts, size_t count)
+{
+    const struct text_list *old = state_list(state, key);
+    if (old && old->count == count && memcmp(old->texts, texts, count * sizeof *texts) == 0)
+        return;
+    size_t size = sizeof *old + count * sizeof *texts;
+    struct text_list *list = arena_alloc(&state->arena, size);
+    *list = (struct text_list){key, (uint32_t)count};
+    if (count)
+        memcpy(list->texts, texts, count * sizeof *texts);
+    log_append(&state->pending, RECORD_LIST, list, size);
+    state_place_list(state, list);
 }
 
 void state_add_version(struct state *state, text_id path, const struct identity *id,
@@ -167,11 +219,14 @@ void state_put(struct state *state, const struct step_record *record, const uint
 
 void state_forget(struct state *state, text_id target)
 {
-    if (!state_record(state, target))
+    if (!state_record(state, target) && !state_is_running(state, target))
         return;
-    state->dead_bytes += step_record_size(state->records.at[target]);
-    state->records.at[target] = NULL;
-    state->steps--;
+    if (state_record(state, target)) {
+        state->dead_bytes += step_record_size(state->records.at[target]);
+        state->records.at[target] = NULL;
+        state->steps--;
+    }
+    state_mark(state, target, false);
     log_append(&state->pending, RECORD_FORGET, &target, sizeof target);
 }
 

@@ -71,6 +71,13 @@ enum run_flags {
     RUN_SOURCE = 64, /* make trees: nothing is declared that its target depends on */
 };
 
+/* Texts under a key: the steps of a goal, the variables that count. As on disk. */
+struct text_list {
+    text_id key;
+    uint32_t count;
+    text_id texts[];
+};
+
 struct state {
     char *path; /* the log */
     int fd; /* -1: read only */
@@ -84,6 +91,8 @@ struct state {
     struct intern sets; /* by set id: version ids, ascending, as differences in LEB128 */
     VEC(const struct step_record *) records; /* by target's text id, or NULL */
     size_t steps; /* records that are not NULL */
+    VEC(uint8_t) running; /* by text id: a run of this target began and its end was not recorded */
+    VEC(const struct text_list *) lists; /* by key's text id, or NULL */
     struct str pending; /* records not yet in the file */
     pthread_mutex_t lock; /* texts, versions, latest: taken by writers, and by other readers */
 };
@@ -129,6 +138,12 @@ struct set_walk {
 };
 struct set_walk state_set(const struct state *state, set_id set);
 bool set_next(struct set_walk *walk, version_id *version);
+/* A target is about to be made: until state_put or state_forget it counts as half-made. */
+void state_begin(struct state *state, text_id target);
+bool state_is_running(const struct state *state, text_id target);
+/* Replaces a list; and gives one, or NULL. */
+void state_put_list(struct state *state, text_id key, const text_id *texts, size_t count);
+const struct text_list *state_list(const struct state *state, text_id key);
 /* A target is made no more. */
 void state_forget(struct state *state, text_id target);
 /* Writes what is pending to the file; -1 and err where there is no room. Read-only: nothing. */
@@ -147,7 +162,9 @@ enum record_type {
     RECORD_REFRESH,
     RECORD_STEP,
     RECORD_FORGET,
-    RECORD_SET
+    RECORD_SET,
+    RECORD_BEGIN,
+    RECORD_LIST
 };
 void log_append(struct str *out, enum record_type type, const void *payload, size_t length);
 size_t step_record_size(const struct step_record *record);
@@ -156,6 +173,8 @@ void state_place(struct state *state, const struct step_record *record);
 void state_add_version(struct state *state, text_id path, const struct identity *id,
                        struct hash hash);
 void state_add_text(struct state *state, const char *text, size_t length);
+void state_place_list(struct state *state, const struct text_list *list);
+void state_mark(struct state *state, text_id target, bool running);
 /* A set from its bytes: false where they name a version that is not there, or the set is known. */
 bool state_take_set(struct state *state, const void *bytes, size_t length);
 void set_encode(struct str *out, const version_id *versions, size_t count);
