@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "load/make_internal.h"
+#include "load/make_state.h"
 #include "load/payload.h"
 #include "race/end.h"
 #include "vcs/vcs.h"
@@ -314,6 +315,22 @@ static int run_command(struct make_build *make, struct err *err)
     return pid > 0 ? 0 : -1;
 }
 
+/* Answers from what is kept where nothing has changed since the last build. */
+static bool is_fresh(struct make_build *make)
+{
+    struct build *build = make->build;
+    struct str argv = {0};
+    for (const char *const *word = build->options.command; *word; word++)
+        str_addf(&argv, argv.len ? " %s" : "%s", *word);
+    bool fresh = make_state_is_fresh(make->kept, &(struct event){.kind = EVENT_BUILD_BEGIN,
+                                                                 .tree = build->options.root,
+                                                                 .loader = "make",
+                                                                 .lanes = build->lanes,
+                                                                 .argv = str_text(&argv)});
+    str_free(&argv);
+    return fresh;
+}
+
 int make_build_run(struct build *build, void *data)
 {
     (void)data;
@@ -321,10 +338,21 @@ int make_build_run(struct build *build, void *data)
     struct make_build make = {.build = build};
     make.unlimited = !build->options.lanes || asks_for_jobs(build->options.command);
     make.state_dir = path_join(build->options.root, ".gantry");
+    make.kept = make_state_new(&make);
+    if (is_fresh(&make)) {
+        make_state_close(make.kept, false);
+        free(make.state_dir);
+        return 0;
+    }
     tell_begin(build);
     int lock = prepare(&make, &err);
+    if (lock >= 0) {
+        make_state_open(make.kept);
+        make_stale_prepare(make.kept);
+    }
     int result = lock < 0 ? -1 : run_command(&make, &err);
     int status = make.command_status;
+    make_state_close(make.kept, result == 0 && status == 0);
     if (result < 0)
         build_say(build, SEVERITY_ERROR, "%s", err.text);
     else

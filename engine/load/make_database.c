@@ -28,6 +28,7 @@ struct entry {
     uint32_t makes_it; /* the entry whose recipe makes this one as well, or NO_ENTRY */
     bool known; /* an entry of the data base, and not only a prerequisite */
     bool considered, has_recipe, phony;
+    bool depends; /* something of it is more than order-only */
     struct slice place; /* of its recipe: "'Makefile', line 4):" */
     uint32_t seen; /* by the walk of which step, + 1 */
     uint32_t needs, needs_count; /* slice of links */
@@ -194,9 +195,13 @@ static void link_rules(struct database *base)
             entry->needs = first;
         } else if (!entry->needs_count)
             entry->needs = first;
+        bool order = false;
         for (uint32_t id; (id = next_name(base, &list)) != NO_ENTRY;) {
-            if (intern_text(&base->names, id)[0] != '|' || intern_text(&base->names, id)[1])
+            bool bar = strcmp(intern_text(&base->names, id), "|") == 0;
+            if (!bar)
                 vec_push(&base->links, id);
+            order |= bar;
+            base->entries.at[owner].depends |= !order;
         }
         entry = &base->entries.at[owner]; /* it may have moved */
         entry->needs_count = (uint32_t)base->links.len - entry->needs;
@@ -242,6 +247,8 @@ static void give_steps(struct database *base)
             step->rule = rule_of_name(name);
             entry->step = step->id;
         }
+        if (entry->step != EVENT_NONE)
+            base->make->steps.at[entry->step]->depends |= entry->depends;
     }
 }
 

@@ -20,6 +20,7 @@
 #include "trace/trace.h"
 
 struct connection; /* make_server.c */
+struct make_state; /* make_state.h */
 
 /* A file of output, and how much of it events spoke of. */
 struct step_log {
@@ -40,6 +41,12 @@ struct make_step {
     unsigned nested; /* makes that run inside of it */
     bool recursive; /* a make ran, or runs, inside of it */
     bool begun, ended, failed;
+    struct str lines; /* all commands of its recipe so far, by '\1' */
+    struct str echoed; /* what make printed of them */
+    bool depends; /* its target has prerequisites: known once a data base was read */
+    bool skipped; /* nothing calls for it: its gates are turned away with status 0 */
+    bool refused; /* or 2: it was skipped, and then its recipe turned out to be another one */
+    int64_t begin_coarse_ns; /* wall clock, as files are stamped */
     int status; /* wait status of its last line */
     uint64_t begin_ns, cpu_ns, nested_cpu_ns, rss_kib;
     int32_t gate_pid; /* of `gate`, where it runs */
@@ -76,6 +83,7 @@ struct make_build {
     bool command_ended;
     uint64_t cpu_ns;
     struct make_trace *trace; /* NULL: nothing is traced */
+    struct make_state *kept; /* what is known from earlier builds; NULL: nothing is kept */
 };
 
 /* ---- make_trace.c: the accesses of the whole command. NULL for the trace: nothing is done ---- */

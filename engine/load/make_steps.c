@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "load/make_internal.h"
+#include "load/make_state.h"
 #include "race/record.h"
 #include "run/diag.h"
 #include "run/steplog.h"
@@ -209,6 +210,7 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
             step->rule = rule;
         record_step(make->build->races,
                     &(struct record_spec){.step = step->id, .line_of_command = text});
+        step->refused |= !make_state_line(make->kept, step, text);
         free(text);
         return;
     }
@@ -218,6 +220,7 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
     vec_push(&owner->steps, step->id);
     step->command = mem_copy_n(command, command_length);
     step->rule = make_rule_of(step->command);
+    make_state_line(make->kept, step, step->command);
     record_step(make->build->races,
                 &(struct record_spec){.step = step->id, .line_of_command = step->command});
     open_log(make, step);
@@ -239,6 +242,8 @@ void steps_echo(struct make_build *make, uint32_t number, uint32_t serial, bool 
                 const char *text, size_t length)
 {
     struct make_step *step = steps_find(make, number, serial);
+    if (step)
+        str_add_n(&step->echoed, text, length);
     const char *log = !step ? NULL : error ? step->error_log.path : step->log.path;
     int fd = log ? open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644) : -1;
     if (fd < 0)
@@ -269,6 +274,7 @@ static void begin(struct make_build *make, struct make_step *step)
         step->begun = true;
         step->begin_ns = clock_ns();
         record_begin(make->build->races, step->id, step->lane);
+        make_state_begin(make->kept, step);
         build_send(make->build, &(struct event){.kind = EVENT_STEP_BEGIN,
                                                 .step = step->id,
                                                 .target = step->target,
@@ -302,6 +308,10 @@ void steps_give_lanes(struct make_build *make)
         struct make_step *step = gate_step(make->waiting.at[i]);
         if (stop) {
             gate_send_refuse(step->gate, 130);
+            continue;
+        }
+        if (step->skipped || make_stale_skips(make->kept, step)) {
+            gate_send_refuse(step->gate, step->refused ? 2 : 0);
             continue;
         }
         if (step->lane == EVENT_NONE && (step->begun || lanes_load_allows(&make->lanes)))
@@ -408,7 +418,7 @@ static void finish_log(struct make_build *make, struct make_step *step, struct s
 static enum outcome outcome_of(const struct make_build *make, const struct make_step *step)
 {
     if (!step->failed)
-        return OUTCOME_RAN;
+        return step->skipped ? OUTCOME_UNCHANGED : OUTCOME_RAN;
     return !step->begun || build_stopping(make->build) >= STOP_KILL ? OUTCOME_CANCELLED
                                                                     : OUTCOME_FAILED;
 }
@@ -439,6 +449,7 @@ void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool f
         return;
     step->ended = true;
     step->failed = failed;
+    make_state_end(make->kept, step);
     bool traced = step->trace != NULL;
     size_t accesses = close_trace(make, step);
     record_end(make->build->races, step->id, failed);
@@ -451,6 +462,7 @@ void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool f
     enum outcome outcome = outcome_of(make, step);
     totals->run += outcome == OUTCOME_RAN || outcome == OUTCOME_FAILED;
     totals->failed += outcome == OUTCOME_FAILED;
+    totals->unchanged += outcome == OUTCOME_UNCHANGED;
     uint64_t cpu_ns = step->cpu_ns > step->nested_cpu_ns ? step->cpu_ns - step->nested_cpu_ns : 0;
     build_send(make->build,
                &(struct event){.kind = EVENT_STEP_END,
@@ -489,6 +501,8 @@ void steps_free(struct make_build *make)
         struct make_step *step = make->steps.at[i];
         free(step->target);
         free(step->command);
+        str_free(&step->lines);
+        str_free(&step->echoed);
         free(step->log.path);
         free(step->error_log.path);
         trace_free(step->trace);

@@ -68,6 +68,7 @@ enum run_flags {
     RUN_NESTS = 8, /* make trees: a make ran below it */
     RUN_ENV_ANY = 16, /* make trees: it ran programs of the tree: any variable may count */
     RUN_OUTSIDE = 32, /* make trees: it wrote outside of the tree, or spoke to the network */
+    RUN_TWICE = 128, /* make trees: made more than once in a build; this is all of them together */
     RUN_SOURCE = 64, /* make trees: nothing is declared that its target depends on */
 };
 

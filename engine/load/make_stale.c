@@ -1,0 +1,238 @@
+/*
+ * What is stale in a make tree, by what was recorded: before make starts and when it wants a step.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "base/mem.h"
+#include "load/make_state.h"
+
+static void put_hash(struct str *out, struct hash hash)
+{
+    if (hash_equal(hash, hash_absent))
+        str_add(out, "absent");
+    else if (hash_equal(hash, hash_unknown))
+        str_add(out, "changed while it was read");
+    else if (hash_equal(hash, hash_exists))
+        str_add(out, "present");
+    else
+        str_addf(out, "%08x", (unsigned)(hash.high >> 32));
+}
+
+/* A version that is not the present one, as the four words of a reason. */
+static text_id why_of(struct make_state *kept, const char *reason, version_id other)
+{
+    const struct version *was = &kept->state.versions.at[other];
+    const char *path = intern_text(&kept->state.texts, was->path);
+    struct identity id = now_identity(kept->now.root_fd, path);
+    struct str text = {0};
+    str_addf(&text, "%s\t%s\t", reason, now_plain(path));
+    put_hash(&text, was->hash);
+    str_add_char(&text, '\t');
+    put_hash(&text,
+             now_hash(kept->now.root_fd, path, &id, kept->now.counts, kept->now.counts_data));
+    text_id why = state_text(&kept->state, str_text(&text));
+    str_free(&text);
+    return why;
+}
+
+bool make_stale_holds(struct make_state *kept, const struct step_record *record, text_id *why)
+{
+    uint64_t environment = record->flags & RUN_ENV_ANY ? kept->all_environment : kept->environment;
+    bool goal = (unsigned char)intern_text(&kept->state.texts, record->target)[0] < 8;
+    if (record->environment_hash != (goal ? kept->all_environment : environment)) {
+        if (why)
+            *why = state_text(&kept->state, "environment\t\t\t");
+        return false;
+    }
+    for (uint32_t i = 0; i < record->sets; i++) {
+        version_id other;
+        if (!now_holds(&kept->now, record->ids[i], &other)) {
+            if (why)
+                *why = why_of(kept, "input", other);
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < record->outputs; i++)
+        if (!now_is(&kept->now, record_outputs(record)[i])) {
+            if (why)
+                *why = why_of(kept, "output", record_outputs(record)[i]);
+            return false;
+        }
+    return true;
+}
+
+/* ---- before make starts ---- */
+
+/* Makes an output look older than everything, or where nothing is declared that could be newer, takes
+ * it away. */
+static void make_old(struct make_state *kept, const struct step_record *record, const char *path)
+{
+    if (path[0] == '/')
+        return;
+    if (record->flags & RUN_SOURCE) {
+        unlinkat(kept->now.root_fd, path, 0);
+    } else {
+        static const struct timespec old[2] = {{.tv_nsec = UTIME_OMIT}, {0}};
+        utimensat(kept->now.root_fd, path, old, 0);
+    }
+}
+
+static void make_outputs_old(struct make_state *kept, const struct step_record *record)
+{
+    struct state *state = &kept->state;
+    for (uint32_t i = 0; i < record->outputs; i++) {
+        version_id made = record_outputs(record)[i];
+        make_old(kept, record, intern_text(&state->texts, state->versions.at[made].path));
+        now_set(&kept->now, state->versions.at[made].path, NOW_UNSEEN);
+    }
+}
+
+/* What was half-made when a build was killed goes: its time says that it is new. */
+static void remove_half_made(struct make_state *kept)
+{
+    struct state *state = &kept->state;
+    for (text_id target = 0; target < state->running.len; target++) {
+        if (!state->running.at[target])
+            continue;
+        const char *path = intern_text(&state->texts, target);
+        const struct step_record *record = state_record(state, target);
+        unlinkat(kept->now.root_fd, path, 0);
+        for (uint32_t i = 0; record && i < record->outputs; i++) {
+            const char *made =
+                intern_text(&state->texts, state->versions.at[record_outputs(record)[i]].path);
+            if (made[0] != '/')
+                unlinkat(kept->now.root_fd, made, 0);
+        }
+        state_forget(state, target);
+    }
+}
+
+/* Whether a step used something that steps which are stale will make anew. */
+static bool uses_stale(const struct make_state *kept, const struct step_record *record,
+                       const uint8_t *dirty)
+{
+    for (uint32_t i = 0; i < record->sets; i++) {
+        struct set_walk walk = state_set(&kept->state, record->ids[i]);
+        for (version_id version; set_next(&walk, &version);)
+            if (dirty[kept->state.versions.at[version].path])
+                return true;
+    }
+    return false;
+}
+
+static void mark_outputs(const struct make_state *kept, const struct step_record *record,
+                         uint8_t *dirty)
+{
+    for (uint32_t i = 0; i < record->outputs; i++)
+        dirty[kept->state.versions.at[record_outputs(record)[i]].path] = 1;
+}
+
+/* A record of a step that makes files: no goal, no deed. */
+static const struct step_record *step_record_at(const struct make_state *kept, text_id target)
+{
+    const struct step_record *record = state_record(&kept->state, target);
+    if (!record || (unsigned char)intern_text(&kept->state.texts, target)[0] < 8 ||
+        (record->flags & (RUN_ALWAYS | RUN_NESTS)))
+        return NULL;
+    return record;
+}
+
+/* True where something that the makes themselves read has changed: any command may be another. */
+static bool makefiles_changed(struct make_state *kept)
+{
+    const struct step_record *read = state_record(&kept->state, make_state_key(kept, KEY_READ));
+    return !read || !make_stale_holds(kept, read, NULL);
+}
+
+void make_stale_prepare(struct make_state *kept)
+{
+    if (!kept || !kept->open)
+        return;
+    struct state *state = &kept->state;
+    remove_half_made(kept);
+    bool all = makefiles_changed(kept);
+    size_t records = state->records.len;
+    uint8_t *stale = mem_zero(records + 1, 1);
+    for (text_id target = 0; target < records; target++) {
+        const struct step_record *record = step_record_at(kept, target);
+        text_id why = TEXT_NONE;
+        if (!record || (make_stale_holds(kept, record, &why) && !all))
+            continue;
+        stale[target] = 1;
+        while (kept->whys.len <= target)
+            vec_push(&kept->whys, TEXT_NONE);
+        kept->whys.at[target] = why;
+    }
+    /* Whoever used what they make comes after them; make may not know. */
+    uint8_t *dirty = mem_zero(intern_count(&state->texts) + 1, 1);
+    for (text_id target = 0; target < records; target++)
+        if (stale[target])
+            mark_outputs(kept, state->records.at[target], dirty);
+    for (bool more = true; more;) {
+        more = false;
+        for (text_id target = 0; target < records; target++) {
+            const struct step_record *record = step_record_at(kept, target);
+            if (!record || stale[target] || !uses_stale(kept, record, dirty))
+                continue;
+            stale[target] = 1;
+            more = true;
+            mark_outputs(kept, record, dirty);
+        }
+    }
+    for (text_id target = 0; target < records; target++)
+        if (stale[target])
+            make_outputs_old(kept, state->records.at[target]);
+    free(dirty);
+    free(stale);
+}
+
+text_id make_stale_why(const struct make_state *kept, text_id target)
+{
+    return target < kept->whys.len ? kept->whys.at[target] : TEXT_NONE;
+}
+
+/* ---- when make wants a step ---- */
+
+/* Outputs that are as they were get the time of having been made: make goes on from that. */
+static void touch_outputs(struct make_state *kept, const struct step_record *record)
+{
+    struct state *state = &kept->state;
+    for (uint32_t i = 0; i < record->outputs; i++) {
+        version_id made = record_outputs(record)[i];
+        text_id path = state->versions.at[made].path;
+        const char *name = intern_text(&state->texts, path);
+        if (utimensat(kept->now.root_fd, name, NULL, 0) < 0)
+            continue;
+        struct identity id = identity_at(kept->now.root_fd, name);
+        state_refresh(state, made, &id);
+    }
+}
+
+bool make_stale_skips(struct make_state *kept, struct make_step *step)
+{
+    if (!kept || !kept->open || step->begun)
+        return false;
+    text_id target = make_state_step(kept, step);
+    const struct step_record *record = step_record_at(kept, target);
+    const uint32_t never = RUN_ALWAYS | RUN_NESTS | RUN_OUTSIDE | RUN_TWICE;
+    if (!record || !(record->flags & RUN_TRACED) || (record->flags & never) || !record->outputs)
+        return false;
+    if (target < kept->recorded.len && kept->recorded.at[target])
+        return false; /* it ran already, and is wanted again: whoever knows why */
+    const char *was = intern_text(&kept->state.texts, record->command);
+    size_t length = step->lines.len;
+    if (strncmp(was, str_text(&step->lines), length) != 0 ||
+        (was[length] != '\0' && was[length] != '\1'))
+        return false;
+    if (!make_stale_holds(kept, record, NULL))
+        return false;
+    touch_outputs(kept, record);
+    step->skipped = true;
+    return true;
+}

@@ -1,0 +1,73 @@
+/*
+ * What is kept of a make tree between builds (DESIGN.md section 9 and "Null builds" of section 5): for
+ * each step its commands, all it used and made; for a goal what its makes read, listed and looked for.
+ * From it a build that has nothing to do is answered without make, make is told what it cannot know
+ * is stale, and what it wants although nothing calls for it is passed over.
+ *
+ * make_state.c opens and records, make_stale.c judges. All in the coordinator's thread. NULL for the
+ * state: nothing is kept, every function does nothing.
+ */
+#ifndef GANTRY_LOAD_MAKE_STATE_H
+#define GANTRY_LOAD_MAKE_STATE_H
+
+#include "load/make_internal.h"
+#include "plan/now.h"
+#include "plan/uses.h"
+#include "run/fresh.h"
+#include "state/state.h"
+
+struct make_state {
+    struct make_build *make;
+    struct fresh fresh;
+    bool open; /* the log is */
+    bool answers; /* a build may be answered without make: the goals are files, not deeds */
+    bool unseen; /* something of this build was not traced: it cannot be answered next time */
+    struct state state;
+    struct now now;
+    struct use_place place;
+    char *goal; /* what was asked for, as a text */
+    struct intern products, product_dirs; /* what recorded steps made, and the directories above */
+    VEC(version_id) system; /* by text id: the version of a path outside of the tree, seen once */
+    VEC(uint8_t) recorded; /* by text id: steps of this build */
+    VEC(text_id) whys; /* by text id of a stale step: why, or TEXT_NONE */
+    uint64_t environment, all_environment; /* hashes: of the variables that always count; of all */
+    int64_t start_coarse_ns; /* of the build */
+};
+
+/* What was asked for is put together; NULL where it is none of ours (a dry run, no make). */
+struct make_state *make_state_new(struct make_build *make);
+/* True where nothing is to be done: told already. */
+bool make_state_is_fresh(struct make_state *kept, const struct event *begin);
+/* Opens the log; the lock is held. Trouble with it is told as a warning, then nothing is kept. */
+void make_state_open(struct make_state *kept);
+/* Ends it; `good`: the command ended with status 0. */
+void make_state_close(struct make_state *kept, bool good);
+
+/* One more line of a step is known. False where the step was passed over and the line is not the
+ * one recorded: it may not be. */
+bool make_state_line(struct make_state *kept, struct make_step *step, const char *command);
+void make_state_begin(struct make_state *kept, struct make_step *step);
+/* With step->trace, if any, still there. */
+void make_state_end(struct make_state *kept, struct make_step *step);
+
+/* ---- make_stale.c ---- */
+
+/* Before make starts: what is stale is made to look so, whether make knows or not. */
+void make_stale_prepare(struct make_state *kept);
+/* A step that make wants: true where nothing calls for it. Its outputs are touched then. */
+bool make_stale_skips(struct make_state *kept, struct make_step *step);
+/* Whether a recorded step is as it was; why not, where `why` is not NULL, as a text. */
+bool make_stale_holds(struct make_state *kept, const struct step_record *record, text_id *why);
+/* Reason, path, was, now, tab-separated, of a step that make_stale_prepare found stale; or
+ * TEXT_NONE. */
+text_id make_stale_why(const struct make_state *kept, text_id target);
+
+/* Texts under which a goal's own things are kept. */
+enum make_key { KEY_READ = 4, KEY_LOOKED, KEY_STEPS, KEY_VARIABLES };
+text_id make_state_key(struct make_state *kept, enum make_key key);
+/* How the state names a step: DIRECTORY//TARGET where its make runs in a directory below the root,
+ * which is the path of its target, and yet not the name of another make's step for the same file. */
+text_id make_state_step(struct make_state *kept, const struct make_step *step);
+void make_state_add_product(struct make_state *kept, const char *path);
+
+#endif
