@@ -285,6 +285,8 @@ static version_id take(struct taking *taking, const char *path)
     }
     if (outside)
         kept->system.at[text] = version;
+    if (is_known(state, version))
+        now_set(&kept->now, text, version);
     return version;
 }
 
@@ -309,8 +311,9 @@ static bool made_before(const struct taking *taking, const char *path)
 static version_id take_absent(struct taking *taking, const char *path)
 {
     static const struct identity nobody;
-    return state_version(&taking->kept->state, state_text(&taking->kept->state, path), &nobody,
-                         hash_absent);
+    text_id text = state_text(&taking->kept->state, path);
+    now_review(&taking->kept->now, text);
+    return state_version(&taking->kept->state, text, &nobody, hash_absent);
 }
 
 static void forget_marked(struct make_state *kept, char mark, const char *path)

@@ -124,3 +124,9 @@ void now_set(struct now *now, text_id path, version_id version)
         now->epoch++;
     now->versions.at[path] = version;
 }
+
+void now_review(struct now *now, text_id path)
+{
+    if (path < now->versions.len && now->versions.at[path] == NOW_OTHER)
+        now_set(now, path, NOW_UNSEEN);
+}

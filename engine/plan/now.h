@@ -31,6 +31,8 @@ bool now_is(struct now *now, version_id version);
 bool now_holds(struct now *now, set_id set, version_id *other);
 /* From now on this is a path's version (or NOW_OTHER; NOW_UNSEEN: it is to be looked at again). */
 void now_set(struct now *now, text_id path, version_id version);
+/* A version more of the path is about to be known: one that was not known before may be it. */
+void now_review(struct now *now, text_id path);
 
 /* What identity and hash are of a path of the state: with its mark. */
 struct identity now_identity(int root_fd, const char *path);

@@ -422,6 +422,8 @@ static version_id take_in(struct plan *plan, const struct seen *seen)
     bool known = !hash_equal(seen->hash, hash_unknown);
     /* Looked for in vain: whether it is there by now is another question. */
     bool absent = hash_equal(seen->hash, hash_absent);
+    if (absent)
+        now_review(&plan->now, path);
     version_id version = state_version(plan->state, path, known ? &seen->id : &nobody, seen->hash);
     if (known && !absent)
         now_set(&plan->now, path, version);

@@ -24,6 +24,7 @@ static bool is_system(const char *path)
     return false;
 }
 
+/* Where names are new each time. A program is none of these, wherever it is. */
 static bool is_scratch(const char *path)
 {
     return below(path, "/tmp") || below(path, "/var/tmp");
@@ -61,7 +62,7 @@ void use_of_access(const char *path, uint32_t kinds, bool found, const struct us
     if (path[0] != '/' || is_system(path) || below(path, place->state_dir))
         return;
     const char *relative = below(path, place->root);
-    if (!relative && is_scratch(path))
+    if (!relative && is_scratch(path) && !(kinds & ACCESS_EXEC))
         return;
     unsigned uses = uses_of(kinds, found, relative != NULL);
     if (relative && !*relative) {

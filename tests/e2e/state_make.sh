@@ -1,0 +1,126 @@
+# A make tree edit by edit: after each, the outputs have the bytes of a build from clean, and the
+# build after that has nothing to do and starts no make. The table of steps goes to standard output.
+. "$(dirname "$0")/lib.sh"
+"$GANTRY" doctor >"$WORK/out" 2>&1
+mkdir -p tree/src tree/inc1 tree/inc2 tree/sub tools
+printf '#!/bin/sh\nexec /usr/bin/gcc "$@"\n' >tools/cc-tree
+chmod +x tools/cc-tree
+PATH=$WORK/tools:$PATH
+cd tree || exit 1
+cat >Makefile <<'M'
+CFLAGS ?= -O1
+SRCS := $(sort $(wildcard src/*.c))
+OBJS := $(SRCS:src/%.c=obj/%.o)
+VER := $(shell cat version.txt)
+all: app data.txt sub/lib.a
+	@true
+app: $(OBJS)
+	cc-tree -o $@ $^
+obj/%.o: src/%.c gen.h | obj
+	cc-tree $(CFLAGS) -DVER='"$(VER)"' -Iinc1 -Iinc2 -I. -MMD -MP -c -o $@ $<
+obj:
+	mkdir -p obj
+gen.h: gen.sh
+	sh gen.sh > gen.h
+data.txt:
+	./manifest.sh > $@
+sub/lib.a: FORCE
+	$(MAKE) -C sub lib.a
+FORCE:
+.PHONY: all FORCE
+-include $(OBJS:.o=.d)
+M
+printf 'lib.a: x.o\n\trm -f $@; ar rcsD $@ $^\nx.o: x.c\n\tcc-tree -c -o $@ $<\n' >sub/Makefile
+echo 'int x;' >sub/x.c
+echo 'echo "#define GEN 1"' >gen.sh
+printf '#!/bin/sh\nfor f in $(cat manifest.lst); do cat $f; done\n' >manifest.sh
+chmod +x manifest.sh
+echo asset.txt >manifest.lst
+echo hello >asset.txt
+echo 1.0 >version.txt
+echo '#define H 2' >inc2/h.h
+for i in a b c; do
+    printf '#include "h.h"\n#include "gen.h"\nconst char *v_%s = VER;\nint f_%s(void) { return H + GEN; }\n#ifdef NEW\nint new_%s;\n#endif\n' \
+        $i $i $i >src/$i.c
+done
+echo 'int f_a(void); int main(void) { return f_a(); }' >src/main.c
+sleep 0.1
+
+settings=()
+build() {
+    ok env "${settings[@]}" "$GANTRY" build --json -j2 -- make
+    steps=$(grep -c '"event":"step-end".*"outcome":"ran"' "$WORK/out")
+}
+
+# What a build from clean gives, by plain make, in a copy.
+compare() {
+    local made
+    rm -rf "$WORK/clean"
+    cp -a . "$WORK/clean"
+    (cd "$WORK/clean" && rm -rf .gantry obj app data.txt gen.h sub/lib.a sub/x.o &&
+        env "${settings[@]}" make -s >/dev/null 2>&1) || fail "$1: make fails in a clean copy"
+    made=$(cd "$WORK/clean" && find app data.txt gen.h sub/lib.a sub/x.o obj -name '*.[oah]' -o -type f ! -name '*.d' ! -name '*.[oah]')
+    for file in $made; do
+        cmp -s "$file" "$WORK/clean/$file" || fail "$1: $file is not what a build from clean gives"
+    done
+}
+
+null() {
+    ok env "${settings[@]}" strace -f -qq -e trace=execve -o "$WORK/trace" "$GANTRY" build --plain -- make
+    grep -q '/make"' "$WORK/trace" && fail "$1: the build after it starts make"
+    has "$WORK/out" "nothing to do"
+}
+
+# edit NAME MOST COMMAND: the edit; at most so many steps may run for it.
+edit() {
+    sleep 0.05
+    eval "$3"
+    sleep 0.05
+    build
+    compare "$1"
+    printf '%-44s %3d steps\n' "$1" "$steps"
+    [ "$steps" -le "$2" ] || fail "$1: $steps steps ran, not at most $2"
+    null "$1"
+}
+
+say "from nothing"
+edit "first build" 12 :
+say "edits"
+edit "source" 4 'echo "int more_a;" >>src/a.c'
+edit "source of a sub-make" 4 'echo "int y;" >>sub/x.c'
+edit "header" 6 'echo "#define H 3" >inc2/h.h'
+edit "comment in a header: same objects" 6 'echo "/* no more */" >>inc2/h.h'
+edit "generated header" 8 "echo 'echo \"#define GEN 2\"' >gen.sh"
+edit "generator that makes the same" 3 "echo '# a comment' >>gen.sh"
+edit "script that make does not know" 3 "sed -i 's/cat \$f/cat \$f \$f/' manifest.sh"
+edit "asset that only a manifest names" 3 'echo "hello again" >asset.txt'
+edit "manifest" 3 'echo asset.txt >>manifest.lst'
+edit "makefile: another flag" 9 "sed -i 's/-MMD/-MMD -fno-ident/' Makefile"
+edit "makefile: a comment" 4 "echo '# nothing' >>Makefile"
+edit "makefile of a sub-make" 5 "sed -i 's/-c -o/-O2 -c -o/' sub/Makefile"
+edit "what \$(shell) reads" 9 'echo 1.1 >version.txt'
+edit "removed .d file" 4 'rm obj/b.d'
+edit "new file that shadows an include" 7 'echo "#define H 4" >inc1/h.h'
+edit "removed file" 7 'rm inc1/h.h'
+edit "new source" 5 'echo "int d;" >src/d.c'
+edit "removed source" 4 'rm src/d.c'
+edit "touched only" 2 'touch src/b.c inc2/h.h gen.sh'
+edit "changed and changed back" 2 'cp src/c.c keep; echo "int z;" >>src/c.c; cp keep src/c.c; rm keep'
+edit "removed output" 4 'rm obj/c.o'
+edit "damaged output" 4 'echo damage >obj/a.o'
+edit "environment variable" 9 'settings=(CFLAGS=-O2)'
+edit "environment of a new terminal" 0 'settings+=(TMUX_PANE=%7 SSH_TTY=/dev/pts/9 SSH_CLIENT=x TERM=dumb COLUMNS=40)'
+edit "replaced compiler" 12 "printf '#!/bin/sh\nexec /usr/bin/gcc -DNEW \"\$@\"\n' >'$WORK/tools/cc-tree'"
+edit "a copy that keeps its time" 4 'cp -p src/c.c ../c.c; sed -i s/v_c/V_c/ ../c.c; touch -r src/c.c ../c.c; cp -p ../c.c src/c.c'
+
+say "a file saved while its compile runs is compiled again"
+printf '#!/bin/sh\n/usr/bin/gcc "$@" || exit 1\ncase "$*" in *"-c -o obj/b.o"*) sleep 0.4 ;; esac\n' >"$WORK/tools/cc-tree"
+sleep 0.05
+echo 'int saved_1;' >>src/b.c
+env "${settings[@]}" "$GANTRY" build --plain -j2 -- make >"$WORK/out" 2>&1 &
+sleep 0.5
+until [ -s obj/b.o ]; do sleep 0.02; done
+echo 'int saved_2;' >>src/b.c
+wait
+build
+compare "saved during its compile"
