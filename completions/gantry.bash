@@ -1,10 +1,11 @@
 # bash completion for gantry(1)
 _gantry() {
-    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} i tree=.
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} i tree=. targets=
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         [[ ${COMP_WORDS[i]} == -- ]] && return
         [[ ${COMP_WORDS[i]} == -C ]] && tree=${COMP_WORDS[i + 1]}
+        case ${COMP_WORDS[i]} in build | explain | graph) targets=1 ;; esac
     done
     # NAME=VALUE arrives as three words: NAME, =, VALUE.
     if [[ $word == = ]]; then
@@ -31,7 +32,9 @@ _gantry() {
     esac
     COMPREPLY=($(compgen -W "ARCH= mode= image= cmdline= fs= CROSS_PREFIX= HOST_CC=
         $("${COMP_WORDS[0]}" help --words 2>/dev/null | cut -f 1)" -- "$word"))
-    if [[ $word != -* ]]; then
+    if [[ $targets && $word != -* ]]; then
+        COMPREPLY=($(compgen -W "$(_gantry_targets "${COMP_WORDS[0]}" "$tree")" -- "$word"))
+    elif [[ $word != -* ]]; then
         COMPREPLY+=($(compgen -f -- "$word"))
     fi
     [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
@@ -48,6 +51,11 @@ _gantry_names() {
 # The arches of a tree: what conf/ holds besides base and the modes.
 _gantry_arches() {
     _gantry_names "$1"/conf/*.mk | grep -vxE 'base|release|debug'
+}
+
+# What a native tree makes, without the build directory's name.
+_gantry_targets() {
+    "$1" -C "$2" graph 2>/dev/null | sed -E 's/:( .*)?$//; s,(^| )build/[^/ ]*/,\1,g'
 }
 
 complete -F _gantry gantry

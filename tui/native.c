@@ -63,5 +63,7 @@ struct build_options native_build_options(const struct native_tree *tree, const 
                                   .load_limit = cli->load_limit,
                                   .keep_going = cli->keep_going,
                                   .dry_run = cli->dry_run,
+                                  .untraced = cli->untraced,
+                                  .fail_on_races = cli->fail_on_races,
                                   .journal = cli->journal};
 }

@@ -56,3 +56,5 @@ has out aarch64
 grep -q release out && fail "a mode is offered as an arch"
 complete_words "$GANTRY" -C tree image = '' >out
 has out uush
+complete_words "$GANTRY" -C tree explain kernel/m >out
+has out kernel/main.o
