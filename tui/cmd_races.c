@@ -15,6 +15,7 @@
 #include "load/load.h"
 #include "race/export.h"
 #include "race/ledger.h"
+#include "race/prove.h"
 #include "race/report.h"
 #include "race/since.h"
 #include "run/build.h"
@@ -313,6 +314,32 @@ static int run_suppress(struct races *r, struct err *err)
     return status;
 }
 
+/* ---- prove ---- */
+
+static void show_progress(void *data, unsigned done, unsigned of, const char *experiment)
+{
+    const struct races *r = data;
+    if (!json(r->cli))
+        fprintf(stderr, "%u/%u  %s\n", done + 1, of, experiment);
+}
+
+static int run_prove(struct races *r, struct err *err)
+{
+    const struct report_finding *finding = wanted(r, err);
+    if (!finding)
+        return -1;
+    struct proof proof;
+    int status =
+        race_prove(&r->report, finding, r->state_dir, show_progress, r, &proof, err);
+    if (status == 0) {
+        fputs(str_text(&proof.evidence), stdout);
+        if (proof.script)
+            printf("repeat it: sh %s\n", proof.script);
+    }
+    proof_free(&proof);
+    return status;
+}
+
 /* ---- the words ---- */
 
 static const struct {
@@ -320,6 +347,7 @@ static const struct {
     int (*run)(struct races *r, struct err *err);
 } actions[] = {
     {"list", run_list},
+    {"prove", run_prove},
     {"show", run_show},
     {"suppress", run_suppress},
 };

@@ -57,6 +57,7 @@ const struct command commands[] = {
      "[list] [--since REV] [--baseline FILE] [--sarif]  what the last build showed\n"
      "gantry races list --write-baseline FILE   all of it, as known from now on\n"
      "gantry races show ID                   one finding and its evidence\n"
+     "gantry races prove ID                  does it do harm? tried in copies of the tree\n"
      "gantry races suppress ID --reason TEXT excuse it, in .gantry-races",
      "which steps race, from the last build; gantry-race(7)", NULL},
     {"replay", cmd_replay, GROUP_LOOK, "[JOURNAL]",

@@ -36,8 +36,11 @@ static const char *const class_names[RACE_CLASSES] = {
     "directory",    "scratch",     "check-then-create", "removal", "double-work",
 };
 static const char *const rule_names[RACE_RULES] = {
-    "append-only log",  "lock file",       "system files",    "cache",         "own temporary",
-    "mkdir by several", "looked at alone", "dependency list", "other pattern",
+    "append-only log", "lock file",
+    "system files",    "cache",
+    "own temporary",   "mkdir by several",
+    "looked at alone", "dependency list",
+    "other pattern",   "made by another, too",
 };
 
 const char *race_class_name(enum race_class class)
@@ -227,16 +230,22 @@ static int classify_writer(const struct detector *d, const struct race_access *a
 static int classify(const struct detector *d, const struct race_access *a,
                     const struct race_access *b)
 {
-    if (step_of(d, a)->forecast || step_of(d, b)->forecast)
-        return same_work(d, a, b) ? RACE_DOUBLE_WORK : NO_RACE;
+    const struct race_step *one = step_of(d, a), *other = step_of(d, b);
+    if (one->forecast && other->forecast)
+        return NO_RACE;
+    if (one->forecast || other->forecast) {
+        bool target = (one->forecast ? one : other)->target == a->path;
+        return same_work(d, a, b)                                     ? RACE_DOUBLE_WORK
+               : target && (a->kinds & WRITES) && (b->kinds & WRITES) ? RACE_WRITE_WRITE
+                                                                      : NO_RACE;
+    }
     if (same_work(d, a, b) && (b->kinds & (CHANGES | USES)))
         return RACE_DOUBLE_WORK;
     if (is_private(a) || is_private(b)) {
-        const struct race_access *other = is_private(a) ? b : a;
-        if (other->kinds & ((CHANGES & ~(uint32_t)ACCESS_MKDIR) | USES))
-            return (other->kinds & REMOVES) && !(other->kinds & (WRITES | USES)) ? RACE_REMOVAL
-                                                                                 : RACE_SCRATCH;
-        return other->kinds & ACCESS_STAT ? WEAK_RACE : NO_RACE;
+        uint32_t kinds = (is_private(a) ? b : a)->kinds;
+        if (kinds & ((CHANGES & ~(uint32_t)ACCESS_MKDIR) | USES))
+            return (kinds & REMOVES) && !(kinds & (WRITES | USES)) ? RACE_REMOVAL : RACE_SCRATCH;
+        return kinds & ACCESS_STAT ? WEAK_RACE : NO_RACE;
     }
     if (a->kinds & WRITES)
         return classify_writer(d, a, b);
@@ -247,6 +256,18 @@ static int classify(const struct detector *d, const struct race_access *a,
         return RACE_CHECK_THEN_CREATE;
     /* What is created below a directory is looked at by itself. */
     return b->kinds & (ACCESS_MKDIR | ACCESS_ENSURE) ? WEAK_RACE : NO_RACE;
+}
+
+/* Whether the reader is declared to come after another step that would make the same file. */
+static bool has_twin(const struct detector *d, const struct race_access *a,
+                     const struct race_access *b)
+{
+    for (uint32_t i = 0; i < count_of(d, a->path); i++) {
+        const struct race_access *twin = access_at(d, a->path, i);
+        if (step_of(d, twin)->forecast && order_before(d->order, twin->step, b->step))
+            return true;
+    }
+    return false;
 }
 
 /* A named rule under which the pair is no race, or RACE_RULES. */
@@ -268,6 +289,8 @@ static enum race_rule rule_for(const struct detector *d, const struct race_acces
             return RULE_CACHE;
     if (looks_like_cache(path))
         return RULE_CACHE;
+    if (class == RACE_MISSING_EDGE && has_twin(d, a, b))
+        return RULE_TWIN;
     bool reads = class == RACE_MISSING_EDGE || class == RACE_SHADOW || class == RACE_OVERWRITE;
     if (reads && looks_like_depfile(path) && !names_it(step_of(d, b)->command, path))
         return RULE_DEPFILE;
@@ -627,14 +650,16 @@ static unsigned family(enum race_class class)
 
 static uint32_t group_of(const struct detector *d, const struct race_witness *hit)
 {
-    return is_symmetric(hit->class) ? root_of(d, hit->first) : hit->first;
+    return is_symmetric(hit->class)     ? root_of(d, hit->first)
+           : hit->class == RACE_LISTING ? hit->second /* who lists, whoever makes the names */
+                                        : hit->first;
 }
 
 static int by_group(const void *left, const void *right, void *data)
 {
     const struct race_witness *a = left, *b = right;
-    const uint32_t keys[][2] = {{group_of(data, a), group_of(data, b)},
-                                {family(a->class), family(b->class)},
+    const uint32_t keys[][2] = {{family(a->class), family(b->class)},
+                                {group_of(data, a), group_of(data, b)},
                                 {a->first, b->first},
                                 {a->second, b->second},
                                 {a->path, b->path},

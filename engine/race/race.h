@@ -45,6 +45,7 @@ enum race_rule {
     RULE_WEAK, /* only looked at by stat, and the command does not speak of it */
     RULE_DEPFILE, /* a compiler's list of headers, read by makes that start again where it is new */
     RULE_GLOB, /* listed for names of another pattern */
+    RULE_TWIN, /* the reader needs another step that makes the same file: told as write-write */
     RACE_RULES
 };
 const char *race_rule_name(enum race_rule rule);
@@ -95,7 +96,7 @@ struct race_suppressed {
 };
 
 struct race_result {
-    VEC(struct race_finding) findings; /* by first step, then class */
+    VEC(struct race_finding) findings; /* by class, then by step */
     VEC(struct race_witness) witnesses;
     VEC(struct race_suppressed) suppressed; /* one a (rule, path) */
 };

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "race/rerun.h"
 #include "trace/trace.h"
 
 static const uint32_t CHANGES =
@@ -52,7 +53,8 @@ static struct record_make *make_at(struct record *record, uint32_t number)
     while (record->makes.len <= number)
         vec_push(&record->makes, (struct record_make){.parent = ORDER_TOP,
                                                       .directory = INTERN_NONE,
-                                                      .command = INTERN_NONE});
+                                                      .command = INTERN_NONE,
+                                                      .variables = INTERN_NONE});
     return &record->makes.at[number];
 }
 
@@ -66,6 +68,32 @@ static struct record_step *step_at(struct record *record, uint32_t step)
     return &record->steps.at[step];
 }
 
+static char *read_process(int32_t pid, const char *what, size_t *length)
+{
+    char *path = mem_format("/proc/%ld/%s", (long)pid, what);
+    char *text = file_read(path, length, NULL);
+    free(path);
+    return text;
+}
+
+static void ask_process(struct record *record, struct record_make *make)
+{
+    size_t words_length = 0, environment_length = 0;
+    char *words = read_process(make->pid, "cmdline", &words_length),
+         *environment = read_process(make->pid, "environ", &environment_length);
+    struct str command = {0}, variables = {0};
+    if (words && environment && words_length) {
+        rerun_words(words, words_length, environment, environment_length, &command, &variables);
+        make->command = intern_id(&record->texts, str_text(&command));
+        if (variables.len)
+            make->variables = intern_id(&record->texts, str_text(&variables));
+    }
+    str_free(&command);
+    str_free(&variables);
+    free(words);
+    free(environment);
+}
+
 void record_make(struct record *record, uint32_t number, uint32_t parent, int32_t pid,
                  const char *directory)
 {
@@ -76,6 +104,8 @@ void record_make(struct record *record, uint32_t number, uint32_t parent, int32_
     make->begin_ns = clock_ns();
     if (directory)
         make->directory = intern_id(&record->texts, directory);
+    if (pid > 0)
+        ask_process(record, make);
     pthread_mutex_unlock(&record->lock);
 }
 
@@ -164,10 +194,19 @@ static bool is_there(const char *path)
     return lstat(path, &status) == 0;
 }
 
-/* A call that was seen may have failed: what came of it decides. */
-static uint16_t kinds_of(const struct access *access, bool left)
+static bool is_make(const char *program)
+{
+    const char *name = path_base(program);
+    return strcmp(name, "make") == 0 || strcmp(name, "gmake") == 0;
+}
+
+/* A call that was seen may have failed: what came of it decides. And make lists directories only to
+ * learn which files are there. */
+static uint16_t kinds_of(const struct access *access, const char *program, bool left)
 {
     uint32_t kinds = access->kinds;
+    if ((kinds & ACCESS_LIST) && is_make(program))
+        kinds = (kinds & ~(uint32_t)ACCESS_LIST) | ACCESS_STAT;
     const uint32_t removes = ACCESS_REMOVE | ACCESS_RMDIR;
     if (!left && !(kinds & removes) && (kinds & (ACCESS_CREATE | ACCESS_MKDIR)))
         kinds = (kinds & ~(uint32_t)(ACCESS_CREATE | ACCESS_MKDIR)) | ACCESS_STAT;
@@ -183,21 +222,19 @@ void record_trace(struct record *record, uint32_t id, const struct trace *trace)
         const struct access *access = &trace->accesses.at[i];
         const char *path = intern_text(&trace->paths, access->path);
         bool left = (access->kinds & CHANGES) && is_there(path);
+        uint32_t program = access->process < trace->processes.len
+                               ? trace->processes.at[access->process].program
+                               : INTERN_NONE;
+        const char *name = program == INTERN_NONE ? "" : intern_text(&trace->paths, program);
         uint64_t when =
             access->first_ns > record->start_ns ? access->first_ns - record->start_ns : 0;
         vec_push(&record->accesses, (struct race_access){.step = id,
                                                          .path = intern_id(&record->texts, path),
                                                          .when = (uint32_t)(when / RECORD_TICK_NS),
-                                                         .kinds = kinds_of(access, left),
+                                                         .kinds = kinds_of(access, name, left),
                                                          .found = access->found,
                                                          .left = left});
-        uint32_t program = access->process < trace->processes.len
-                               ? trace->processes.at[access->process].program
-                               : INTERN_NONE;
-        vec_push(&record->programs,
-                 program == INTERN_NONE
-                     ? INTERN_NONE
-                     : intern_id(&record->texts, intern_text(&trace->paths, program)));
+        vec_push(&record->programs, *name ? intern_id(&record->texts, name) : INTERN_NONE);
     }
     pthread_mutex_unlock(&record->lock);
 }

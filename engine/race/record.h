@@ -25,7 +25,8 @@ struct record_make {
     uint32_t parent; /* the step whose recipe ran it, or ORDER_TOP */
     int32_t pid; /* two makes of one pid: it executed itself again */
     uint32_t directory; /* text */
-    uint32_t command; /* text: how it was started, or INTERN_NONE */
+    uint32_t command; /* text for a shell: how it was started, but its goals; or INTERN_NONE */
+    uint32_t variables; /* text for a shell: what else its environment had; or INTERN_NONE */
     bool serial; /* .NOTPARALLEL: it runs its recipes one by one */
     bool one_job; /* it was given -j1, or inherits it */
     uint64_t begin_ns, end_ns; /* monotonic */
@@ -73,7 +74,7 @@ struct record {
 struct record *record_new(const char *root);
 void record_free(struct record *record);
 
-/* A make came, or ended. `command` and `directory` may be NULL. */
+/* A make came, or ended; while it waits for the answer, /proc tells how it was started. */
 void record_make(struct record *record, uint32_t number, uint32_t parent, int32_t pid,
                  const char *directory);
 void record_make_end(struct record *record, uint32_t number);

@@ -81,6 +81,7 @@ void record_encode(const struct record *record, struct str *out)
         put(&plain, (uint32_t)make->pid);
         put_id(&plain, make->directory);
         put_id(&plain, make->command);
+        put_id(&plain, make->variables);
         put(&plain, (uint64_t)make->serial << 1 | make->one_job);
         put(&plain, make->begin_ns > record->start_ns ? make->begin_ns - record->start_ns : 0);
         put(&plain, make->end_ns > record->start_ns ? make->end_ns - record->start_ns : 0);
@@ -222,6 +223,7 @@ static void get_record(struct source *in, struct record *record)
         make.pid = (int32_t)get_below(in, UINT32_MAX);
         make.directory = get_id(in, texts);
         make.command = get_id(in, texts);
+        make.variables = get_id(in, texts);
         uint32_t jobs = get_below(in, 4);
         make.serial = jobs >> 1;
         make.one_job = jobs & 1;

@@ -247,8 +247,8 @@ static void add_steps(struct builder *b)
     }
 }
 
-/* Steps that were spared because the same recipe, run for another target, made theirs: they would
- * have written what that one wrote. */
+/* Steps that were spared because another made their target: the same recipe, run for another of its
+ * targets, would have written all that it wrote; a recipe of another make at least the target. */
 static void add_forecasts(struct builder *b)
 {
     const struct record *record = b->record;
@@ -263,14 +263,17 @@ static void add_forecasts(struct builder *b)
         const struct record_step *step = &record->steps.at[i];
         uint32_t by = steps[i].target == INTERN_NONE ? UINT32_MAX : writer[steps[i].target];
         if (step->accesses_count || (step->flags & RECORD_RAN) || !steps[i].recipe ||
-            by == UINT32_MAX || by == i || steps[by].recipe != steps[i].recipe)
+            by == UINT32_MAX || by == i)
             continue;
+        bool same = steps[by].recipe == steps[i].recipe;
         steps[i].forecast = true;
         steps[i].command = steps[by].command;
         const struct record_step *done = &record->steps.at[by];
         for (uint32_t k = 0; k < done->accesses_count; k++) {
             struct race_access access = record->accesses.at[done->accesses + k];
-            if (!(access.kinds & (ACCESS_WRITE | ACCESS_CREATE)))
+            if (!same && access.path != steps[i].target)
+                continue;
+            if (!access.left || !(access.kinds & (ACCESS_WRITE | ACCESS_CREATE)))
                 continue;
             if (!b->out->accesses.len) { /* only now is a copy needed */
                 vec_reserve(&b->out->accesses, count + 1);

@@ -66,8 +66,9 @@ static void name_finding(const struct record *record, struct report_finding *fin
     enum race_class class = finding->class;
     bool edge = class == RACE_MISSING_EDGE || class == RACE_OVERWRITE || class == RACE_SHADOW;
     char *text = mem_format("%s|%s", edge ? "edge" : race_class_name(class),
-                            is_shared_name(class) ? race_path(record, finding->path)
-                                                  : race_target(record, finding->first));
+                            is_shared_name(class)   ? race_path(record, finding->path)
+                            : class == RACE_LISTING ? race_target(record, finding->second)
+                                                    : race_target(record, finding->first));
     struct hash hash = hash_bytes(text, strlen(text));
     static const char digits[] = "0123456789abcdef";
     for (unsigned i = 0; i < 8; i++)
