@@ -329,8 +329,7 @@ static int run_prove(struct races *r, struct err *err)
     if (!finding)
         return -1;
     struct proof proof;
-    int status =
-        race_prove(&r->report, finding, r->state_dir, show_progress, r, &proof, err);
+    int status = race_prove(&r->report, finding, r->state_dir, show_progress, r, &proof, err);
     if (status == 0) {
         fputs(str_text(&proof.evidence), stdout);
         if (proof.script)

@@ -149,6 +149,15 @@ const struct report_finding *race_report_find(const struct race_report *report, 
 
 /* ---- words ---- */
 
+static char *name_with_place(const struct record *record, uint32_t step)
+{
+    const struct record_step *of = &record->steps.at[step];
+    const char *directory = of->make < record->makes.len
+                                ? record_text(record, record->makes.at[of->make].directory)
+                                : ".";
+    return mem_format("%s (of the make in %s)", race_target(record, step), directory);
+}
+
 void race_sentence(const struct race_report *report, const struct report_finding *finding,
                    struct str *out)
 {
@@ -156,6 +165,11 @@ void race_sentence(const struct race_report *report, const struct report_finding
     const char *first = race_target(record, finding->first),
                *second = race_target(record, finding->second),
                *path = race_path(record, finding->path);
+    char *names[2] = {NULL, NULL};
+    if (strcmp(first, second) == 0) { /* of two makes: say where each runs */
+        first = names[0] = name_with_place(record, finding->first);
+        second = names[1] = name_with_place(record, finding->second);
+    }
     switch (finding->class) {
     case RACE_MISSING_EDGE:
         str_addf(out, "%s reads %s, which %s makes, and nothing says that it comes after", second,
@@ -195,6 +209,8 @@ void race_sentence(const struct race_report *report, const struct report_finding
     default:
         break;
     }
+    free(names[0]);
+    free(names[1]);
 }
 
 void race_access_words(const struct race_access *access, struct str *out)
