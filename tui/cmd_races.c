@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -15,15 +16,18 @@
 #include "load/load.h"
 #include "race/export.h"
 #include "race/ledger.h"
+#include "race/mend.h"
 #include "race/prove.h"
 #include "race/report.h"
+#include "race/simulate.h"
 #include "race/since.h"
 #include "run/build.h"
 #include "tui/cli.h"
 #include "tui/commands.h"
 #include "tui/own_words.h"
+#include "tui/stream.h"
 
-enum { WITNESSES_SHOWN = 12 };
+enum { WITNESSES_SHOWN = 12, SIMULATED = 1000 };
 
 /* What an action works on. */
 struct races {
@@ -35,7 +39,7 @@ struct races {
     bool *keep; /* by finding: not excused, not in the baseline, new since --since */
     unsigned kept, excused;
     const char *id, *reason, *baseline, *write_baseline, *since;
-    bool sarif;
+    bool sarif, apply;
 };
 
 static bool json(const struct cli *cli)
@@ -243,6 +247,8 @@ static void print_rules(const struct races *r, const struct report_finding *find
     }
 }
 
+static void print_likelihood(const struct races *r, const struct report_finding *finding);
+
 static int run_show(struct races *r, struct err *err)
 {
     const struct report_finding *finding = wanted(r, err);
@@ -281,7 +287,9 @@ static int run_show(struct races *r, struct err *err)
     print_rules(r, finding);
     const struct ledger_entry *entry = ledger_verdict(&r->ledger, finding->id);
     const char *reason = ledger_reason(&r->ledger, finding->id);
-    printf("\nverdict: %s\n", race_verdict_name(entry->verdict));
+    printf("\n");
+    print_likelihood(r, finding);
+    printf("verdict: %s\n", race_verdict_name(entry->verdict));
     if (entry->evidence && *entry->evidence)
         printf("%s\n", entry->evidence);
     if (entry->script && *entry->script)
@@ -339,16 +347,146 @@ static int run_prove(struct races *r, struct err *err)
     return status;
 }
 
+/* ---- mend, undo ---- */
+
+static void print_likelihood(const struct races *r, const struct report_finding *finding)
+{
+    static const unsigned lanes[] = {2, 8, 32};
+    printf("shows in");
+    for (unsigned i = 0; i < 3; i++)
+        printf("%s %.0f %% of -j%u", i ? "," : "",
+               100 * race_likelihood(&r->report, finding, lanes[i], SIMULATED), lanes[i]);
+    printf(" builds (simulated)\n");
+}
+
+static int mend_json(const struct races *r, const struct report_finding *finding,
+                     const struct mend *mend)
+{
+    struct str doc = {0};
+    json_put_object(&doc, NULL);
+    json_put_text(&doc, "id", finding->id);
+    json_put_text(&doc, "file", mend->file);
+    json_put_uint(&doc, "line", mend->line);
+    json_put_text(&doc, "diff", str_text(&mend->diff));
+    json_put_text(&doc, "advice", str_text(&mend->advice));
+    json_put_bool(&doc, "applied", r->apply);
+    json_put_object_end(&doc);
+    int status = cli_print_json(r->cli, str_text(&doc));
+    str_free(&doc);
+    return status;
+}
+
+static int run_mend(struct races *r, struct err *err)
+{
+    const struct report_finding *finding = wanted(r, err);
+    if (!finding)
+        return -1;
+    struct mend mend;
+    int status = race_mend(&r->report, finding, &mend, err);
+    if (status == 0 && r->apply)
+        status = mend_apply(&mend, r->state_dir, finding->id, err);
+    if (status == 0 && json(r->cli)) {
+        status = mend_json(r, finding, &mend);
+    } else if (status == 0) {
+        fputs(str_text(&mend.diff), stdout);
+        printf("%s%s\n", mend.diff.len ? "\n" : "", str_text(&mend.advice));
+        if (r->apply)
+            printf("applied; gantry races verify %s builds again, gantry races undo %s takes it "
+                   "back\n",
+                   finding->id, finding->id);
+        else if (mend.file)
+            printf("gantry races mend %s --apply edits %s\n", finding->id, path_base(mend.file));
+    }
+    mend_free(&mend);
+    return status;
+}
+
+static int run_undo(struct races *r, struct err *err)
+{
+    char *file = NULL;
+    if (!r->id)
+        return err_set(err, ERR_INPUT, "name the finding whose mend is to be taken back");
+    int status = mend_undo(r->state_dir, r->id, &file, err);
+    if (status == 0)
+        printf("%s is as it was\n", file);
+    free(file);
+    return status;
+}
+
+/* ---- verify ---- */
+
+/* Builds as the recorded build was started; its findings then are compared with those before. */
+static int build_again(struct races *r, struct err *err)
+{
+    str_list words = {0};
+    const char *argv = record_text(r->record, r->record->argv);
+    if (*argv) {
+        vec_push(&words, mem_copy("sh"));
+        vec_push(&words, mem_copy("-c"));
+        vec_push(&words, mem_copy(argv));
+    }
+    vec_push(&words, NULL);
+    struct build_options options = {
+        .root = r->root,
+        .assigns = r->cli->assigns.at,
+        .assigns_count = r->cli->assigns.len,
+        .command = *argv ? (const char *const *)words.at : NULL,
+        .directory = *argv ? record_text(r->record, r->record->directory) : NULL,
+        .lanes = r->cli->lanes,
+        .keep_going = r->cli->keep_going,
+    };
+    int status = stream_build(r->cli, &options);
+    str_list_free(&words);
+    return status ? err_set(err, ERR_FAILED, "the build failed; the mend is not verified") : 0;
+}
+
+static int compare(const struct races *before, const struct races *after, const char *id,
+                   struct err *err)
+{
+    unsigned fresh = 0;
+    bool there = false;
+    for (size_t i = 0; i < after->report.findings.len; i++) {
+        const struct report_finding *now = &after->report.findings.at[i];
+        bool known = false;
+        for (size_t k = 0; k < before->report.findings.len; k++)
+            known |= strcmp(before->report.findings.at[k].id, now->id) == 0;
+        there |= str_starts(now->id, id);
+        if (!known) {
+            printf("new: ");
+            print_finding(after, now);
+            fresh++;
+        }
+    }
+    if (there)
+        return err_set(err, ERR_FAILED, "%s is still there", id);
+    if (fresh)
+        return err_set(err, ERR_FAILED, "%s is gone, but %u more came", id, fresh);
+    printf("%s is gone, and nothing new came\n", id);
+    return 0;
+}
+
+static int run_verify(struct races *r, struct err *err)
+{
+    if (!r->id)
+        return err_set(err, ERR_INPUT, "name the finding that was mended");
+    struct races after = {.cli = r->cli};
+    int status = build_again(r, err);
+    if (status == 0)
+        status = open_races(&after, err);
+    if (status == 0)
+        status = compare(r, &after, r->id, err);
+    close_races(&after);
+    return status;
+}
+
 /* ---- the words ---- */
 
 static const struct {
     const char *name;
     int (*run)(struct races *r, struct err *err);
 } actions[] = {
-    {"list", run_list},
-    {"prove", run_prove},
-    {"show", run_show},
-    {"suppress", run_suppress},
+    {"list", run_list}, {"prove", run_prove}, {"mend", run_mend},         {"verify", run_verify},
+    {"undo", run_undo}, {"show", run_show},   {"suppress", run_suppress},
 };
 enum { ACTIONS = sizeof actions / sizeof *actions };
 
@@ -374,6 +512,8 @@ static int read_words(struct races *r, int argc, char **argv, const char **actio
         const char *word = argv[words.next++];
         if (strcmp(word, "--sarif") == 0)
             r->sarif = true;
+        else if (strcmp(word, "--apply") == 0)
+            r->apply = true;
         else if (word[0] == '-')
             return own_unknown("races", word, err);
         else if (count == 2)

@@ -58,6 +58,8 @@ const struct command commands[] = {
      "gantry races list --write-baseline FILE   all of it, as known from now on\n"
      "gantry races show ID                   one finding and its evidence\n"
      "gantry races prove ID                  does it do harm? tried in copies of the tree\n"
+     "gantry races mend ID [--apply]         the edit that removes it\n"
+     "gantry races verify ID | undo ID       build again: is it gone? take the edit back\n"
      "gantry races suppress ID --reason TEXT excuse it, in .gantry-races",
      "which steps race, from the last build; gantry-race(7)", NULL},
     {"replay", cmd_replay, GROUP_LOOK, "[JOURNAL]",

@@ -22,6 +22,7 @@
 #include "load/make_state.h"
 #include "load/payload.h"
 #include "race/end.h"
+#include "race/record.h"
 #include "vcs/vcs.h"
 
 extern char **environ;
@@ -231,6 +232,9 @@ static void tell_begin(struct build *build)
                                       .lanes = build->lanes,
                                       .argv = str_text(&argv)});
     str_free(&argv);
+    const struct build_options *options = &build->options;
+    record_command(build->races, options->command,
+                   options->directory ? options->directory : options->root);
 }
 
 /* The empty file for what the command itself prints. */

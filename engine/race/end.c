@@ -76,6 +76,9 @@ static void tell_finding(struct build *build, const struct race_report *report,
 void race_end_of_build(struct build *build, const char *state_dir)
 {
     struct err err = {0};
+    if (build->options.untraced || build->options.dry_run || !build->races->steps.len)
+        return;
+    record_take_over(build->races, state_dir);
     if (!was_traced(build->races))
         return;
     if (record_write(build->races, state_dir, &err) < 0)

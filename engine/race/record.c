@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "base/text.h"
 #include "race/rerun.h"
 #include "trace/trace.h"
 
@@ -66,6 +67,21 @@ static struct record_step *step_at(struct record *record, uint32_t step)
                                                       .command = INTERN_NONE,
                                                       .file = INTERN_NONE});
     return &record->steps.at[step];
+}
+
+void record_command(struct record *record, const char *const *words, const char *directory)
+{
+    struct str text = {0};
+    for (; *words; words++) {
+        if (text.len)
+            str_add_char(&text, ' ');
+        text_shell_quote(&text, *words);
+    }
+    pthread_mutex_lock(&record->lock);
+    record->argv = intern_id(&record->texts, str_text(&text));
+    record->directory = intern_id(&record->texts, directory);
+    pthread_mutex_unlock(&record->lock);
+    str_free(&text);
 }
 
 static char *read_process(int32_t pid, const char *what, size_t *length)
@@ -384,13 +400,19 @@ static char *file_of(const char *state_dir)
     return path_join(state_dir, "races.zst");
 }
 
-int record_write(struct record *record, const char *state_dir, struct err *err)
+void record_take_over(struct record *record, const char *state_dir)
 {
     pthread_mutex_lock(&record->lock);
     struct record *before = record_read(state_dir, NULL);
     if (before)
         take_over(record, before);
     record_free(before);
+    pthread_mutex_unlock(&record->lock);
+}
+
+int record_write(struct record *record, const char *state_dir, struct err *err)
+{
+    pthread_mutex_lock(&record->lock);
     record->wall_ns = clock_wall_ns();
     thin(record);
     settle(record);

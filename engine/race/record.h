@@ -74,6 +74,9 @@ struct record {
 struct record *record_new(const char *root);
 void record_free(struct record *record);
 
+/* How the whole build was started: NULL-ended words, and where; for starting it again. */
+void record_command(struct record *record, const char *const *words, const char *directory);
+
 /* A make came, or ended; while it waits for the answer, /proc tells how it was started. */
 void record_make(struct record *record, uint32_t number, uint32_t parent, int32_t pid,
                  const char *directory);
@@ -98,7 +101,9 @@ void record_end(struct record *record, uint32_t step, bool failed);
  * each changed path, whether it is there still: to be called as soon as the tree has ended. */
 void record_trace(struct record *record, uint32_t step, const struct trace *trace);
 
-/* Writes the record to <state_dir>/races.zst, with what is known of steps that did not run now. */
+/* Adds what the record of <state_dir> knows of steps that did not run this time. */
+void record_take_over(struct record *record, const char *state_dir);
+/* Writes the record to <state_dir>/races.zst. */
 int record_write(struct record *record, const char *state_dir, struct err *err);
 /* Reads it; NULL and err (with the remedy) where there is none, or none that is whole. */
 struct record *record_read(const char *state_dir, struct err *err);

@@ -212,6 +212,7 @@ static void what_is_written_is_read(void **state)
     record_make(record, 0, ORDER_TOP, 200, ".");
     record_step(record, &(struct record_spec){.step = 0, .target = "a.o", .goal = "a.o"});
     record_step(record, &(struct record_spec){.step = 1, .target = "gen.h", .goal = "gen.h"});
+    record_take_over(record, dir);
     assert_int_equal(record_write(record, dir, NULL), 0);
     assert_int_equal(findings(record, &class), 1);
     record_free(record);
