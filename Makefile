@@ -24,7 +24,7 @@ PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(LIBS)))$(PKG_LIBS)
 ALL_LIBS = $(PKG_LIBS) -lext2fs -lcom_err -lm
 
 # The gate and its hook are programs of their own, built by their own rules.
-APART = engine/load/gate.c engine/load/hook.c engine/conf/embed_tool.c
+APART = engine/load/gate.c engine/load/hook.c engine/trace/accelerator.c engine/conf/embed_tool.c
 ENGINE = $(filter-out $(APART),$(wildcard engine/*/*.c))
 FRONT = $(wildcard tui/*.c views/*.c)
 TESTS = $(shell find tests -name '*_test.c' 2>/dev/null)
@@ -110,13 +110,22 @@ $(O)/gate/hook.so: engine/load/hook.c Makefile
 	@mkdir -p $(@D)
 	@echo "  HOOK $@"
 	@$(CC) $(GATE_CFLAGS) -fPIC -fno-builtin -shared -s -o $@ $<
+# The accelerator (engine/trace/accelerator.c) is a guest in any program: nothing of its own is called.
+NO_RED_ZONE = $(if $(filter x86_64,$(shell uname -m)),-mno-red-zone)
+$(O)/gate/accelerator.so: engine/trace/accelerator.c Makefile
+	@mkdir -p $(@D)
+	@echo "  GUEST $@"
+	@$(CC) $(GATE_CFLAGS) -fPIC -fno-builtin -fno-stack-protector -fno-tree-loop-distribute-patterns \
+	  -U_FORTIFY_SOURCE -fvisibility=hidden $(NO_RED_ZONE) -nostdlib -shared -s -Wl,-z,now -o $@ $<
 $(O)/gen/payload.S: Makefile
 	@mkdir -p $(@D)
 	@printf '%s\n' '.section .rodata' '.global payload_gate, payload_gate_end' \
 	  '.global payload_hook, payload_hook_end' 'payload_gate: .incbin "$(O)/gate/gate"' \
 	  'payload_gate_end:' 'payload_hook: .incbin "$(O)/gate/hook.so"' 'payload_hook_end:' \
+	  '.global payload_accelerator, payload_accelerator_end' \
+	  'payload_accelerator: .incbin "$(O)/gate/accelerator.so"' 'payload_accelerator_end:' \
 	  '.section .note.GNU-stack,"",%progbits' >$@
-$(OBJ)/gen/payload.o: $(O)/gen/payload.S $(O)/gate/gate $(O)/gate/hook.so
+$(OBJ)/gen/payload.o: $(O)/gen/payload.S $(O)/gate/gate $(O)/gate/hook.so $(O)/gate/accelerator.so
 	@mkdir -p $(@D)
 	@$(CC) -c -o $@ $<
 -include $(wildcard $(O)/gate/*.d)

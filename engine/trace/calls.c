@@ -111,6 +111,7 @@ const struct call trace_calls[] = {
     ONE("umount2", ROOT, N, 0, N),
     NEW("move_mount", ROOT, N, N, N, 429),
     ONE("setns", ROOT, N, N, N),
+    ONE("unshare", UNSHARE, N, N, N),
     ONE("seccomp", LISTENER, N, N, N),
 };
 const unsigned trace_calls_count = sizeof trace_calls / sizeof *trace_calls;

@@ -30,6 +30,7 @@ enum call_op {
     CALL_CONNECT,
     CALL_SOCKETCALL, /* of i386: bind and connect with their arguments in memory */
     CALL_ROOT, /* chroot, pivot_root, mount, setns: paths may mean something else now */
+    CALL_UNSHARE, /* of the directory, or of what it means */
     CALL_LISTENER, /* seccomp for a listener of its own */
 };
 

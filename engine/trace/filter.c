@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include <seccomp.h>
 
 #include "trace/calls.h"
+#include "trace/ring.h"
 #include "trace/trace.h"
 #include "trace/wire.h"
 
@@ -39,6 +41,7 @@ enum leaf {
     LEAF_STAT_3,
     LEAF_STAT_4,
     LEAF_LISTENER,
+    LEAF_UNSHARE,
     LEAF_REFUSE,
     LEAVES
 };
@@ -87,9 +90,24 @@ static enum leaf leaf_of(const struct call *call)
 {
     if (call->op == CALL_LISTENER)
         return LEAF_LISTENER;
+    if (call->op == CALL_UNSHARE)
+        return LEAF_UNSHARE;
     if (call->op != CALL_STAT || call->flags == NO_ARG)
         return LEAF_NOTIFY;
     return call->flags == 2 ? LEAF_STAT_2 : call->flags == 3 ? LEAF_STAT_3 : LEAF_STAT_4;
+}
+
+/* What is made by the accelerator's one instruction (ring.h) passes: it was noted. */
+static void notify(struct code *code)
+{
+    const size_t pointer = offsetof(struct seccomp_data, instruction_pointer);
+    const bool big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+    load(code, pointer + (big ? 4 : 0));
+    emit(code, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)RING_CODE_AFTER, 0, 3);
+    load(code, pointer + (big ? 0 : 4));
+    emit(code, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(RING_CODE_AFTER >> 32), 0, 1);
+    give(code, SECCOMP_RET_ALLOW);
+    give(code, SECCOMP_RET_USER_NOTIF);
 }
 
 static void emit_leaf(struct code *code, enum leaf leaf)
@@ -100,6 +118,12 @@ static void emit_leaf(struct code *code, enum leaf leaf)
     case LEAF_STAT_4:
         load_argument(code, leaf == LEAF_STAT_2 ? 2 : leaf == LEAF_STAT_3 ? 3 : 4);
         emit(code, BPF_JMP | BPF_JSET | BPF_K, AT_EMPTY_PATH, 0, 1);
+        give(code, SECCOMP_RET_ALLOW);
+        notify(code);
+        break;
+    case LEAF_UNSHARE:
+        load_argument(code, 0);
+        emit(code, BPF_JMP | BPF_JSET | BPF_K, CLONE_FS | CLONE_NEWNS | CLONE_NEWUSER, 1, 0);
         give(code, SECCOMP_RET_ALLOW);
         give(code, SECCOMP_RET_USER_NOTIF);
         break;
@@ -113,7 +137,7 @@ static void emit_leaf(struct code *code, enum leaf leaf)
         give(code, SECCOMP_RET_ERRNO | ENOSYS);
         break;
     default:
-        give(code, SECCOMP_RET_USER_NOTIF);
+        notify(code);
         break;
     }
 }

@@ -33,6 +33,8 @@ struct thread {
     struct trace *trace; /* NULL: nobody's */
     uint64_t seen_ns; /* its last call */
     uint32_t directory_of; /* generation at which `directory` was read */
+    uint32_t calls; /* since it executed something */
+    uint8_t inject; /* enum inject: accelerate.h */
     bool changing; /* its last call changes a directory or a name, and may still be at it */
     char *directory;
 };
@@ -51,6 +53,8 @@ struct trace_server {
     struct trace *(*trace_of)(void *data, pid_t tid); /* whose a thread's calls are */
     void *data;
 
+    struct accelerator *accelerator; /* accelerate.c; NULL: none yet, or none here */
+    bool accelerator_tried, unaccelerated;
     str_list ignored; /* prefixes of paths that are not kept */
 
     struct trace *trace; /* of the call that is looked at */
@@ -67,6 +71,9 @@ struct trace_server {
 /* trace.c */
 /* Notes an access of the call at hand. */
 void hold_access(struct trace_server *server, const char *path, uint32_t kinds, bool found);
+/* Adds an access to a trace. */
+void keep_access(struct trace *trace, const struct pending *held, uint32_t process,
+                 uint64_t now_ns);
 
 /* threads.c */
 struct thread *thread_of(struct trace_server *server, pid_t tid, uint64_t now_ns);

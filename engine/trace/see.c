@@ -15,6 +15,7 @@
 #include <linux/openat2.h>
 
 #include "base/mem.h"
+#include "trace/accelerate.h"
 #include "trace/interpreter.h"
 #include "trace/private.h"
 
@@ -256,6 +257,9 @@ static void see_exec(const struct still *still)
     uint32_t program = intern_id(&still->thread->trace->paths, server->canonical.at);
     thread_executes(server, still->thread, program, argument(still, still->call->argv),
                     still->notice->data.arch == AUDIT_ARCH_I386);
+    if (still->notice->data.arch != AUDIT_ARCH_I386 && !server->foreign_root)
+        accelerate_exec(server, still->thread, server->canonical.at,
+                        argument(still, still->call->argv + 1));
     see_interpreters(still);
 }
 
@@ -342,6 +346,8 @@ static void see_one(const struct still *still)
     if (seen)
         hold_access(server, server->canonical.at, one_path_kinds(call->op, flags, kind),
                     kind != RESOLVE_ABSENT);
+    if (call->op == CALL_CHDIR && seen && kind == RESOLVE_DIRECTORY)
+        accelerate_before_change(server, still->thread, server->canonical.at);
     if (call->op == CALL_UNLINK || call->op == CALL_RMDIR || call->op == CALL_SYMLINK ||
         call->op == CALL_CHDIR)
         thread_changes(server, still->thread);
@@ -419,11 +425,17 @@ void see_call(struct trace_server *server, const struct seccomp_notif *notice,
         see_socketcall(&still);
         break;
     case CALL_FCHDIR:
+        if (base_directory(&still, (int)argument(&still, call->dir)))
+            accelerate_before_change(server, thread, server->absolute.at);
         thread_changes(server, thread);
         break;
     case CALL_ROOT:
         server->foreign_root = true;
+        accelerate_stop(server);
         thread_changes(server, thread);
+        break;
+    case CALL_UNSHARE:
+        accelerate_stop(server);
         break;
     case CALL_LISTENER:
         flaw(&still, TRACE_OWN_LISTENER);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "trace/accelerate.h"
 #include "trace/private.h"
 
 enum {
@@ -41,6 +42,7 @@ static void distrust(struct trace_server *server)
 {
     server->generation++;
     resolve_forget(&server->resolver);
+    accelerate_forget(server);
 }
 
 struct thread *thread_of(struct trace_server *server, pid_t tid, uint64_t now_ns)

@@ -7,6 +7,7 @@
 #include "trace/trace.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "trace/accelerate.h"
 #include "trace/private.h"
+#include "trace/ring.h"
 #include "trace/wire.h"
 
 void hold_access(struct trace_server *server, const char *path, uint32_t kinds, bool found)
@@ -34,8 +37,7 @@ static void link_followed(void *data, const char *path)
     hold_access(data, path, ACCESS_LINK, true);
 }
 
-static void keep_one(struct trace *trace, const struct pending *held, uint32_t process,
-                     uint64_t now_ns)
+void keep_access(struct trace *trace, const struct pending *held, uint32_t process, uint64_t now_ns)
 {
     struct trace_private *own = trace->private;
     while (own->access_of.len < intern_count(&trace->paths))
@@ -60,7 +62,7 @@ static void keep_one(struct trace *trace, const struct pending *held, uint32_t p
 static void keep_pending(struct trace_server *server, uint32_t process, uint64_t now_ns)
 {
     for (size_t i = 0; i < server->pending.len; i++)
-        keep_one(server->trace, &server->pending.at[i], process, now_ns);
+        keep_access(server->trace, &server->pending.at[i], process, now_ns);
     server->trace->calls++;
 }
 
@@ -69,6 +71,24 @@ static bool answer(int listener, const struct seccomp_notif *notice)
     struct seccomp_notif_resp answer = {.id = notice->id,
                                         .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
     return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0;
+}
+
+/* Whether a call only looks: what the accelerator noted before may still be taken after it. */
+static bool only_looks(const struct seccomp_notif *notice, const struct call *call)
+{
+    const uint64_t changing = O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE;
+    switch (call->op) {
+    case CALL_OPEN:
+        return !(notice->data.args[call->flags] & (changing & ~(uint64_t)O_DIRECTORY));
+    case CALL_STAT:
+    case CALL_LSTAT:
+    case CALL_READLINK:
+    case CALL_LIST:
+    case CALL_CONNECT:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* One call: seen, let go, kept. */
@@ -83,10 +103,14 @@ static void serve_call(struct trace_server *server, const struct seccomp_notif *
     if (!server->trace) {
         answer(server->listener, notice);
     } else {
+        if (call && !only_looks(notice, call))
+            accelerate_drain(server, false);
         if (call)
             see_call(server, notice, call, thread);
         uint32_t process = thread_process(server, thread);
-        if (answer(server->listener, notice))
+        accelerate_count(server, thread);
+        if ((call && accelerate_answer(server, thread, notice, call)) ||
+            answer(server->listener, notice))
             keep_pending(server, process, now_ns);
     }
     pthread_mutex_unlock(&server->lock);
@@ -156,7 +180,11 @@ struct trace_server *trace_server_open(int listener,
     server->generation = 1;
     server->resolver.data = server;
     server->resolver.link = link_followed;
-    wire_sync_wake_up(listener); /* where the kernel has it; only speed depends on it */
+    const char *measured = getenv("GANTRY_TRACE");
+    server->unaccelerated = measured && strstr(measured, "no-accelerator");
+    trace_server_ignore(server, RING_PLACE);
+    if (!measured || !strstr(measured, "no-wake-up"))
+        wire_sync_wake_up(listener); /* where the kernel has it; only speed depends on it */
     return server;
 }
 
@@ -175,6 +203,7 @@ void trace_server_forget(struct trace_server *server, pid_t tid)
 void trace_server_drop(struct trace_server *server, const struct trace *trace)
 {
     pthread_mutex_lock(&server->lock);
+    accelerate_drop(server, trace);
     threads_drop(server, trace);
     pthread_mutex_unlock(&server->lock);
 }
@@ -184,6 +213,7 @@ void trace_server_close(struct trace_server *server)
     if (!server)
         return;
     close(server->listener);
+    accelerate_free(server);
     threads_free(server);
     resolve_free(&server->resolver);
     str_list_free(&server->ignored);
@@ -205,7 +235,10 @@ struct trace *trace_open(int listener)
 
 int trace_serve(struct trace *trace, int stop_fd, struct err *err)
 {
-    return trace_server_serve(trace->private->server, stop_fd, err);
+    int status = trace_server_serve(trace->private->server, stop_fd, err);
+    accelerate_drain(trace->private->server, true);
+    accelerate_free(trace->private->server);
+    return status;
 }
 
 const struct access *trace_find(const struct trace *trace, const char *path)

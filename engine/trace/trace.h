@@ -64,6 +64,7 @@ struct trace {
     VEC(struct access) accesses; /* in order of first touch */
     VEC(struct trace_process) processes;
     uint64_t calls; /* notifications answered */
+    uint64_t noted; /* calls that the accelerator noted, without a stop */
     unsigned flaws; /* enum trace_flaw */
     struct trace_private *private;
 };
@@ -81,7 +82,8 @@ int trace_child(const struct trace_filter *filter, int socket);
 /* In the supervisor: the listener that trace_child sent, or -1 with errno. */
 int trace_receive(int socket);
 
-/* A trace on a listener, which it owns from now on. */
+/* A trace on a listener, which it owns from now on. The environment's GANTRY_TRACE may have the words
+ * no-wake-up and no-accelerator, for measuring. */
 struct trace *trace_open(int listener);
 /* Answers calls until every process of the tree has ended, or `stop_fd` becomes readable (-1: never).
  * -1 and err where that went wrong. */

@@ -51,3 +51,5 @@ measure "$rounds" "one source touched, other bytes" \
 
 echo "race analysis"
 "$(dirname "$gantry")/tests/bench/race_bench" 50000 10000000 3>>"$bench/bench.json"
+
+BENCH_DIR=$bench "$(dirname "$0")/trace.sh" "$gantry"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # What tracing costs: gcc compiles of 16 of our own sources by Gantry at -j2, traced or not, the
 # supervisor included; strace as the peer that sees the same. tests/bench/trace.sh GANTRY
-# OPTIMISE (levels), ROUNDS and CASES (words of: on strace nosync) may be set.
+# OPTIMISE (levels), ROUNDS and CASES (words of: on stops nosync strace) may be set.
 set -eu
 gantry=$1
 cd "$(dirname "$0")/../.."
@@ -25,10 +25,11 @@ for level in ${OPTIMISE:--O2 -O0}; do
     build="'$gantry' -C '$tree' build -j2 ARCH=x64 $goals >/dev/null"
     clean="rm -rf '$tree/build'"
     words=(untraced "$clean" "$build --trace=off")
-    for case in ${CASES:-on strace}; do
+    for case in ${CASES:-on stops nosync strace}; do
         case $case in
         on) words+=(traced "$clean" "$build") ;;
-        nosync) words+=(no-sync "$clean" "GANTRY_NO_SYNC=1 $build") ;;
+        nosync) words+=(no-sync "$clean" "GANTRY_TRACE=no-wake-up $build") ;;
+        stops) words+=(stops "$clean" "GANTRY_TRACE=no-accelerator $build") ;;
         strace) words+=(strace "$clean" "strace -f -o /dev/null -e trace=%file $build --trace=off") ;;
         esac
     done

@@ -1,0 +1,677 @@
+#include "trace/accelerate.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "trace/interpreter.h"
+#include "trace/ring.h"
+
+/* The library, which travels inside of the program (gen/payload.S). */
+extern const unsigned char payload_accelerator[], payload_accelerator_end[];
+
+enum {
+    MANY_CALLS = 200, /* that a program makes for the accelerator to be worth its start (~60 us) */
+    VARIABLES = 1000, /* of an environment that are looked at */
+    CROWDED = RING_CHUNKS / 2, /* chunks in use from which on the dead are looked for */
+};
+
+/* ---- programs ---- */
+
+enum verdict { UNKNOWN, FIT, UNFIT };
+
+static struct {
+    pthread_mutex_t lock;
+    struct map fit; /* program -> enum verdict */
+    struct map busy; /* program -> non-NULL: it made many calls once */
+    int library; /* memfd, or -1 */
+    bool tried;
+} programs = {.lock = PTHREAD_MUTEX_INITIALIZER, .library = -1};
+
+/* Known beforehand, so that the first of them in a build need not be slow. */
+static bool is_known_busy(const char *program)
+{
+    static const char *const names[] = {"cc1", "cc1plus", "lto1"};
+    const char *base = path_base(program);
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(base, names[i]))
+            return true;
+    return false;
+}
+
+/* A mapped program, elf(5); nothing in it is trusted. */
+struct image {
+    const char *bytes;
+    size_t length;
+};
+
+static const void *image_at(const struct image *image, uint64_t offset, uint64_t size)
+{
+    return offset <= image->length && size <= image->length - offset ? image->bytes + offset : NULL;
+}
+
+static const Elf64_Phdr *segment(const struct image *image, unsigned index)
+{
+    const Elf64_Ehdr *header = image_at(image, 0, sizeof *header);
+    return index < header->e_phnum
+               ? image_at(image, header->e_phoff + (uint64_t)index * sizeof(Elf64_Phdr),
+                          sizeof(Elf64_Phdr))
+               : NULL;
+}
+
+/* Where in the file an address of the program's memory comes from; UINT64_MAX: nowhere. */
+static uint64_t offset_of(const struct image *image, uint64_t address)
+{
+    const Elf64_Phdr *part;
+    for (unsigned i = 0; (part = segment(image, i)); i++)
+        if (part->p_type == PT_LOAD && address >= part->p_vaddr &&
+            address - part->p_vaddr < part->p_filesz)
+            return part->p_offset + (address - part->p_vaddr);
+    return UINT64_MAX;
+}
+
+/* True where the program needs no sanitizer's runtime, which wants to be the first library. */
+static bool needs_no_sanitizer(const struct image *image)
+{
+    const Elf64_Phdr *part;
+    const Elf64_Dyn *table = NULL, *entry;
+    for (unsigned i = 0; (part = segment(image, i)); i++)
+        if (part->p_type == PT_DYNAMIC && part->p_offset % 8 == 0)
+            table = image_at(image, part->p_offset, sizeof *table);
+    if (!table)
+        return false;
+    uint64_t at = (uint64_t)((const char *)table - image->bytes), strings = UINT64_MAX;
+    for (uint64_t i = at; (entry = image_at(image, i, sizeof *entry)) && entry->d_tag != DT_NULL;
+         i += sizeof *entry)
+        if (entry->d_tag == DT_STRTAB)
+            strings = offset_of(image, entry->d_un.d_ptr);
+    if (strings == UINT64_MAX)
+        return false;
+    for (uint64_t i = at; (entry = image_at(image, i, sizeof *entry)) && entry->d_tag != DT_NULL;
+         i += sizeof *entry) {
+        uint64_t name = strings + entry->d_un.d_val;
+        if (entry->d_tag != DT_NEEDED)
+            continue;
+        const char *text = image_at(image, name, 1);
+        if (!text || memmem(text, strnlen(text, image->length - name), "san.so", 6))
+            return false;
+    }
+    return true;
+}
+
+/* A dynamic program of this machine and glibc, that no sanitizer watches over. */
+static enum verdict look_at(const char *program)
+{
+    struct str interpreter = {0};
+    bool glibc = interpreter_of(program, &interpreter) && strstr(interpreter.at, "/ld-linux");
+    str_free(&interpreter);
+    int fd = glibc ? open(program, O_RDONLY | O_CLOEXEC) : -1;
+    struct stat st;
+    bool sized = fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(Elf64_Ehdr);
+    struct image image = {.length = sized ? (size_t)st.st_size : 0};
+    void *bytes = sized ? mmap(NULL, image.length, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    if (fd >= 0)
+        close(fd);
+    if (bytes == MAP_FAILED)
+        return UNFIT;
+    image.bytes = bytes;
+    const Elf64_Ehdr *header = bytes;
+#if defined(__x86_64__)
+    bool ours = header->e_machine == EM_X86_64;
+#else
+    bool ours = header->e_machine == EM_AARCH64;
+#endif
+    ours = ours && header->e_ident[EI_CLASS] == ELFCLASS64 &&
+           header->e_phentsize == sizeof(Elf64_Phdr) && header->e_phoff % 8 == 0 &&
+           needs_no_sanitizer(&image);
+    munmap(bytes, image.length);
+    return ours ? FIT : UNFIT;
+}
+
+static bool is_worth_it(const char *program)
+{
+    pthread_mutex_lock(&programs.lock);
+    bool worth = is_known_busy(program) || map_get(&programs.busy, program);
+    if (worth) {
+        enum verdict verdict = (enum verdict)(uintptr_t)map_get(&programs.fit, program);
+        if (verdict == UNKNOWN) {
+            verdict = look_at(program);
+            map_put(&programs.fit, program, (void *)(uintptr_t)verdict);
+        }
+        worth = verdict == FIT;
+    }
+    pthread_mutex_unlock(&programs.lock);
+    return worth;
+}
+
+void accelerate_count(struct trace_server *server, struct thread *thread)
+{
+    (void)server;
+    if (++thread->calls != MANY_CALLS || thread->process == INTERN_NONE)
+        return;
+    uint32_t program = thread->trace->processes.at[thread->process].program;
+    if (program == INTERN_NONE)
+        return;
+    pthread_mutex_lock(&programs.lock);
+    map_put(&programs.busy, intern_text(&thread->trace->paths, program), &programs);
+    pthread_mutex_unlock(&programs.lock);
+}
+
+/* ---- the region ---- */
+
+/* A process that notes. */
+struct guest {
+    pid_t pid;
+    bool gone; /* it ended, or executed something else */
+    struct trace *trace; /* NULL: dropped */
+    uint32_t process; /* index of its processes */
+    char *directory; /* where it stands, or NULL */
+};
+
+/* A path that was resolved, by "f" or "n" (whether a last link is followed) and the path. */
+struct resolved {
+    uint32_t canonical; /* id of names */
+    enum resolve_kind kind;
+};
+
+struct accelerator {
+    int ring, preload; /* memfds */
+    char *region; /* mapped */
+    uint32_t drained[RING_CHUNKS]; /* bytes of each chunk */
+    VEC(struct guest) guests; /* by number - 1 */
+    struct intern known, names;
+    VEC(struct resolved) resolved; /* by id of known */
+};
+
+static struct ring_head *head_of(const struct accelerator *own)
+{
+    return (struct ring_head *)(void *)(own->region + RING_PAGE);
+}
+
+static struct ring_chunk *chunk_of(const struct accelerator *own, uint32_t index)
+{
+    return (struct ring_chunk *)(void *)(own->region + RING_HEAD + (size_t)index * RING_CHUNK);
+}
+
+static int memory_file(const char *name, const void *bytes, size_t length)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC);
+    if (fd >= 0 && write(fd, bytes, length) != (ssize_t)length) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+/* What the machine's own /etc/ld.so.preload says goes first. */
+static int preload_file(void)
+{
+    struct str text = {0};
+    int fd = open(RING_PRELOAD, O_RDONLY | O_CLOEXEC);
+    char piece[4096];
+    for (ssize_t got; fd >= 0 && (got = read(fd, piece, sizeof piece)) > 0;)
+        str_add_n(&text, piece, (size_t)got);
+    if (fd >= 0)
+        close(fd);
+    str_add(&text, "\n" RING_LIBRARY "\n");
+    int file = memory_file("ld.so.preload", text.at, text.len);
+    str_free(&text);
+    return file;
+}
+
+static bool open_library(void)
+{
+    pthread_mutex_lock(&programs.lock);
+    if (!programs.tried)
+        programs.library = memory_file("accelerator.so", payload_accelerator,
+                                       (size_t)(payload_accelerator_end - payload_accelerator));
+    programs.tried = true;
+    pthread_mutex_unlock(&programs.lock);
+    return programs.library >= 0;
+}
+
+static bool write_code(int fd)
+{
+#if defined(__x86_64__)
+    static const unsigned char code[] = {0x0f, 0x05, 0xc3}; /* syscall; ret */
+#else
+    static const unsigned char code[] = {0x01, 0x00, 0x00, 0xd4,
+                                         0xc0, 0x03, 0x5f, 0xd6}; /* svc 0 */
+#endif
+    return ftruncate(fd, RING_BYTES) == 0 && pwrite(fd, code, sizeof code, 0) == sizeof code;
+}
+
+/* Made with the first program that is worth it; NULL where this machine does not let us. */
+static struct accelerator *accelerator_of(struct trace_server *server)
+{
+    if (server->accelerator || server->accelerator_tried)
+        return server->accelerator;
+    server->accelerator_tried = true;
+    struct accelerator *own = mem_zero(1, sizeof *own);
+    own->ring = memfd_create("gantry-ring", MFD_CLOEXEC);
+    own->preload = preload_file();
+    own->region = MAP_FAILED;
+    if (own->ring >= 0 && own->preload >= 0 && open_library() && write_code(own->ring))
+        own->region = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, own->ring, 0);
+    server->accelerator = own;
+    if (own->region != MAP_FAILED)
+        return own;
+    own->region = NULL;
+    accelerate_free(server);
+    return NULL;
+}
+
+void accelerate_free(struct trace_server *server)
+{
+    struct accelerator *own = server->accelerator;
+    if (!own)
+        return;
+    if (own->region) {
+        atomic_store(&head_of(own)->off, 1); /* what lives on notes no more */
+        munmap(own->region, RING_BYTES);
+    }
+    if (own->ring >= 0)
+        close(own->ring);
+    if (own->preload >= 0)
+        close(own->preload);
+    for (size_t i = 0; i < own->guests.len; i++)
+        free(own->guests.at[i].directory);
+    vec_free(&own->guests);
+    accelerate_forget(server);
+    free(own);
+    server->accelerator = NULL;
+}
+
+void accelerate_stop(struct trace_server *server)
+{
+    server->accelerator_tried = true;
+    if (server->accelerator)
+        atomic_store(&head_of(server->accelerator)->off, 1);
+}
+
+/* ---- getting in ---- */
+
+/* Whether an environment asks the dynamic linker for something that we would show in. */
+static bool asks_the_linker(pid_t tid, uint64_t environment)
+{
+    static const char *const names[] = {
+        "LD_TRACE_LOADED_OBJECTS=", "LD_AUDIT=", "LD_DEBUG=", "LD_VERBOSE="};
+    enum { ENOUGH = 24 };
+    static _Thread_local uint64_t pointers[VARIABLES];
+    static _Thread_local char text[VARIABLES][ENOUGH];
+    static _Thread_local struct iovec local[VARIABLES], remote[VARIABLES];
+    size_t have = 0;
+    while (have < VARIABLES) { /* to the end of a page each time */
+        size_t bytes = 4096 - (size_t)((environment + have * 8) % 4096);
+        if (bytes > (VARIABLES - have) * 8)
+            bytes = (VARIABLES - have) * 8;
+        if (environment % 8 ||
+            read_bytes(tid, environment + have * 8, pointers + have, bytes) != READ_DONE)
+            return true;
+        size_t end = have + bytes / 8;
+        while (have < end && pointers[have])
+            have++;
+        if (have < end)
+            break;
+    }
+    if (have == VARIABLES)
+        return true;
+    for (size_t i = 0; i < have; i++) {
+        size_t room = 4096 - (size_t)(pointers[i] % 4096);
+        size_t length = room < ENOUGH ? room : ENOUGH;
+        memset(text[i], 0, ENOUGH);
+        local[i] = (struct iovec){text[i], length};
+        remote[i] = (struct iovec){(void *)(uintptr_t)pointers[i], length};
+    }
+    if (have && process_vm_readv(tid, local, have, remote, have, 0) <= 0)
+        return true;
+    for (size_t i = 0; i < have; i++)
+        for (unsigned n = 0; n < sizeof names / sizeof *names; n++)
+            if (!strncmp(text[i], names[n], strlen(names[n]) < ENOUGH ? strlen(names[n]) : ENOUGH))
+                return true;
+    return false;
+}
+
+void accelerate_exec(struct trace_server *server, struct thread *thread, const char *program,
+                     uint64_t environment)
+{
+    thread->inject = INJECT_NOT;
+    thread->calls = 0;
+    struct accelerator *own = server->accelerator;
+    for (size_t i = 0; own && i < own->guests.len; i++)
+        if (own->guests.at[i].pid == thread->tid)
+            own->guests.at[i].gone = true; /* what it noted is drained: an exec is a change */
+    if (server->unaccelerated || !is_worth_it(program) || !accelerator_of(server) ||
+        atomic_load(&head_of(server->accelerator)->off) ||
+        asks_the_linker(thread->tid, environment))
+        return;
+    thread->inject = INJECT_ASKED;
+}
+
+static bool give_descriptor(struct trace_server *server, const struct seccomp_notif *notice, int fd)
+{
+    struct seccomp_notif_addfd give = {.id = notice->id,
+                                       .flags = SECCOMP_ADDFD_FLAG_SEND,
+                                       .srcfd = (uint32_t)fd,
+                                       .newfd_flags = O_CLOEXEC};
+    return ioctl(server->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &give) >= 0;
+}
+
+static bool say_result(struct trace_server *server, const struct seccomp_notif *notice, int error)
+{
+    struct seccomp_notif_resp answer = {.id = notice->id, .error = error};
+    return ioctl(server->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0;
+}
+
+/* The number of the process that a thread is of: the thread's own where it leads it. */
+static pid_t process_of(pid_t tid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, tid, 0);
+    if (fd >= 0) {
+        close(fd);
+        return tid;
+    }
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)tid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[length > 0 ? length : 0] = '\0';
+    const char *line = strstr(text, "\nTgid:");
+    long pid = tid;
+    if (line)
+        sscanf(line, "\nTgid: %ld", &pid);
+    return (pid_t)pid;
+}
+
+/* A process introduces itself: it is a guest from now on, or stands elsewhere now. Writes its number
+ * where it wants it. */
+static bool welcome(struct trace_server *server, struct thread *thread,
+                    const struct seccomp_notif *notice)
+{
+    struct accelerator *own = server->accelerator;
+    pid_t pid = process_of(thread->tid);
+    for (size_t i = 0; i < own->guests.len; i++)
+        if (own->guests.at[i].pid == pid)
+            own->guests.at[i].gone = true;
+    char link[64];
+    struct str directory = {0};
+    snprintf(link, sizeof link, "/proc/%ld/cwd", (long)thread->tid);
+    bool stands = read_link(link, &directory) && !str_ends(directory.at, " (deleted)");
+    struct guest guest = {.pid = pid, .trace = thread->trace};
+    guest.process = thread_process(server, thread);
+    guest.directory = stands ? str_take(&directory) : NULL;
+    str_free(&directory);
+    vec_push(&own->guests, guest);
+    uint32_t number = (uint32_t)own->guests.len;
+    struct iovec local = {&number, sizeof number},
+                 remote = {(void *)(uintptr_t)notice->data.args[3], sizeof number};
+    return stands && process_vm_writev(thread->tid, &local, 1, &remote, 1, 0) == sizeof number;
+}
+
+static bool give_library(struct trace_server *server, const struct seccomp_notif *notice)
+{
+    /* The linker reads it: each needs a place in the file of its own. */
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", programs.library);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool given = fd >= 0 && give_descriptor(server, notice, fd);
+    if (fd >= 0)
+        close(fd);
+    return given;
+}
+
+bool accelerate_answer(struct trace_server *server, struct thread *thread,
+                       const struct seccomp_notif *notice, const struct call *call)
+{
+    struct accelerator *own = server->accelerator;
+    if (!own || call->op == CALL_EXEC || (call->op != CALL_OPEN && thread->inject != INJECT_ASKED))
+        return false;
+    const char *path = str_text(&server->raw);
+    enum inject was = thread->inject;
+    if (call->op == CALL_OPEN && !strcmp(path, RING_NAME)) {
+        thread->inject = INJECT_NOT;
+        server->pending.len = 0;
+        if (atomic_load(&head_of(own)->off) || !welcome(server, thread, notice))
+            return say_result(server, notice, -ENOENT);
+        return was == INJECT_RING ? give_descriptor(server, notice, own->ring)
+                                  : say_result(server, notice, -EALREADY);
+    }
+    if (was == INJECT_NOT || was == INJECT_RING)
+        return false;
+    thread->inject = INJECT_NOT;
+    if (was == INJECT_ASKED && call->op == CALL_STAT && !strcmp(path, RING_PRELOAD)) {
+        thread->inject = INJECT_PRELOAD;
+        return say_result(server, notice, 0);
+    }
+    if (was == INJECT_PRELOAD && !strcmp(path, RING_PRELOAD)) {
+        thread->inject = INJECT_LIBRARY;
+        server->pending.len = 0;
+        return give_descriptor(server, notice, own->preload);
+    }
+    if (was == INJECT_LIBRARY && strcmp(path, RING_LIBRARY) != 0) {
+        thread->inject = INJECT_LIBRARY; /* what the machine itself preloads */
+        return false;
+    }
+    if (was == INJECT_LIBRARY) {
+        thread->inject = INJECT_RING;
+        server->pending.len = 0;
+        return give_library(server, notice);
+    }
+    return false;
+}
+
+/* ---- what was noted ---- */
+
+void accelerate_forget(struct trace_server *server)
+{
+    struct accelerator *own = server->accelerator;
+    if (!own || !intern_count(&own->known))
+        return;
+    intern_free(&own->known);
+    intern_free(&own->names);
+    own->known = own->names = (struct intern){0};
+    own->resolved.len = 0;
+}
+
+/* Resolves server->absolute into server->canonical, links told, or says again what was found. */
+static enum resolve_kind resolve_again(struct trace_server *server, pid_t pid, bool follow,
+                                       bool there)
+{
+    struct accelerator *own = server->accelerator;
+    str_cut(&server->raw, 0);
+    str_add_char(&server->raw, follow ? 'f' : 'n');
+    str_add_n(&server->raw, server->absolute.at, server->absolute.len);
+    uint32_t id = intern_find_n(&own->known, server->raw.at, server->raw.len);
+    if (id != INTERN_NONE) {
+        struct resolved *known = &own->resolved.at[id];
+        if (!there || known->kind != RESOLVE_ABSENT) {
+            str_cut(&server->canonical, 0);
+            str_add(&server->canonical, intern_text(&own->names, known->canonical));
+            return known->kind;
+        }
+    }
+    enum resolve_kind kind =
+        resolve_path(&server->resolver, pid, server->absolute.at, follow, &server->canonical);
+    if (server->pending.len || server->resolver.distrust)
+        return kind; /* links are to be told each time */
+    struct resolved found = {intern_id_n(&own->names, server->canonical.at, server->canonical.len),
+                             kind};
+    if (id != INTERN_NONE) {
+        own->resolved.at[id] = found;
+    } else {
+        intern_id_n(&own->known, server->raw.at, server->raw.len);
+        vec_push(&own->resolved, found);
+    }
+    return kind;
+}
+
+static bool path_is_below(const char *path, const char *directory)
+{
+    size_t length = strlen(directory);
+    return !strncmp(path, directory, length) && (path[length] == '/' || length == 1);
+}
+
+/* realpath(3) asks of each directory on the way, from where it starts, whether it is a link. */
+static void hold_parents(struct trace_server *server, const char *from)
+{
+    char *path = server->canonical.at;
+    size_t known = from && path_is_below(path, from) ? strlen(from) : 0;
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        if ((size_t)(slash - path) <= known)
+            continue;
+        *slash = '\0';
+        hold_access(server, path, ACCESS_STAT, true);
+        *slash = '/';
+    }
+}
+
+static uint32_t record_kinds(const struct ring_record *record, enum resolve_kind kind, bool found)
+{
+    if (record->op == RING_OPEN)
+        return found && kind == RESOLVE_DIRECTORY ? ACCESS_STAT : ACCESS_READ;
+    if (record->op == RING_READLINK && record->result >= 0)
+        return ACCESS_LINK;
+    return ACCESS_STAT;
+}
+
+static void keep_record(struct trace_server *server, struct guest *guest,
+                        const struct ring_record *record)
+{
+    if (!guest->trace || !record->path[0])
+        return;
+    bool done = atomic_load(&record->state) == RECORD_DONE;
+    server->trace = guest->trace;
+    server->pending.len = 0;
+    str_cut(&server->absolute, 0);
+    if (record->path[0] != '/') {
+        if (!guest->directory) {
+            guest->trace->flaws |= TRACE_UNREADABLE;
+            return;
+        }
+        str_add(&server->absolute, guest->directory);
+        str_add_char(&server->absolute, '/');
+    }
+    str_add(&server->absolute, record->path);
+    if (record->op == RING_REALPATH && done && record->result < 0)
+        return; /* its end comes as a record of its own */
+    bool follow = record->op != RING_REALPATH_END && record->op != RING_LSTAT &&
+                  record->op != RING_READLINK &&
+                  !(record->op == RING_OPEN && (record->flags & O_NOFOLLOW));
+    enum resolve_kind kind = resolve_again(server, guest->pid, follow, done && record->result >= 0);
+    int error = done && record->result < 0 ? -record->result : 0;
+    bool found =
+        !done || error == ENOTDIR || error == ELOOP ? kind != RESOLVE_ABSENT : error != ENOENT;
+    if (record->op == RING_REALPATH || record->op == RING_REALPATH_END)
+        hold_parents(server, record->flags ? guest->directory : NULL);
+    hold_access(server, server->canonical.at, record_kinds(record, kind, found), found);
+    for (size_t i = 0; i < server->pending.len; i++)
+        keep_access(guest->trace, &server->pending.at[i], guest->process, record->time_ns);
+    guest->trace->noted++;
+}
+
+static bool is_dead(struct guest *guest)
+{
+    if (!guest->gone && kill(guest->pid, 0) < 0 && errno == ESRCH)
+        guest->gone = true;
+    return guest->gone;
+}
+
+static void drain_chunk(struct trace_server *server, uint32_t index, bool last)
+{
+    struct accelerator *own = server->accelerator;
+    struct ring_chunk *chunk = chunk_of(own, index);
+    uint32_t number = atomic_load(&chunk->owner);
+    if (atomic_load(&chunk->state) != CHUNK_TAKEN || !number || number > own->guests.len)
+        return;
+    struct guest *guest = &own->guests.at[number - 1];
+    bool dead =
+        last || guest->gone || (atomic_load(&head_of(own)->top) > CROWDED && is_dead(guest));
+    uint32_t used = atomic_load(&chunk->used) & 0x7fffffffu;
+    if (used > sizeof chunk->bytes)
+        used = sizeof chunk->bytes;
+    uint32_t at = own->drained[index];
+    while (at < used) {
+        struct ring_record *record = (struct ring_record *)(void *)(chunk->bytes + at);
+        uint32_t state = atomic_load_explicit(&record->state, memory_order_acquire);
+        if (state != RECORD_DONE && !dead)
+            break;
+        if (state == RECORD_NOT_YET || record->size < sizeof *record || record->size > used - at) {
+            if (guest->trace) /* killed between reserving and noting: others may stand behind */
+                guest->trace->flaws |= TRACE_UNREADABLE;
+            at = used;
+            break;
+        }
+        keep_record(server, guest, record);
+        at += record->size;
+    }
+    own->drained[index] = at;
+    if (dead && at == used && !last) {
+        memset(chunk->bytes, 0, used);
+        atomic_store(&chunk->used, 0);
+        atomic_store(&chunk->owner, 0);
+        own->drained[index] = 0;
+        atomic_store(&chunk->state, CHUNK_FREE);
+    }
+}
+
+void accelerate_drain(struct trace_server *server, bool last)
+{
+    struct accelerator *own = server->accelerator;
+    if (!own)
+        return;
+    struct trace *trace = server->trace;
+    uint32_t top = atomic_load(&head_of(own)->top);
+    for (uint32_t i = 0; i < top && i < RING_CHUNKS; i++)
+        drain_chunk(server, i, last);
+    server->trace = trace;
+    server->pending.len = 0;
+}
+
+void accelerate_before_change(struct trace_server *server, struct thread *thread,
+                              const char *directory)
+{
+    struct accelerator *own = server->accelerator;
+    if (!own || !directory)
+        return;
+    for (size_t i = 0; i < own->guests.len; i++) {
+        struct guest *guest = &own->guests.at[i];
+        if (guest->pid == thread->tid && !guest->gone) {
+            free(guest->directory);
+            guest->directory = mem_copy(directory);
+        }
+    }
+}
+
+void accelerate_drop(struct trace_server *server, const struct trace *trace)
+{
+    struct accelerator *own = server->accelerator;
+    if (!own)
+        return;
+    uint32_t top = atomic_load(&head_of(own)->top);
+    for (uint32_t i = 0; i < top && i < RING_CHUNKS; i++) {
+        uint32_t number = atomic_load(&chunk_of(own, i)->owner);
+        if (number && number <= own->guests.len && own->guests.at[number - 1].trace == trace)
+            drain_chunk(server, i, true);
+    }
+    for (size_t i = 0; i < own->guests.len; i++)
+        if (own->guests.at[i].trace == trace) {
+            own->guests.at[i].trace = NULL;
+            is_dead(&own->guests.at[i]);
+        }
+    server->pending.len = 0;
+}

@@ -1,0 +1,572 @@
+/*
+ * The accelerator: a library that the server puts into dynamic programs that make many calls. It
+ * stands before the libc's functions that look for files, notes the call in memory that it shares
+ * with the server (ring.h), and makes it by the one instruction that the filter lets pass. All that
+ * it cannot note, it calls as anyone would: then the call is stopped and seen.
+ *
+ * A guest: no constructor's work but its own, no environment, no allocation, no libc but errno's
+ * place, the clock and, for realpath's result, malloc.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "trace/ring.h"
+
+#define PUBLIC __attribute__((visibility("default")))
+#define WEAK __attribute__((weak))
+
+extern int *__errno_location(void) __attribute__((const)) WEAK;
+extern void *malloc(size_t size) WEAK;
+extern int clock_gettime(clockid_t clock, struct timespec *now) WEAK;
+
+static struct ring_head *head; /* NULL: nothing is noted */
+static struct ring_chunk *chunks;
+static struct ring_chunk *_Atomic current; /* where the next record goes */
+/* In a page of its own that a forked child finds empty: whose memory this is. */
+static struct identity {
+    _Atomic uint32_t number; /* 0: not known to the server yet */
+    pid_t pid;
+} * identity;
+/* A child that shares this memory (vfork) has changed its directory: what it notes would be its
+ * parent's. */
+static _Atomic bool astray;
+
+/* ---- calls ---- */
+
+#if defined(__x86_64__)
+#define CALL_WITH(how)                                                                             \
+    register long r10 __asm__("r10") = d;                                                          \
+    register long r8 __asm__("r8") = 0;                                                            \
+    register long r9 __asm__("r9") = 0;                                                            \
+    long result;                                                                                   \
+    __asm__ volatile(how                                                                           \
+                     : "=a"(result)                                                                \
+                     : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9), EXTRA      \
+                     : "rcx", "r11", "memory");                                                    \
+    return result
+static long call_seen(long number, long a, long b, long c, long d)
+{
+#define EXTRA "i"(0)
+    CALL_WITH("syscall");
+#undef EXTRA
+}
+static long call_unseen(long number, long a, long b, long c, long d)
+{
+#define EXTRA "b"(RING_CODE)
+    CALL_WITH("call *%%rbx");
+#undef EXTRA
+}
+#elif defined(__aarch64__)
+static long call_seen(long number, long a, long b, long c, long d)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+    return x0;
+}
+static long call_unseen(long number, long a, long b, long c, long d)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x16 __asm__("x16") = (long)RING_CODE;
+    __asm__ volatile("blr x16"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x16)
+                     : "x30", "memory");
+    return x0;
+}
+#else
+#error "the accelerator needs the system call convention of this machine"
+#endif
+
+static long six(long number, long a, long b, long c, long d, long e, long f)
+{
+#if defined(__x86_64__)
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+#else
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    register long x5 __asm__("x5") = f;
+    __asm__ volatile("svc 0"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                     : "memory");
+    return x0;
+#endif
+}
+
+static long answer(long result)
+{
+    if (result >= 0 || result < -4095)
+        return result;
+    if (__errno_location)
+        *__errno_location() = (int)-result;
+    return -1;
+}
+
+/* ---- noting ---- */
+
+static void copy(char *to, const char *from, size_t length)
+{
+    while (length--)
+        *to++ = *from++;
+}
+
+static size_t length_of(const char *text)
+{
+    size_t length = 0;
+    while (text[length])
+        length++;
+    return length;
+}
+
+/* Says to the server who we are (again); the number it gave is in identity. Its descriptor or a
+ * negative errno. */
+static long introduce(void)
+{
+    uint32_t number = 0;
+    long fd = call_seen(SYS_openat, AT_FDCWD, (long)RING_NAME, O_RDWR | O_CLOEXEC, (long)&number);
+    if (number) {
+        identity->pid = (pid_t)call_seen(SYS_getpid, 0, 0, 0, 0);
+        atomic_store(&identity->number, number);
+        atomic_store(&current, NULL);
+    }
+    return fd;
+}
+
+/* True where calls may be noted: the memory is ours, or our parent's whose directory we share. */
+static bool ready(void)
+{
+    if (!head || atomic_load_explicit(&head->off, memory_order_relaxed))
+        return false;
+    if (!atomic_load_explicit(&identity->number, memory_order_relaxed)) {
+        long fd = introduce(); /* after a fork */
+        if (fd >= 0)
+            call_seen(SYS_close, fd, 0, 0, 0);
+        if (!atomic_load(&identity->number))
+            return false;
+    }
+    if (atomic_load_explicit(&astray, memory_order_relaxed)) {
+        if (call_seen(SYS_getpid, 0, 0, 0, 0) != identity->pid)
+            return false;
+        atomic_store(&astray, false);
+    }
+    return true;
+}
+
+static struct ring_chunk *take_chunk(struct ring_chunk *full)
+{
+    uint32_t number = atomic_load(&identity->number);
+    for (uint32_t i = 0; i < RING_CHUNKS; i++) {
+        struct ring_chunk *chunk = (struct ring_chunk *)((char *)chunks + (size_t)i * RING_CHUNK);
+        uint32_t free = CHUNK_FREE;
+        if (atomic_load_explicit(&chunk->state, memory_order_relaxed) != CHUNK_FREE ||
+            !atomic_compare_exchange_strong(&chunk->state, &free, CHUNK_TAKEN))
+            continue;
+        atomic_store(&chunk->owner, number);
+        for (uint32_t top = atomic_load(&head->top);
+             top < i + 1 && !atomic_compare_exchange_weak(&head->top, &top, i + 1);)
+            continue;
+        /* Of two threads that took one the second's stays empty: the server frees it. */
+        atomic_compare_exchange_strong(&current, &full, chunk);
+        return atomic_load(&current);
+    }
+    return NULL;
+}
+
+static struct ring_record *reserve(size_t size)
+{
+    struct ring_chunk *chunk = atomic_load(&current);
+    for (int tries = 0; tries < 4; tries++) {
+        if (chunk) {
+            uint32_t used = atomic_load(&chunk->used);
+            while (used + size <= sizeof chunk->bytes)
+                if (atomic_compare_exchange_weak(&chunk->used, &used, used + (uint32_t)size))
+                    return (struct ring_record *)(chunk->bytes + used);
+            atomic_fetch_or(&chunk->used, 0x80000000u); /* full: the server may free it */
+        }
+        chunk = take_chunk(chunk);
+        if (!chunk)
+            return NULL;
+    }
+    return NULL;
+}
+
+/* A record of a call that is about to be made; NULL: make it in the seen way. */
+static struct ring_record *note(enum ring_op op, const char *path, uint32_t flags)
+{
+    if ((uintptr_t)path < RING_PAGE || !ready())
+        return NULL;
+    size_t length = length_of(path);
+    if (length >= PATH_MAX)
+        return NULL;
+    size_t size = (sizeof(struct ring_record) + length + 1 + 7) & ~(size_t)7;
+    struct ring_record *record = reserve(size);
+    if (!record)
+        return NULL;
+    struct timespec now = {0};
+    if (clock_gettime)
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    record->size = (uint16_t)size;
+    record->op = (uint8_t)op;
+    record->flags = flags;
+    record->time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    copy(record->path, path, length + 1);
+    atomic_store_explicit(&record->state, RECORD_BEGUN, memory_order_release);
+    return record;
+}
+
+static long done(struct ring_record *record, long result)
+{
+    record->result = (int32_t)result;
+    atomic_store_explicit(&record->state, RECORD_DONE, memory_order_release);
+    return result;
+}
+
+/* A call that names a path relative to the current directory, noted where it can be. */
+static long noted(enum ring_op op, long number, const char *path, long b, long c)
+{
+    int before = __errno_location ? *__errno_location() : 0;
+    struct ring_record *record = note(op, path, op == RING_OPEN ? (uint32_t)b : 0);
+    if (__errno_location)
+        *__errno_location() = before; /* the clock's, if anyone's */
+    if (!record)
+        return call_seen(number, AT_FDCWD, (long)path, b, c);
+    return done(record, call_unseen(number, AT_FDCWD, (long)path, b, c));
+}
+
+static bool is_relative_to_descriptor(int dir, const char *path)
+{
+    return dir != AT_FDCWD && ((uintptr_t)path < RING_PAGE || path[0] != '/');
+}
+
+/* ---- the functions of the libc ---- */
+
+static long open_at(int dir, const char *path, int flags, int mode)
+{
+    const int other =
+        O_ACCMODE | O_CREAT | O_TRUNC | O_PATH | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);
+    if ((flags & other) == O_RDONLY && !is_relative_to_descriptor(dir, path))
+        return answer(noted(RING_OPEN, SYS_openat, path, flags, 0));
+    return answer(call_seen(SYS_openat, dir, (long)path, flags, mode));
+}
+
+static int mode_of(int flags, va_list rest)
+{
+    return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, int) : 0;
+}
+
+#define OPEN(name, ...)                                                                            \
+    va_list rest;                                                                                  \
+    va_start(rest, flags);                                                                         \
+    int mode = mode_of(flags, rest);                                                               \
+    va_end(rest);                                                                                  \
+    return (int)open_at(__VA_ARGS__, mode)
+
+PUBLIC int open(const char *path, int flags, ...)
+{
+    OPEN(open, AT_FDCWD, path, flags);
+}
+PUBLIC int open64(const char *path, int flags, ...)
+{
+    OPEN(open64, AT_FDCWD, path, flags);
+}
+PUBLIC int openat(int dir, const char *path, int flags, ...)
+{
+    OPEN(openat, dir, path, flags);
+}
+PUBLIC int openat64(int dir, const char *path, int flags, ...)
+{
+    OPEN(openat64, dir, path, flags);
+}
+
+static long stat_at(int dir, const char *path, void *out, int flags)
+{
+    if ((flags & ~AT_SYMLINK_NOFOLLOW) || is_relative_to_descriptor(dir, path))
+        return answer(call_seen(SYS_newfstatat, dir, (long)path, (long)out, flags));
+    enum ring_op op = flags & AT_SYMLINK_NOFOLLOW ? RING_LSTAT : RING_STAT;
+    return answer(noted(op, SYS_newfstatat, path, (long)out, flags));
+}
+
+/* Headers of other makes of libc call these by other names. */
+#define STAT_FUNCTION(name, type, flags)                                                           \
+    PUBLIC int name(const char *restrict path, struct type *restrict out);                         \
+    PUBLIC int name(const char *restrict path, struct type *restrict out)                          \
+    {                                                                                              \
+        return (int)stat_at(AT_FDCWD, path, out, flags);                                           \
+    }
+STAT_FUNCTION(stat, stat, 0)
+STAT_FUNCTION(stat64, stat64, 0)
+STAT_FUNCTION(lstat, stat, AT_SYMLINK_NOFOLLOW)
+STAT_FUNCTION(lstat64, stat64, AT_SYMLINK_NOFOLLOW)
+
+PUBLIC int fstatat(int dir, const char *restrict path, struct stat *restrict out, int flags)
+{
+    return (int)stat_at(dir, path, out, flags);
+}
+PUBLIC int fstatat64(int dir, const char *restrict path, struct stat64 *restrict out, int flags)
+{
+    return (int)stat_at(dir, path, out, flags);
+}
+
+/* Of programs built before glibc 2.33; `version` is 1, or on some machines 0, for this structure. */
+#define OLD_STAT(name, type, flags)                                                                \
+    PUBLIC int name(int version, const char *path, struct type *out);                              \
+    PUBLIC int name(int version, const char *path, struct type *out)                               \
+    {                                                                                              \
+        (void)version;                                                                             \
+        return (int)stat_at(AT_FDCWD, path, out, flags);                                           \
+    }
+OLD_STAT(__xstat, stat, 0)
+OLD_STAT(__xstat64, stat64, 0)
+OLD_STAT(__lxstat, stat, AT_SYMLINK_NOFOLLOW)
+OLD_STAT(__lxstat64, stat64, AT_SYMLINK_NOFOLLOW)
+
+PUBLIC int access(const char *path, int mode)
+{
+    return (int)answer(noted(RING_ACCESS, SYS_faccessat, path, mode, 0));
+}
+
+PUBLIC ssize_t readlink(const char *restrict path, char *restrict out, size_t size)
+{
+    return answer(noted(RING_READLINK, SYS_readlinkat, path, (long)out, (long)size));
+}
+
+PUBLIC ssize_t readlinkat(int dir, const char *restrict path, char *restrict out, size_t size)
+{
+    if (is_relative_to_descriptor(dir, path) || (uintptr_t)path < RING_PAGE || !path[0])
+        return answer(call_seen(SYS_readlinkat, dir, (long)path, (long)out, (long)size));
+    return readlink(path, out, size);
+}
+
+/* What is noted counts from the directory that the server knows: after a change it looks again. */
+static long changed_directory(long result)
+{
+    if (!head)
+        return answer(result);
+    if (call_seen(SYS_getpid, 0, 0, 0, 0) != identity->pid && atomic_load(&identity->number))
+        atomic_store(&astray, true); /* a vfork's child */
+    else {
+        long fd = introduce();
+        if (fd >= 0)
+            call_seen(SYS_close, fd, 0, 0, 0);
+    }
+    return answer(result);
+}
+
+PUBLIC int chdir(const char *path)
+{
+    return (int)changed_directory(call_seen(SYS_chdir, (long)path, 0, 0, 0));
+}
+
+PUBLIC int fchdir(int fd)
+{
+    return (int)changed_directory(call_seen(SYS_fchdir, fd, 0, 0, 0));
+}
+
+/* ---- realpath ---- */
+
+struct walk {
+    char path[PATH_MAX]; /* real so far; "" is the root */
+    size_t length;
+    char rest[2 * PATH_MAX]; /* still to go */
+    unsigned links;
+};
+
+/* Puts a link's target before the rest at `at`. */
+static int follow_link(struct walk *walk, const char *target, size_t length, size_t at)
+{
+    size_t left = length_of(walk->rest + at);
+    if (length + left >= PATH_MAX)
+        return -ENAMETOOLONG;
+    if (++walk->links > 40)
+        return -ELOOP;
+    for (size_t i = left + 1; i-- > 0;) /* may overlap */
+        walk->rest[PATH_MAX + i] = walk->rest[at + i];
+    copy(walk->rest, target, length);
+    for (size_t i = 0; i <= left; i++)
+        walk->rest[length + i] = walk->rest[PATH_MAX + i];
+    while (walk->length && walk->path[walk->length - 1] != '/')
+        walk->length--;
+    walk->length = target[0] == '/' || !walk->length ? 0 : walk->length - 1;
+    walk->path[walk->length] = '\0';
+    return 0;
+}
+
+/* Whether what follows wants a directory here: a last slash or dot, or two dots anywhere. */
+static bool wants_directory(const char *rest)
+{
+    while (*rest == '/') {
+        while (*rest == '/')
+            rest++;
+        if (!*rest)
+            return true;
+        if (*rest++ != '.')
+            return false;
+        if (!*rest || (*rest == '.' && (!rest[1] || rest[1] == '/')))
+            return true;
+    }
+    return false;
+}
+
+static long resolve(struct walk *walk, long (*make)(long, long, long, long, long))
+{
+    size_t at = 0;
+    for (;;) {
+        while (walk->rest[at] == '/')
+            at++;
+        size_t end = at;
+        while (walk->rest[end] && walk->rest[end] != '/')
+            end++;
+        size_t length = end - at;
+        if (!length)
+            return 0;
+        if (length == 1 && walk->rest[at] == '.') {
+            at = end;
+            continue;
+        }
+        if (length == 2 && walk->rest[at] == '.' && walk->rest[at + 1] == '.') {
+            while (walk->length && walk->path[--walk->length] != '/')
+                continue;
+            walk->path[walk->length] = '\0';
+            at = end;
+            continue;
+        }
+        if (walk->length + length + 2 >= PATH_MAX)
+            return -ENAMETOOLONG;
+        walk->path[walk->length++] = '/';
+        copy(walk->path + walk->length, walk->rest + at, length);
+        walk->length += length;
+        walk->path[walk->length] = '\0';
+        char target[PATH_MAX];
+        long got =
+            make(SYS_readlinkat, AT_FDCWD, (long)walk->path, (long)target, sizeof target - 1);
+        if (got >= 0) {
+            int status = follow_link(walk, target, (size_t)got, end);
+            if (status < 0)
+                return status;
+            at = 0;
+            continue;
+        }
+        if (wants_directory(walk->rest + end)) {
+            struct stat out;
+            walk->path[walk->length] = '/';
+            walk->path[walk->length + 1] = '\0';
+            got = make(SYS_newfstatat, AT_FDCWD, (long)walk->path, (long)&out, 0);
+            walk->path[walk->length] = '\0';
+            if (got < 0)
+                return got;
+        } else if (got != -EINVAL) {
+            return got;
+        }
+        at = end;
+    }
+}
+
+static char *real_path(const char *name, char *resolved)
+{
+    struct walk walk;
+    long status = 0;
+    if (!name)
+        status = -EINVAL;
+    else if (!*name)
+        status = -ENOENT;
+    else if (length_of(name) >= PATH_MAX)
+        status = -ENAMETOOLONG;
+    if (status < 0)
+        return (void)answer(status), NULL;
+    walk.length = 0;
+    walk.links = 0;
+    walk.path[0] = '\0';
+    if (name[0] != '/') {
+        long length = call_seen(SYS_getcwd, (long)walk.path, sizeof walk.path, 0, 0);
+        if (length < 0)
+            return (void)answer(length), NULL;
+        walk.length = (size_t)length - 1;
+        if (walk.length == 1) /* "/" */
+            walk.path[walk.length = 0] = '\0';
+    }
+    copy(walk.rest, name, length_of(name) + 1);
+    struct ring_record *record = note(RING_REALPATH, name, name[0] != '/');
+    status = resolve(&walk, record ? call_unseen : call_seen);
+    if (record) {
+        done(record, status);
+        record =
+            status < 0 && walk.length ? note(RING_REALPATH_END, walk.path, name[0] != '/') : NULL;
+        if (record)
+            done(record, status);
+    }
+    if (!walk.length)
+        copy(walk.path, "/", 2);
+    if (status == 0 && !resolved && malloc)
+        resolved = malloc(length_of(walk.path) + 1);
+    /* Where it fails for what is not there, or not ours to see: as far as it got. */
+    if (resolved && (status == 0 || status == -ENOENT || status == -EACCES))
+        copy(resolved, walk.path, length_of(walk.path) + 1);
+    if (status < 0)
+        return (void)answer(status), NULL;
+    return resolved;
+}
+
+PUBLIC char *realpath(const char *restrict name, char *restrict resolved)
+{
+    return real_path(name, resolved);
+}
+
+PUBLIC char *canonicalize_file_name(const char *name)
+{
+    return real_path(name, NULL);
+}
+
+/* ---- coming in ---- */
+
+/* Before the program's own constructors, where the linker lets us. */
+__attribute__((constructor(101))) static void come_in(void)
+{
+    long page =
+        six(SYS_mmap, 0, RING_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page < 0 || six(SYS_madvise, page, RING_PAGE, 18 /* MADV_WIPEONFORK */, 0, 0, 0) < 0)
+        return;
+    identity = (struct identity *)page;
+    long fd = introduce();
+    if (fd < 0)
+        return;
+    long code = six(SYS_mmap, (long)RING_CODE, RING_PAGE, PROT_READ | PROT_EXEC,
+                    MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+    long memory = six(SYS_mmap, (long)(RING_ADDRESS + RING_PAGE), RING_BYTES - RING_PAGE,
+                      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, RING_PAGE);
+    call_seen(SYS_close, fd, 0, 0, 0);
+    if (code != (long)RING_CODE || memory != (long)(RING_ADDRESS + RING_PAGE))
+        return;
+    chunks = (struct ring_chunk *)(uintptr_t)(RING_ADDRESS + RING_HEAD);
+    head = (struct ring_head *)(uintptr_t)(RING_ADDRESS + RING_PAGE);
+}

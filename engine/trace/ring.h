@@ -1,0 +1,81 @@
+/*
+ * What the accelerator (accelerator.c, a guest in traced programs) and the server share: a region of
+ * memory, a memfd of the server's, in which the accelerator notes calls that it makes without being
+ * stopped. No libc here. Every name is the engine's own, none is configurable: both are built
+ * together.
+ *
+ * The region: a page with code, `syscall; ret`, whose calls the filter lets pass; a page with the
+ * header; then chunks. A process owns the chunks it notes in; a record is complete before its call is
+ * made and gets the result after it. What does not fit is called in the seen way.
+ */
+#ifndef GANTRY_TRACE_RING_H
+#define GANTRY_TRACE_RING_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* Where the region lies in every traced program: far from where Linux puts anything by itself, and
+ * inside of what the sanitizers think to be a program's memory. */
+#define RING_ADDRESS UINT64_C(0x7e9f67610000)
+#define RING_CODE RING_ADDRESS
+#if defined(__x86_64__)
+#define RING_CODE_AFTER (RING_ADDRESS + 2) /* the instruction pointer that the filter sees */
+#else
+#define RING_CODE_AFTER (RING_ADDRESS + 4)
+#endif
+
+enum {
+    RING_PAGE = 4096,
+    RING_CHUNK = 64 * 1024,
+    RING_CHUNKS = 256,
+    RING_HEAD = 2 * RING_PAGE, /* code and header */
+    RING_BYTES = RING_HEAD + RING_CHUNKS * RING_CHUNK,
+};
+
+/* What the dynamic linker and the accelerator ask for by name; no such files exist. */
+#define RING_PRELOAD "/etc/ld.so.preload"
+#define RING_PLACE "/.gantry-trace/"
+#define RING_LIBRARY RING_PLACE "accelerator.so"
+/* Opened with the address of a uint32_t as mode, where the server writes the caller's number. */
+#define RING_NAME RING_PLACE "ring"
+
+enum ring_chunk_state { CHUNK_FREE, CHUNK_TAKEN };
+
+struct ring_head {
+    _Atomic uint32_t off; /* no call may be made unseen any more */
+    _Atomic uint32_t top; /* chunks in use are below this */
+};
+
+struct ring_chunk {
+    _Atomic uint32_t state; /* enum ring_chunk_state */
+    _Atomic uint32_t owner; /* the number that the server gave, from 1 up; 0: being taken */
+    _Atomic uint32_t used; /* bytes after this header that are given out; more than fit: full */
+    uint32_t unused;
+    char bytes[RING_CHUNK - 16];
+};
+
+enum ring_op {
+    RING_OPEN,
+    RING_STAT,
+    RING_LSTAT,
+    RING_ACCESS,
+    RING_READLINK,
+    RING_REALPATH,
+    RING_REALPATH_END, /* where one ended that failed: real but for its last name */
+};
+
+enum ring_record_state { RECORD_NOT_YET, RECORD_BEGUN, RECORD_DONE };
+
+/* Aligned to 8; the path follows, NUL-ended. */
+struct ring_record {
+    _Atomic uint32_t state; /* enum ring_record_state */
+    uint16_t size; /* with path and padding */
+    uint8_t op;
+    uint8_t unused;
+    int32_t result; /* of the call: negative errno, or not negative */
+    uint32_t flags; /* of an open; of a realpath: 1 where the path that was given is relative */
+    uint64_t time_ns; /* monotonic */
+    char path[];
+};
+
+#endif

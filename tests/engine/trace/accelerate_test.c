@@ -1,0 +1,305 @@
+/* The accelerator: what programs do with it inside is seen as without it, and they do not notice. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "tests/support/traced.h"
+
+#define INCLUDES                                                                                   \
+    "#define _GNU_SOURCE\n#include <errno.h>\n#include <fcntl.h>\n#include <limits.h>\n"           \
+    "#include <pthread.h>\n#include <sched.h>\n#include <signal.h>\n#include <stdio.h>\n"          \
+    "#include <stdlib.h>\n#include <string.h>\n#include <sys/stat.h>\n#include <sys/wait.h>\n"     \
+    "#include <unistd.h>\n"
+
+/* A program by a name that gets the accelerator from the first time on. */
+static void build(const char *text, const char *options)
+{
+    struct err err = {0};
+    char *source = mem_format(INCLUDES "%s", text);
+    assert_int_equal(file_write("program.c", source, strlen(source), 0644, &err), 0);
+    char *command = mem_format("gcc -w -pthread %s -o cc1 program.c", options);
+    assert_int_equal(system(command), 0);
+    free(command);
+    free(source);
+}
+
+static struct trace *run(const char *argument)
+{
+    return traced_program((const char *const[]){"./cc1", argument, NULL});
+}
+
+static void each_call_is_noted(void **state)
+{
+    (void)state;
+    build("int main(void) {\n"
+          "    struct stat st; char text[PATH_MAX];\n"
+          "    mkdir(\"dir\", 0755); symlink(\"there\", \"link\"); symlink(\"dir\", \"dirlink\");\n"
+          "    if (open(\"there\", O_RDONLY) < 0 || open(\"absent\", O_RDONLY) >= 0) return 1;\n"
+          "    if (open(\"dir\", O_RDONLY | O_DIRECTORY) < 0) return 2;\n"
+          "    if (stat(\"link\", &st) || !S_ISREG(st.st_mode)) return 3;\n"
+          "    if (lstat(\"dirlink\", &st) || !S_ISLNK(st.st_mode)) return 4;\n"
+          "    if (!stat(\"no_stat\", &st) || errno != ENOENT) return 5;\n"
+          "    if (access(\"there\", R_OK) || !access(\"no_access\", F_OK)) return 6;\n"
+          "    if (readlink(\"link\", text, sizeof text) != 5) return 7;\n"
+          "    if (readlink(\"there\", text, sizeof text) >= 0 || errno != EINVAL) return 8;\n"
+          "    if (!realpath(\"dirlink/../link\", text) || strcmp(text + strlen(text) - 6, "
+          "\"/there\"))\n"
+          "        return 9;\n"
+          "    errno = 77;\n"
+          "    if (stat(\"there\", &st) || errno != 77) return 10;\n"
+          "    if (fstatat(AT_FDCWD, \"dir/in\", &st, 0) == 0) return 11;\n"
+          "    int fd = open(\"dir/in\", O_CREAT | O_WRONLY, 0644);\n"
+          "    if (fd < 0 || open(\"dir/in\", O_RDONLY) < 0) return 12;\n"
+          "    if (rename(\"dir/in\", \"dir/out\") || open(\"dir/in\", O_RDONLY) >= 0) return 13;\n"
+          "    return stat((char *)8, &st) == 0 || errno != EFAULT ? 14 : 0;\n}\n",
+          "");
+    struct trace *trace = run(NULL);
+    assert_true(trace->noted >= 15);
+    traced_expect(trace, "there", ACCESS_READ | ACCESS_STAT, true);
+    traced_expect(trace, "absent", ACCESS_READ, false);
+    traced_expect(trace, "no_stat", ACCESS_STAT, false);
+    traced_expect(trace, "no_access", ACCESS_STAT, false);
+    traced_expect(trace, "link", ACCESS_CREATE | ACCESS_LINK, false);
+    traced_expect(trace, "dirlink", ACCESS_CREATE | ACCESS_LINK | ACCESS_STAT, false);
+    traced_expect(trace, "dir", ACCESS_MKDIR | ACCESS_STAT, false);
+    traced_expect(trace, "dir/in", ACCESS_STAT | ACCESS_CREATE | ACCESS_READ | ACCESS_REMOVE,
+                  false);
+    traced_expect(trace, "dir/out", ACCESS_CREATE, false);
+    assert_int_equal(trace->flaws, 0);
+    trace_free(trace);
+}
+
+/* Children, threads and directories: whose relative path it is. */
+static void processes_are_told_apart(void **state)
+{
+    (void)state;
+    build(
+        "static void *look(void *name) { struct stat st; return stat(name, &st) ? NULL : name; }\n"
+        "int main(void) {\n"
+        "    struct stat st; int status; pthread_t thread;\n"
+        "    mkdir(\"a\", 0755); mkdir(\"b\", 0755); mkdir(\"c\", 0755);\n"
+        "    stat(\"top\", &st);\n"
+        "    for (int i = 0; i < 50; i++) {\n"
+        "        char name[32]; sprintf(name, \"child%d\", i);\n"
+        "        pid_t child = fork();\n"
+        "        if (child == 0) {\n"
+        "            if (i % 2 && chdir(\"a\")) _exit(1);\n"
+        "            stat(name, &st); raise(i % 4 ? SIGTERM : SIGKILL); }\n"
+        "    }\n"
+        "    while (wait(&status) > 0) ;\n"
+        "    pid_t child = vfork();\n"
+        "    if (child == 0) { chdir(\"b\"); stat(\"by_vfork\", &st); _exit(0); }\n"
+        "    waitpid(child, &status, 0);\n"
+        "    stat(\"after_vfork\", &st);\n"
+        "    if (chdir(\"c\")) return 2;\n"
+        "    pthread_create(&thread, NULL, look, \"by_thread\"); pthread_join(thread, NULL);\n"
+        "    if (fchdir(open(\"..\", O_RDONLY))) return 3;\n"
+        "    stat(\"back\", &st);\n"
+        "    if (chdir(\"nowhere\") == 0) return 4;\n"
+        "    stat(\"still\", &st);\n"
+        "    if (unshare(CLONE_FS)) return 5;\n"
+        "    stat(\"unshared\", &st);\n"
+        "    return 0;\n}\n",
+        "");
+    struct trace *trace = run(NULL);
+    assert_true(trace->noted >= 50);
+    char name[64];
+    for (int i = 0; i < 50; i++) {
+        snprintf(name, sizeof name, i % 2 ? "a/child%d" : "child%d", i);
+        traced_expect(trace, name, ACCESS_STAT, false);
+    }
+    static const char *const names[] = {"top",  "b/by_vfork", "after_vfork", "c/by_thread",
+                                        "back", "still",      "unshared"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        traced_expect(trace, names[i], ACCESS_STAT, false);
+    traced_expect_unseen(trace, "by_vfork");
+    traced_expect_unseen(trace, "by_thread");
+    assert_int_equal(trace->flaws, 0);
+    trace_free(trace);
+}
+
+/* realpath is our own there: it has to say the libc's words. */
+static void realpath_is_the_same(void **state)
+{
+    (void)state;
+    build(
+        "int main(int argc, char **argv) {\n"
+        "    FILE *out = fopen(argv[1], \"w\"); char text[PATH_MAX], longest[PATH_MAX + 10];\n"
+        "    memset(longest, 'x', sizeof longest); longest[sizeof longest - 1] = 0;\n"
+        "    const char *names[] = {\"\", \"/\", \"//\", \".\", \"..\", \"there\", \"there/\", "
+        "\"there/.\",\n"
+        "        \"there/..\", \"d\", \"d/\", \"d/.\", \"d/..\", \"d/./../d//f\", \"l\", \"l/\", "
+        "\"l/f\",\n"
+        "        \"abs/f\", \"loop\", \"loop/x\", \"dangling\", \"dangling/x\", \"nope\", "
+        "\"nope/x\", \"nope/\",\n"
+        "        \"d/nope/../f\", \"/..\", \"/../\", \"/nope\", \"chain\", \"/usr/../usr/lib\", "
+        "\"locked/f\",\n"
+        "        \"deep\", longest, \"/proc/self/fd/0/../..\", \"...\", \"d/...\", \"there/x\"};\n"
+        "    for (int i = 0; i < sizeof names / sizeof *names; i++) {\n"
+        "        errno = 0; memset(text, 0, sizeof text);\n"
+        "        char *got = realpath(names[i], text);\n"
+        "        fprintf(out, \"%d %s %d %s\\n\", i, got ? got : \"-\", got ? 0 : errno, i == 33 ? "
+        "\"\" : "
+        "text);\n"
+        "        errno = 0; got = realpath(names[i], NULL);\n"
+        "        fprintf(out, \"%s %d\\n\", got ? got : \"-\", got ? 0 : errno); free(got);\n"
+        "    }\n"
+        "    errno = 0; fprintf(out, \"%p %d\\n\", realpath(NULL, text), errno);\n"
+        "    return fclose(out);\n}\n",
+        "");
+    assert_int_equal(
+        system("mkdir d locked; : >d/f; ln -s d l; ln -s loop loop; ln -s gone dangling;"
+               "ln -s \"$PWD/d\" abs; ln -s l/f chain; ln -s d/../l/../abs/../chain deep;"
+               ": >locked/f"),
+        0);
+    struct trace *trace = run("accelerated");
+    assert_true(trace->noted >= 30);
+    trace_free(trace);
+    assert_int_equal(system("./cc1 plain && cmp plain accelerated"), 0);
+}
+
+/* Nothing of it is to be seen by the program, but in its memory. */
+static void programs_do_not_notice(void **state)
+{
+    (void)state;
+    build(
+        "int main(int argc, char **argv, char **env) {\n"
+        "    struct stat st; stat(\"noticed\", &st);\n"
+        "    for (; *env; env++) if (strstr(*env, \"LD_\") || strstr(*env, \"antry\")) return 1;\n"
+        "    if (open(\"/etc/ld.so.preload\", O_RDONLY) >= 0) return 2;\n"
+        "    if (!access(\"/etc/ld.so.preload\", F_OK)) return 3;\n"
+        "    if (open(\"/.gantry-trace/accelerator.so\", O_RDONLY) >= 0) return 4;\n"
+        "    int fd = open(\"there\", O_RDONLY);\n"
+        "    return fd == 3 ? 0 : 5;\n}\n", /* no descriptor is left open */
+        "");
+    if (access("/etc/ld.so.preload", F_OK) == 0)
+        skip();
+    struct trace *trace =
+        traced_program((const char *const[]){"env", "-i", "PATH=/usr/bin:/bin", "./cc1", NULL});
+    assert_true(trace->noted >= 3);
+    traced_expect(trace, "noticed", ACCESS_STAT, false);
+    trace_free(trace);
+    /* ldd would show it: it does without */
+    trace = traced_program((const char *const[]){
+        "sh", "-c",
+        "LD_TRACE_LOADED_OBJECTS=1 ./cc1 >list; grep -q libc.so list && ! grep gantry list", NULL});
+    assert_int_equal(trace->noted, 0);
+    trace_free(trace);
+}
+
+static void programs_that_cannot_have_it_go_without(void **state)
+{
+    (void)state;
+    const char *text = "int main(void) { struct stat st; return stat(\"there\", &st); }\n";
+    static const char *const options[] = {"-static", "-fsanitize=address"};
+    for (unsigned i = 0; i < sizeof options / sizeof *options; i++) {
+        build(text, options[i]);
+        struct trace *trace = run(NULL);
+        assert_int_equal(trace->noted, 0);
+        traced_expect(trace, "there", ACCESS_STAT, true);
+        trace_free(trace);
+    }
+}
+
+/* More than the shared memory holds, from several threads and processes. */
+static void nothing_is_lost_when_it_overflows(void **state)
+{
+    (void)state;
+    enum { EACH = 40000, THREADS = 3, PROCESSES = 2 };
+    build("static void *look(void *at) {\n"
+          "    struct stat st; char name[64];\n"
+          "    for (long i = 0; i < 40000; i++) {\n"
+          "        sprintf(name, \"some-name-that-is-rather-long-%ld\", (long)at * 40000 + i);\n"
+          "        stat(name, &st); }\n"
+          "    return NULL; }\n"
+          "int main(void) {\n"
+          "    pthread_t threads[3]; pid_t child = fork(); int status; long base = child ? 0 : 3;\n"
+          "    for (long i = 0; i < 3; i++) pthread_create(&threads[i], NULL, look, (void *)(base "
+          "+ i));\n"
+          "    for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);\n"
+          "    if (child) waitpid(child, &status, 0);\n"
+          "    return 0;\n}\n",
+          "-O1");
+    struct trace *trace = run(NULL);
+    assert_true(trace->noted > EACH);
+    char name[64];
+    for (int i = 0; i < EACH * THREADS * PROCESSES; i++) {
+        snprintf(name, sizeof name, "some-name-that-is-rather-long-%d", i);
+        traced_expect(trace, name, ACCESS_STAT, false);
+    }
+    assert_int_equal(trace->flaws, 0);
+    trace_free(trace);
+}
+
+static bool is_temporary(const char *path)
+{
+    return strncmp(path, "/tmp/cc", 7) == 0 || strncmp(path, "/proc/", 6) == 0;
+}
+
+/* The real thing: a compile touches the same with it and without. */
+static void a_compile_touches_the_same(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    const char *text = "#include <stdio.h>\n#include <stdlib.h>\n#include \"own/own.h\"\nint x;\n";
+    assert_int_equal(mkdir("own", 0755), 0);
+    assert_int_equal(file_write("own/own.h", "int own;\n", 9, 0644, &err), 0);
+    assert_int_equal(file_write("x.c", text, strlen(text), 0644, &err), 0);
+    const char *const argv[] = {"gcc", "-c", "-Iown/none", "-I.", "-MD", "-o", "x.o", "x.c", NULL};
+    struct trace *with = traced_program(argv);
+    assert_int_equal(system("rm x.o x.d"), 0);
+    setenv("GANTRY_TRACE", "no-accelerator", 1);
+    struct trace *without = traced_program(argv);
+    unsetenv("GANTRY_TRACE");
+    assert_int_equal(without->noted, 0);
+    if (with->noted < 50)
+        fail_msg("only %lu calls were noted", (unsigned long)with->noted);
+    for (int way = 0; way < 2; way++) {
+        const struct trace *a = way ? without : with, *b = way ? with : without;
+        for (size_t i = 0; i < a->accesses.len; i++) {
+            const struct access *one = &a->accesses.at[i];
+            const char *path = intern_text(&a->paths, one->path);
+            const struct access *other = trace_find(b, path);
+            if (is_temporary(path))
+                continue;
+            if (!other || other->kinds != one->kinds || other->found != one->found)
+                fail_msg("%s: %s %#x %d, %s %#x %d", path, way ? "without" : "with", one->kinds,
+                         one->found, way ? "with" : "without", other ? other->kinds : 0,
+                         other ? other->found : 0);
+        }
+    }
+    trace_free(with);
+    trace_free(without);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, traced_setup, traced_teardown)
+
+int main(void)
+{
+    if (!trace_probe().notify) {
+        fprintf(stderr, "no seccomp user notification here: nothing to test\n");
+        return 0;
+    }
+    const struct CMUnitTest tests[] = {
+        TEST(each_call_is_noted),
+        TEST(processes_are_told_apart),
+        TEST(realpath_is_the_same),
+        TEST(programs_do_not_notice),
+        TEST(programs_that_cannot_have_it_go_without),
+        TEST(nothing_is_lost_when_it_overflows),
+        TEST(a_compile_touches_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
