@@ -181,6 +181,9 @@ static void common(struct app *app, enum request request)
     case REQ_REDRAW:
         app->redraw = true;
         break;
+    case REQ_PLAIN:
+        app->plain = true;
+        break;
     case REQ_SUSPEND:
         app->suspend = true;
         break;

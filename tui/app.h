@@ -29,7 +29,7 @@ struct app {
     enum severity message_severity;
     bool asking_quit;
     /* What the owner is to do; it clears them. */
-    bool quit, redraw, suspend, mouse_toggled;
+    bool quit, redraw, suspend, mouse_toggled, plain;
 };
 
 /* `ops` is copied. `app` stands at the beginning of the owner's own struct. */

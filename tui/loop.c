@@ -12,6 +12,7 @@
 #include "base/path.h"
 #include "load/load.h"
 #include "tui/console.h"
+#include "tui/plain_screen.h"
 #include "views/summary.h"
 
 enum {
@@ -117,6 +118,12 @@ static void take_signals(struct console *console)
     }
 }
 
+/* What goes on while the screen is another's. */
+static void meanwhile(struct console *console)
+{
+    take_events(console);
+}
+
 /* Keys, and what they asked of the terminal. */
 static void take_keys(struct console *console)
 {
@@ -135,6 +142,11 @@ static void take_keys(struct console *console)
         app_say(app, SEVERITY_NOTE, mouse ? "the mouse is ours" : "the mouse is the terminal's");
     }
     app->redraw = app->mouse_toggled = false;
+    if (app->plain) {
+        app->plain = false;
+        plain_screen_run(console, meanwhile);
+        resize(console);
+    }
     if (app->suspend) {
         app->suspend = false;
         suspend(console);

@@ -76,6 +76,11 @@ bool player_seek(struct player *player, struct app *app, uint64_t t_ns)
     return player->end;
 }
 
+const char *player_path(const struct player *player)
+{
+    return player->path;
+}
+
 uint64_t player_at(const struct player *player)
 {
     return player->at_ns;

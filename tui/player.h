@@ -17,6 +17,7 @@ void player_close(struct player *player);
 /* Hands on what the journal has up to a time of the build (UINT64_MAX: all), from the beginning
  * where that is over already. True at the build's end. */
 bool player_seek(struct player *player, struct app *app, uint64_t t_ns);
+const char *player_path(const struct player *player);
 /* The time of the last event that was handed on. */
 uint64_t player_at(const struct player *player);
 /* True where the build's end was handed on. */

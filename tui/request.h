@@ -59,6 +59,8 @@
     X(EVENT_NEXT, ".", "event-next", "to the next event", "")                                      \
     X(PALETTE, ":", "actions", "every action, by name", "")                                        \
     X(HELP, "? F1", "help", "what the keys do here", "gantry help")                                \
+    X(PLAIN, "p", "plain", "the build as lines, from its beginning; a key comes back",             \
+      "gantry replay --plain")                                                                     \
     X(REDRAW, "^L", "redraw", "draw the whole screen again", "")                                   \
     X(MOUSE, "", "mouse", "the mouse on or off", "")                                               \
     X(SUSPEND, "^Z", "suspend", "suspend gantry (fg comes back)", "")                              \

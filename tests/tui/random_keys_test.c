@@ -105,7 +105,7 @@ static void press(struct test_screen *screen, uint64_t *state, int *w, int *h)
         random_event(screen, state);
     struct key key = random_key(state, *w, *h);
     app_key(app, &key);
-    app->quit = app->suspend = app->mouse_toggled = false;
+    app->quit = app->suspend = app->mouse_toggled = app->plain = false;
 }
 
 static void nothing_breaks_and_the_picture_is_whole(void **state)
