@@ -106,6 +106,55 @@ void app_event(struct app *app, const struct event *event)
         app_say(app, SEVERITY_ERROR, event->text);
 }
 
+void app_save(const struct app *app, struct str *out)
+{
+    for (unsigned i = 0; i < views_count; i++) {
+        const struct view *view = app->views[i];
+        struct str lines = {0};
+        if (view && view->ops->save)
+            view->ops->save(view, &lines);
+        for (const char *line = str_text(&lines); *line;) {
+            size_t length = strcspn(line, "\n");
+            str_addf(out, "%s %.*s\n", views[i]->name, (int)length, line);
+            line += length + (line[length] == '\n');
+        }
+        str_free(&lines);
+    }
+    str_addf(out, "screen %s\n", views[app->current]->name);
+}
+
+/* One line: "screen graph", "graph filter \\.o$". */
+static void restore_line(struct app *app, const char *line)
+{
+    size_t word = strcspn(line, " ");
+    if (!line[word])
+        return;
+    if (word == 6 && strncmp(line, "screen", word) == 0) {
+        app_go(app, line + word + 1);
+        return;
+    }
+    for (unsigned i = 0; i < views_count; i++) {
+        if (strlen(views[i]->name) != word || strncmp(views[i]->name, line, word) != 0)
+            continue;
+        if (!app->views[i])
+            app->views[i] = views[i]->open(&app->ctx);
+        if (views[i]->restore)
+            views[i]->restore(app->views[i], line + word + 1, &app->ctx);
+    }
+}
+
+void app_restore(struct app *app, const char *text)
+{
+    while (*text) {
+        char line[512];
+        size_t length = strcspn(text, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)length, text);
+        restore_line(app, line);
+        text += length + (text[length] == '\n');
+    }
+    app->message[0] = '\0'; /* a pattern that is none any more: nobody typed it */
+}
+
 bool app_moves(const struct app *app)
 {
     bool paused = app->state.replaying && !app->state.playing;

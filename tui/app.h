@@ -42,6 +42,10 @@ void app_draw(struct app *app, struct grid *grid);
 void app_say(struct app *app, enum severity severity, const char *text);
 /* Shows a screen by its name; false where there is none. */
 bool app_go(struct app *app, const char *view_name);
+/* What is to survive a restart, as text, appended; and back. Lines that are none of ours are passed
+ * over. */
+void app_save(const struct app *app, struct str *out);
+void app_restore(struct app *app, const char *text);
 /* True while the picture changes by time alone. */
 bool app_moves(const struct app *app);
 

@@ -48,6 +48,7 @@ struct console {
     int status; /* of the last build or guest */
     int signal; /* that ended the console, or 0 */
     bool dirty; /* a frame is due */
+    bool unseen; /* the terminal said that another window is in front */
 };
 
 /* The table of actions (the members of views' own are set by the files that implement them). */

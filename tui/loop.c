@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "load/load.h"
@@ -19,8 +20,11 @@ enum {
     FRAME_NS = 33333333, /* 30 frames a second */
     TICK_NS = 200000000, /* clocks on the screen, while something runs */
     EVENTS_NS = 10000000, /* events are taken in for so long before a frame is due */
+
     FOLLOW_NS = 50000000, /* between looks at a journal that grows */
 };
+
+#define BELL_NS 10000000000ull /* shorter builds are not worth a bell */
 
 /* ---- the world, to begin with ---- */
 
@@ -55,6 +59,42 @@ static void read_head(struct console *console)
     console->dirty = true;
 }
 
+/* Where the console keeps what survives a restart; new, NULL where there is no place: nothing is made
+ * in a tree that was never built. */
+static char *memory_path(const struct console *console)
+{
+    static const char *const places[] = {"build/.gantry", ".gantry"};
+    for (size_t i = 0; console->root && i < sizeof places / sizeof *places; i++) {
+        char *directory = path_join(console->root, places[i]);
+        char *path = access(directory, W_OK) == 0 ? path_join(directory, "console") : NULL;
+        free(directory);
+        if (path)
+            return path;
+    }
+    return NULL;
+}
+
+static void recall(struct console *console)
+{
+    char *path = memory_path(console);
+    char *text = path ? file_read(path, NULL, NULL) : NULL;
+    if (text)
+        app_restore(&console->app, text);
+    free(text);
+    free(path);
+}
+
+static void remember(const struct console *console)
+{
+    char *path = memory_path(console);
+    struct str text = {0};
+    app_save(&console->app, &text);
+    if (path) /* where it cannot be written, nothing is lost that counts */
+        file_write(path, str_text(&text), text.len, 0666, NULL);
+    str_free(&text);
+    free(path);
+}
+
 /* ---- what comes in ---- */
 
 static void take_event(struct console *console, struct event *event)
@@ -62,6 +102,9 @@ static void take_event(struct console *console, struct event *event)
     if (event->kind == EVENT_BUILD_BEGIN)
         console->build_ns = clock_ns() - event->t_ns;
     app_event(&console->app, event);
+    bool long_one = event->kind == EVENT_BUILD_END && console->app.model.end_ns > BELL_NS;
+    if (long_one && console->unseen) /* it ended while nobody looked */
+        terminal_send(console->terminal, "\a", 1);
     if (event->kind == EVENT_BUILD_END || event->kind == EVENT_VM_END)
         actions_ended(console, event);
     console->dirty = true;
@@ -131,6 +174,8 @@ static void take_keys(struct console *console)
     static bool mouse = true;
     struct key key;
     while (!app->quit && input_next(&console->input, clock_ns(), &key)) {
+        if (key.code == KEY_FOCUS_IN || key.code == KEY_FOCUS_OUT)
+            console->unseen = key.code == KEY_FOCUS_OUT;
         app_key(app, &key);
         console->dirty = true;
     }
@@ -339,9 +384,13 @@ int console_run(struct cli *cli)
         free_console(console);
         return cli_fail(&err);
     }
-    if (console->root && (cli->assigns.len || cli->lanes))
+    recall(console);
+    if (console->root && (cli->assigns.len || cli->lanes)) {
+        app_go(&console->app, "build");
         console->app.ops.build(console, NULL);
+    }
     run(console);
+    remember(console);
     return close_console(console);
 }
 

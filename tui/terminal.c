@@ -18,8 +18,8 @@
 /* Application keys off, mouse (press, release, wheel; SGR form), bracketed paste, cursor. */
 #define MOUSE_ON "\033[?1000h\033[?1006h"
 #define MOUSE_OFF "\033[?1006l\033[?1000l"
-#define PASTE_ON "\033[?2004h"
-#define PASTE_OFF "\033[?2004l"
+#define PASTE_ON "\033[?2004h\033[?1004h" /* and focus: whether anybody looks */
+#define PASTE_OFF "\033[?1004l\033[?2004l"
 #define SYNC_ON "\033[?2026h"
 #define SYNC_OFF "\033[?2026l"
 #define CURSOR_ON "\033[?25h"

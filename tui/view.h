@@ -60,6 +60,10 @@ struct view_ops {
     void (*key_typed)(struct view *view, const struct key *key, const struct view_ctx *ctx);
     /* True where the tab is to carry a "•" (something to see there); may be NULL. */
     bool (*knocks)(const struct view *view, const struct view_ctx *ctx);
+    /* What is to survive a restart (filters, folds, the pane), as lines "word value"; and one such
+     * line back: what is not understood is passed over. May be NULL. */
+    void (*save)(const struct view *view, struct str *out);
+    void (*restore)(struct view *view, const char *line, const struct view_ctx *ctx);
     /* Called once when the screen comes to the front; may be NULL. */
     void (*shown)(struct view *view, const struct view_ctx *ctx);
 };

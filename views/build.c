@@ -611,6 +611,21 @@ static enum view_result build_request(struct view *view, enum request request,
     return VIEW_HANDLED;
 }
 
+static void build_save(const struct view *view, struct str *out)
+{
+    const struct build_view *build = (const struct build_view *)view;
+    str_addf(out, "pane %d\n%s", (int)build->focus, build->zoomed ? "zoomed yes\n" : "");
+}
+
+static void build_restore(struct view *view, const char *line, const struct view_ctx *ctx)
+{
+    struct build_view *build = (struct build_view *)view;
+    (void)ctx;
+    if (str_starts(line, "pane ") && line[5] >= '0' && line[5] < '0' + PANES)
+        build->focus = (enum pane)(line[5] - '0');
+    build->zoomed |= strcmp(line, "zoomed yes") == 0;
+}
+
 static bool build_knocks(const struct view *view, const struct view_ctx *ctx)
 {
     (void)view;
@@ -657,4 +672,6 @@ const struct view_ops view_build = {
     .draw = build_draw,
     .request = build_request,
     .knocks = build_knocks,
+    .save = build_save,
+    .restore = build_restore,
 };

@@ -302,6 +302,26 @@ static void compose_key(struct view *view, const struct key *key, const struct v
         manifest_pane_key(v, key, ctx);
 }
 
+static void compose_save(const struct view *view, struct str *out)
+{
+    const struct compose_view *v = (const struct compose_view *)view;
+    if (v->filter)
+        str_addf(out, "filter %s\n", v->filter);
+    if (v->by_size)
+        str_add(out, "sort size\n");
+    str_addf(out, "pane %d\n", (int)v->pane);
+}
+
+static void compose_restore(struct view *view, const char *line, const struct view_ctx *ctx)
+{
+    struct compose_view *v = (struct compose_view *)view;
+    if (str_starts(line, "filter "))
+        manifest_pane_filter(v, line + 7, ctx);
+    v->by_size |= strcmp(line, "sort size") == 0;
+    if (str_starts(line, "pane ") && line[5] >= '0' && line[5] < '0' + COMPOSE_PANES)
+        v->pane = (enum compose_pane)(line[5] - '0');
+}
+
 static bool compose_knocks(const struct view *view, const struct view_ctx *ctx)
 {
     (void)view;
@@ -328,4 +348,6 @@ const struct view_ops view_compose = {
     .request = request_compose,
     .key_typed = compose_key,
     .knocks = compose_knocks,
+    .save = compose_save,
+    .restore = compose_restore,
 };

@@ -58,6 +58,7 @@ bool manifest_pane_request(struct compose_view *v, enum request request,
                            const struct compose_data *data);
 /* A row of the pane was clicked, from 0 at its title. */
 bool manifest_pane_click(struct compose_view *v, int row, const struct compose_data *data);
+void manifest_pane_filter(struct compose_view *v, const char *text, const struct view_ctx *ctx);
 void manifest_pane_key(struct compose_view *v, const struct key *key, const struct view_ctx *ctx);
 
 /* Rows that the pane needs at a width, title included. */

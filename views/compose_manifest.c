@@ -165,6 +165,16 @@ static void draw_title(const struct compose_view *v, const struct canvas *canvas
         str_addf(&right, "  ✗%zu missing", tab->missing_count);
     if (tab->staged_count)
         str_addf(&right, "  •%zu staged", tab->staged_count);
+    if (canvas_columns(str_text(&name)) + canvas_columns(str_text(&right)) + 8 > canvas->w) {
+        str_cut(&right, 0); /* what must not be missed */
+        if (v->filter)
+            str_addf(&right, "f: %s  ", v->filter);
+        str_addf(&right, "%zu of %zu", v->shown.len, tab->rows_count);
+        if (tab->missing_count)
+            str_addf(&right, " ✗%zu", tab->missing_count);
+        if (tab->staged_count)
+            str_addf(&right, " •%zu", tab->staged_count);
+    }
     canvas_title(canvas, 0, v->pane == PANE_MANIFEST, str_text(&name), str_text(&right));
     str_free(&name);
     str_free(&right);
@@ -310,7 +320,7 @@ static struct re *pattern_of(const char *text, const struct view_ctx *ctx)
     return re;
 }
 
-static void set_filter(struct compose_view *v, const char *text, const struct view_ctx *ctx)
+void manifest_pane_filter(struct compose_view *v, const char *text, const struct view_ctx *ctx)
 {
     re_free(v->filter_re);
     v->filter_re = pattern_of(text, ctx);
@@ -369,7 +379,7 @@ bool manifest_pane_request(struct compose_view *v, enum request request,
         v->by_size = !v->by_size;
         return true;
     case REQ_FILTER:
-        set_filter(v, arg->text, ctx);
+        manifest_pane_filter(v, arg->text, ctx);
         return true;
     case REQ_SEARCH:
         re_free(v->search_re);
@@ -391,7 +401,7 @@ bool manifest_pane_request(struct compose_view *v, enum request request,
     case REQ_BACK:
         if (!v->filter)
             return false;
-        set_filter(v, NULL, ctx);
+        manifest_pane_filter(v, NULL, ctx);
         return true;
     default:
         break;

@@ -461,6 +461,19 @@ static enum view_result graph_request(struct view *view, enum request request,
     return result;
 }
 
+static void graph_save(const struct view *view, struct str *out)
+{
+    const struct graph_view *graph = (const struct graph_view *)view;
+    if (graph->filter)
+        str_addf(out, "filter %s\n", graph->filter);
+}
+
+static void graph_restore(struct view *view, const char *line, const struct view_ctx *ctx)
+{
+    if (str_starts(line, "filter "))
+        set_filter((struct graph_view *)view, line + 7, ctx);
+}
+
 static void graph_shown(struct view *view, const struct view_ctx *ctx)
 {
     struct graph_view *graph = (struct graph_view *)view;
@@ -511,5 +524,7 @@ const struct view_ops view_graph = {
     .close = graph_close,
     .draw = graph_draw,
     .request = graph_request,
+    .save = graph_save,
+    .restore = graph_restore,
     .shown = graph_shown,
 };

@@ -298,6 +298,13 @@ static void set_pattern(struct re **re, const char *text, const struct view_ctx 
         ctx->ops->say(ctx->app, SEVERITY_ERROR, err.text);
 }
 
+static void set_filter(struct races_view *races, const char *text, const struct view_ctx *ctx)
+{
+    set_pattern(&races->filter_re, text, ctx);
+    free(races->filter);
+    races->filter = races->filter_re ? mem_copy(text) : NULL;
+}
+
 static void find(struct races_view *races, int by, const struct view_ctx *ctx)
 {
     size_t total = races->shown.len, at = races->list.at;
@@ -367,9 +374,7 @@ static enum view_result races_request(struct view *view, enum request request,
         races->hidden = !races->hidden;
         return VIEW_HANDLED;
     case REQ_FILTER:
-        set_pattern(&races->filter_re, arg->text, ctx);
-        free(races->filter);
-        races->filter = races->filter_re ? mem_copy(arg->text) : NULL;
+        set_filter(races, arg->text, ctx);
         return VIEW_HANDLED;
     case REQ_SEARCH:
         set_pattern(&races->search_re, arg->text, ctx);
@@ -387,9 +392,7 @@ static enum view_result races_request(struct view *view, enum request request,
     case REQ_BACK:
         if (!races->filter)
             return VIEW_LEAVE;
-        set_pattern(&races->filter_re, NULL, ctx);
-        free(races->filter);
-        races->filter = NULL;
+        set_filter(races, NULL, ctx);
         return VIEW_HANDLED;
     default:
         return VIEW_IGNORED;
@@ -409,6 +412,23 @@ static void races_key(struct view *view, const struct key *key, const struct vie
     view->typing = false;
     if (result == FIELD_ACCEPTED)
         command(races, "suppress", races->suppressing, field_text(&races->reason), ctx);
+}
+
+static void races_save(const struct view *view, struct str *out)
+{
+    const struct races_view *races = (const struct races_view *)view;
+    if (races->filter)
+        str_addf(out, "filter %s\n", races->filter);
+    if (races->hidden)
+        str_add(out, "hidden shown\n");
+}
+
+static void races_restore(struct view *view, const char *line, const struct view_ctx *ctx)
+{
+    struct races_view *races = (struct races_view *)view;
+    if (str_starts(line, "filter "))
+        set_filter(races, line + 7, ctx);
+    races->hidden |= strcmp(line, "hidden shown") == 0;
 }
 
 static bool races_knocks(const struct view *view, const struct view_ctx *ctx)
@@ -453,4 +473,6 @@ const struct view_ops view_races = {
     .request = races_request,
     .key_typed = races_key,
     .knocks = races_knocks,
+    .save = races_save,
+    .restore = races_restore,
 };
