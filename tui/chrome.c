@@ -101,7 +101,10 @@ static void selection(const struct app *app, struct str *out)
         mode = next_mode;
         image = next_image;
     }
-    str_addf(out, "%s %s %s", arch, mode, image);
+    if (*arch || *mode || *image)
+        str_addf(out, "%s %s %s", arch, mode, image);
+    else
+        str_add(out, state->command ? state->command : "");
     if (state->held_by) {
         str_addf(out, ", %s", state->held_by);
         return;

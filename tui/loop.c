@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/text.h"
 #include "load/load.h"
 #include "tui/console.h"
 #include "tui/plain_screen.h"
@@ -39,6 +40,15 @@ static void find_tree(struct console *console)
     struct err err = {0};
     state->tree = kinds[load_find_tree(console->cli->directory, &console->root, &err)];
     state->root = console->root;
+    if (state->tree == APP_TREE_OSV || state->tree == APP_TREE_MAKE) {
+        struct str command = {0};
+        char **words = console->cli->after;
+        for (; words && *words; words++) {
+            str_add(&command, command.len ? " " : "");
+            text_shell_quote(&command, *words);
+        }
+        state->command = command.len ? str_take(&command) : mem_copy("make");
+    }
     if (!console->root)
         state->tree_error = mem_copy(err.text);
     else
@@ -321,6 +331,7 @@ static void free_console(struct console *console)
     }
     vec_free(&console->assigns);
     free((char *)(uintptr_t)console->app.state.tree_error);
+    free((char *)(uintptr_t)console->app.state.command);
     target_screen_free(console);
     compose_screen_free(console);
     player_close(console->player);

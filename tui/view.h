@@ -161,6 +161,7 @@ struct app_state {
     const char *root; /* the tree, absolute; NULL: none */
     enum app_tree tree;
     const char *tree_error; /* no tree: what was looked for, and what to do */
+    const char *command; /* what a build of a make tree runs ("make all"); NULL: a native tree */
     const char *arch, *mode, *image; /* as picked, or by default: what the next build builds */
     const char *held_by; /* the build is only looked at: "attached", "recorded"; else NULL */
     const char *head; /* "master@0e34e4d", "" where unknown */

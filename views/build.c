@@ -349,8 +349,11 @@ static void draw_first(const struct view_ctx *ctx, const struct canvas *canvas)
         canvas_wrap(canvas, (struct rect){2, y, canvas->w - 4, canvas->h - y}, STYLE_STRONG, why);
         return;
     }
-    str_addf(&text, "nothing built yet: %s %s %s", state->arch ? state->arch : "",
-             state->mode ? state->mode : "", state->image ? state->image : "");
+    if (state->command)
+        str_addf(&text, "nothing built yet: %s", state->command);
+    else
+        str_addf(&text, "nothing built yet: %s %s %s", state->arch ? state->arch : "",
+                 state->mode ? state->mode : "", state->image ? state->image : "");
     canvas_put(canvas, 2, y, STYLE_STRONG, str_text(&text));
     int x = canvas_put(canvas, 2, y + 2, STYLE_KEY, "b");
     x = canvas_put(canvas, x, y + 2, STYLE_TEXT, " builds   ");

@@ -131,7 +131,7 @@ static void draw_compose(struct view *view, const struct canvas *canvas, const s
         canvas_put(canvas, 1, 1, STYLE_TEXT,
                    data                     ? data->problem
                    : ctx->state->tree_error ? ctx->state->tree_error
-                                            : "this tree composes its images by itself: b builds");
+                                            : "make composes the images of this tree: b runs it");
         return;
     }
     manifest_pane_sync(v, data);

@@ -368,8 +368,15 @@ static void draw_target(struct view *view, const struct canvas *canvas, const st
     if (!data || !can_pick(data)) {
         const char *why = ctx->state->tree_error  ? ctx->state->tree_error
                           : data && data->problem ? data->problem
+                          : ctx->state->command   ? NULL
                                                   : "this tree has no conf/<arch>.mk to pick from";
-        canvas_put(canvas, 1, 1, STYLE_TEXT, why);
+        struct rect area = {1, 1, canvas->w - 2, canvas->h - 1};
+        if (why)
+            canvas_wrap(canvas, area, STYLE_TEXT, why);
+        else
+            canvas_wrap(canvas, area, STYLE_TEXT,
+                        "make builds this tree, and what it builds is said to make: gantry -- make "
+                        "NAME=VALUE TARGET. The screens show what make does.");
         return;
     }
     place_cursor(v, data, ctx->state);

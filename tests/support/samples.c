@@ -277,6 +277,7 @@ void sample_make_tree(struct test_screen *screen)
 {
     struct app_state *state = &test_screen_app(screen)->state;
     state->tree = APP_TREE_MAKE;
+    state->command = "make all";
     state->arch = state->mode = state->image = NULL;
 }
 
