@@ -1,0 +1,66 @@
+# The console on a recorded build, and on one that runs elsewhere.
+. "$(dirname "$0")/console_lib.sh"
+. "$(dirname "$0")/lib.sh"
+
+say "attach shows a build of another terminal, and ends as it ends"
+held_tree tree
+"$GANTRY" build ARCH=aarch64 image=uush >"$WORK/first" 2>&1 &
+builder=$!
+within 60 test -e started || fail "the held step never started"
+open_screen 80 24 "$PWD"
+remember_terminal attach
+type_command "$GANTRY attach ARCH=aarch64 image=uush; echo \"status \$?\""
+wait_for 'aarch64 release uush, attached'
+wait_for 'TOOL +held.txt'
+keys b
+wait_for 'only looked at'
+touch go
+wait_for 'attached   ✓ [0-9]+ done' 60
+wait $builder || fail "the build that was looked at failed"
+keys q
+wait_for 'status 0'
+same_terminal attach
+
+say "the loss of the one that looks is nothing to the build"
+rm -rf build go started
+"$GANTRY" build ARCH=aarch64 image=uush >"$WORK/first" 2>&1 &
+builder=$!
+within 60 test -e started || fail "the held step never started"
+type_command "clear; $GANTRY attach ARCH=aarch64 image=uush; echo \"status \$?\""
+wait_for 'TOOL +held.txt'
+kill -KILL "$(console_pid)"
+touch go
+wait $builder || fail "the build ended with the console that looked at it"
+close_screen
+
+say "replay shows the whole, plays it from its beginning, and builds nothing"
+open_screen 120 40 "$PWD"
+remember_terminal replay
+type_command "$GANTRY replay ARCH=aarch64 image=uush; echo \"status \$?\""
+wait_for '^ replay ─.*cursor'
+wait_for 'aarch64 release uush, recorded   ✓ [0-9]+ done'
+keys Home Space
+wait_for '^ playing ─.*cursor'
+wait_for 'recorded   [0-9]+/[0-9]+ '
+wait_for 'recorded   ✓ [0-9]+ done' 60
+wait_for '^ replay ─.*cursor'
+keys b
+wait_for 'only looked at'
+keys q
+wait_for 'status 0'
+same_terminal replay
+
+say "p prints it as lines, a key comes back"
+type_command "clear; $GANTRY replay ARCH=aarch64 image=uush; echo \"status \$?\""
+wait_for '^ replay ─.*cursor'
+keys p
+wait_for '^ran [0-9]+, '
+keys Space
+wait_for '^ replay ─.*cursor'
+keys q
+wait_for 'status 0'
+close_screen
+
+say "what is no journal is told in one line"
+echo nonsense >"$WORK/nonsense"
+refuses nonsense "$GANTRY" replay "$WORK/nonsense"
