@@ -221,20 +221,30 @@ static const char *rule_of_name(const char *target)
     return "gen";
 }
 
+/* Of the targets that one recipe makes together: `ran`, those whose recipe ran are made by the one
+ * for which it did; else by the one that is named first. */
+static void give_groups(struct database *base, bool ran)
+{
+    const struct map *by_name = &base->make->makes.at[base->number]->by_name;
+    for (size_t i = 0; i < base->also.len; i++) {
+        struct slice list = base->also.at[i].prerequisites;
+        uint32_t maker = base->also.at[i].entry;
+        bool has_run = map_get(by_name, intern_text(&base->names, maker)) != NULL;
+        if (has_run != ran || base->entries.at[maker].makes_it != NO_ENTRY)
+            continue;
+        for (uint32_t id; (id = next_name(base, &list)) != NO_ENTRY;)
+            if (id != maker && base->entries.at[id].makes_it == NO_ENTRY &&
+                !map_get(by_name, intern_text(&base->names, id)))
+                base->entries.at[id].makes_it = maker;
+    }
+}
+
 /* Gives each recipe that make considered its step: the one that ran, or a new one that did not. */
 static void give_steps(struct database *base)
 {
     struct make_process *owner = base->make->makes.at[base->number];
-    for (size_t i = 0; i < base->also.len; i++) {
-        struct slice list = base->also.at[i].prerequisites;
-        const char *name = intern_text(&base->names, base->also.at[i].entry);
-        if (!map_get(&owner->by_name, name))
-            continue;
-        for (uint32_t id; (id = next_name(base, &list)) != NO_ENTRY;)
-            if (id != base->also.at[i].entry &&
-                !map_get(&owner->by_name, intern_text(&base->names, id)))
-                base->entries.at[id].makes_it = base->also.at[i].entry;
-    }
+    give_groups(base, true);
+    give_groups(base, false);
     for (uint32_t i = 0; i < base->entries.len; i++) {
         struct entry *entry = &base->entries.at[i];
         const char *name = intern_text(&base->names, i);

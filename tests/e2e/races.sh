@@ -1,0 +1,248 @@
+#!/bin/bash
+# Races of make trees from one successful traced build: what is flagged (and that nothing else is),
+# proved in a view, mended, gone; and what must stay silent.
+. "$(dirname "$0")/lib.sh"
+
+# tree NAME: a new tree, whose Makefile is standard input.
+tree() {
+    mkdir -p "$WORK/$1"
+    cd "$WORK/$1" || exit 1
+    sed 's/^    /\t/' >Makefile
+}
+
+# flagged J CLASS PATH FIRST SECOND: after a build on J lanes exactly one finding, of one of the
+# classes, on that path, that names both steps somewhere.
+flagged() {
+    ok "$GANTRY" build --plain "-j$1" -- make
+    ok "$GANTRY" races list --json
+    python3 - "$WORK/out" "$2" "$3" "$4" "$5" <<'P' || fail "-j$1: not what was expected of $PWD"
+import json, sys
+found = [f for f in json.load(open(sys.argv[1]))["findings"] if f["severity"] != "note"]
+classes, path, first, second = sys.argv[2].split("|"), *sys.argv[3:6]
+def fits(w):
+    return w["class"] in classes and w["path"] == path and \
+        {w["first"]["target"], w["second"]["target"]} == {first, second}
+sys.exit(not (len(found) == 1 and found[0]["class"] in classes and
+              any(fits(w) for w in found[0]["witnesses"])))
+P
+}
+
+finding() {
+    "$GANTRY" races list --json | python3 -c 'import json, sys
+print(json.load(sys.stdin)["findings"][0]["id"])'
+}
+
+# proved TEXT: the experiment fails, and what failed has the text; so does the plain script.
+proved() {
+    id=$(finding)
+    ok "$GANTRY" races prove "$id"
+    if ! grep -q '^proved' "$WORK/out"; then
+        grep -q 'no view' "$WORK/out" && say "no view can be made here: not proved" && return
+        fail "not proved: $PWD"
+    fi
+    has "$WORK/out" "$1"
+    run sh .gantry/prove/"$id".sh
+    [ $status != 0 ] || fail "the script of $PWD shows no failure"
+}
+
+# mended: the edit is made, the finding is gone, and from clean all orders go well.
+mended() {
+    id=$(finding)
+    ok "$GANTRY" races mend "$id" --apply
+    ok "$GANTRY" races verify "$id"
+    has "$WORK/out" "is gone, and nothing new came"
+    make -s clean
+    flagged_none 4
+    ok "$GANTRY" races undo "$id"
+}
+
+flagged_none() {
+    ok "$GANTRY" build --plain "-j$1" -- make
+    ok "$GANTRY" races
+    grep -q '^[!?]' "$WORK/out" && fail "-j$1: something was found in $PWD"
+    return 0
+}
+
+# clean_tree: the source files alone.
+clean_tree() {
+    make -s clean >/dev/null 2>&1
+}
+
+say "a header that nobody declared, at several objects"
+tree header <<'E'
+all: prog
+prog: version.h main.o util.o
+    cc -o $@ main.o util.o
+version.h:
+    echo '#define V 1' > $@
+main.o: main.c
+    cc -c -o $@ main.c
+util.o: util.c
+    cc -c -o $@ util.c
+clean:
+    rm -f prog *.o version.h
+E
+printf '#include "version.h"\nint main(void) { return V - 1; }\n' >main.c
+printf '#include "version.h"\nint v = V;\n' >util.c
+for j in 1 2 16; do
+    clean_tree
+    "$GANTRY" build --plain -j1 -- make version.h >/dev/null # so that any -j goes well
+    flagged $j missing-edge version.h version.h main.o
+    ok "$GANTRY" races show "$(finding)"
+    has "$WORK/out" "Makefile:5"
+done
+proved "version.h: No such file"
+[ -e version.h ] || fail "the experiment reached the tree"
+mended
+
+say "an incremental build knows what the steps of the last one touched"
+clean_tree
+flagged 1 missing-edge version.h version.h main.o
+touch main.c
+flagged 1 missing-edge version.h version.h main.o
+flagged 1 missing-edge version.h version.h main.o
+
+say "exit status, baseline, excuses, SARIF"
+run "$GANTRY" build --plain --fail-on=races -- make
+[ $status = 1 ] || fail "exit $status, not 1"
+ok "$GANTRY" races list --write-baseline base
+ok "$GANTRY" races list --baseline base --fail-on=races
+run "$GANTRY" races list --fail-on=races
+[ $status = 1 ] || fail "exit $status, not 1"
+ok "$GANTRY" races list --sarif
+python3 -c 'import json, sys
+run = json.load(sys.stdin)["runs"][0]
+assert run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "Makefile"
+' <"$WORK/out" || fail "not the expected SARIF"
+refuses "--reason" "$GANTRY" races suppress "$(finding)"
+refuses "no finding" "$GANTRY" races show 00000000
+ok "$GANTRY" races suppress "$(finding)" --reason "never changes"
+ok "$GANTRY" build --plain --fail-on=races -- make
+ok "$GANTRY" races
+has "$WORK/out" "1 excused"
+git init -q . && git add -A && git -c user.name=x -c user.email=x@x commit -qm x
+rm .gantry-races
+ok "$GANTRY" races --since HEAD
+has "$WORK/out" "0 findings"
+echo >>main.c
+ok "$GANTRY" races --since HEAD
+has "$WORK/out" "1 finding"
+
+say "one recipe for several targets"
+tree group <<'E'
+all: lib/p.c lib/p.h lib/p.x
+lib/p.c lib/p.h: p.y
+    cp p.y p.tmp
+    mkdir -p lib
+    cp p.tmp lib/p.c
+    mv p.tmp lib/p.h
+lib/p.x: lib/p.c lib/p.h
+    cat lib/p.c lib/p.h > $@
+clean:
+    rm -rf lib
+E
+echo grammar >p.y
+clean_tree
+flagged 1 double-work lib/p.c lib/p.c lib/p.h
+proved "cannot stat"
+mended
+
+say "objects in a directory that only a phony target makes"
+tree directory <<'E'
+all: dirs obj/a.o obj/b.o
+dirs:
+    mkdir obj
+obj/a.o: a.c
+    cc -c -o $@ a.c
+obj/b.o: b.c
+    cc -c -o $@ b.c
+clean:
+    rm -rf obj
+.PHONY: dirs
+E
+echo 'int a;' >a.c && echo 'int b;' >b.c
+clean_tree
+flagged 1 directory obj dirs obj/a.o
+proved "can't create obj"
+
+say "two scanners pass through one name"
+tree scratch <<'E'
+all: lev.c dgn.c
+lev.c: lev.l
+    cp lev.l lex.yy.c
+    mv lex.yy.c $@
+dgn.c: dgn.l
+    cp dgn.l lex.yy.c
+    mv lex.yy.c $@
+clean:
+    rm -f lev.c dgn.c lex.yy.c
+E
+echo 1 >lev.l && echo 2 >dgn.l
+clean_tree
+flagged 1 'scratch|write-write' lex.yy.c lev.c dgn.c
+proved "lex.yy.c"
+mended
+
+say "two sub-makes archive one library"
+tree submakes <<'E'
+all: library examples
+library:
+    $(MAKE) -C lib lib.a
+examples:
+    $(MAKE) -C ex
+clean:
+    rm -f lib/lib.a ex/one
+.PHONY: library examples
+E
+mkdir lib ex
+printf 'lib.a: a.c\n\tcp a.c lib.a\n' >lib/Makefile
+printf 'one: ../lib/lib.a\n\tcp ../lib/lib.a one\n../lib/lib.a: ../lib/a.c\n\t$(MAKE) -C ../lib lib.a\n' \
+    >ex/Makefile
+echo 1 >lib/a.c
+clean_tree
+flagged 1 write-write lib/lib.a lib/lib.a lib/lib.a
+
+say "makes that are in order, and what is no race"
+tree silent <<'E'
+all: one two
+one:
+    $(MAKE) -C a; $(MAKE) -C b
+two: log.h
+    mkdir -p out/two; echo two >> log; echo x > out/two/x.tmp; mv out/two/x.tmp out/two/x
+three: log.h
+    mkdir -p out/three; echo three >> log; cat log.h > out/three/x
+log.h:
+    echo > $@.tmp; mv $@.tmp $@
+all: three
+clean:
+    rm -rf out log log.h a/x
+.PHONY: one two three
+E
+mkdir a b
+printf 'all: x\nx:\n\techo > x\n' >a/Makefile
+printf 'all:\n\tcat ../a/x\n' >b/Makefile
+for j in 1 2 16; do
+    clean_tree
+    flagged_none $j
+done
+
+say "a make that runs its recipes one by one"
+tree serial <<'E'
+all: a b
+a:
+    echo > shared; echo > a
+b:
+    cat shared > b
+.NOTPARALLEL:
+clean:
+    rm -f a b shared
+E
+clean_tree
+flagged_none 1
+
+say "untraced builds say nothing of races"
+tree untraced <<'E'
+all: ; echo
+E
+ok "$GANTRY" build --plain --trace=off -- make
+refuses "build first" "$GANTRY" races
