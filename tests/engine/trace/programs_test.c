@@ -433,7 +433,7 @@ static void ten_thousand_processes_lose_nothing(void **state)
 /* One of 64 at once, each in a directory of its own. */
 static int run_lane(int lane)
 {
-    snprintf(traced_dir + strlen(traced_dir), 16, "/lane%d", lane);
+    snprintf(traced_dir + strlen(traced_dir), 32, "/lane%d", lane);
     if (mkdir(traced_dir, 0755) < 0 || chdir(traced_dir) < 0)
         return 1;
     start_many("../program", LANE_PROCESSES);
