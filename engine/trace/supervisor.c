@@ -203,6 +203,8 @@ int supervisor_listener(struct supervisor *supervisor)
         close(supervisor->childs);
         supervisor->childs = -1;
         wait_event(supervisor->listener_fd, -1);
+        eventfd_t raised; /* poll alone orders nothing between threads */
+        eventfd_read(supervisor->listener_fd, &raised);
     }
     return supervisor->listener;
 }
