@@ -271,12 +271,15 @@ static void print_change(const struct image_change *change)
     case CHANGE_CONTENT:
         printf("~ %s: other content\n", change->path);
         break;
+    case CHANGE_MODE:
+        printf("~ %s: other mode\n", change->path);
+        break;
     }
 }
 
 static int run_diff(struct cli *cli, int argc, char **argv)
 {
-    static const char *const names[] = {"added", "gone", "kind", "size", "content"};
+    static const char *const names[] = {"added", "gone", "kind", "size", "content", "mode"};
     struct image_changes changes = {0};
     struct err err;
     int bad = check_words(argc, argv, 2, 2, "diff FILE FILE");

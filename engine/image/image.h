@@ -112,6 +112,7 @@ struct image_file {
     const char *path;
     enum entry_kind kind;
     uint64_t size_bytes;
+    uint32_t mode; /* permission bits; 0 where the file system has none */
     const char *target; /* of a symlink */
 };
 struct image_listing {
@@ -130,7 +131,14 @@ int image_get(const char *path, const char *guest, image_take *take, void *data,
 int image_cat(const char *path, const char *guest, struct str *out, struct err *err);
 
 /* What differs from image `a` to image `b`, by path. */
-enum image_change_kind { CHANGE_ADDED, CHANGE_GONE, CHANGE_KIND, CHANGE_SIZE, CHANGE_CONTENT };
+enum image_change_kind {
+    CHANGE_ADDED,
+    CHANGE_GONE,
+    CHANGE_KIND,
+    CHANGE_SIZE,
+    CHANGE_CONTENT,
+    CHANGE_MODE
+};
 struct image_change {
     const char *path;
     enum image_change_kind kind;

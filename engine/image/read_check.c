@@ -67,8 +67,7 @@ int image_check(const char *path, struct str *report, struct err *err)
         check_parts(&disk, &list, report);
     for (size_t i = 0; i < list.parts.len && !status; i++) {
         const struct part *part = &list.parts.at[i];
-        if ((part->fs == FS_ROFS || part->fs == FS_BOOTFS) &&
-            part->shown.offset < disk.virtual_bytes)
+        if (part->fs != FS_NONE && part->shown.offset < disk.virtual_bytes)
             check_fs(&disk, part, report);
     }
     image_parts_free(&list);

@@ -26,7 +26,7 @@ static void close_side(struct side *side)
 
 /* 1: equal; 0: not; -1: cannot be read. Sizes are equal. */
 static int same_bytes(struct side *a, const struct fs_file *x, struct side *b,
-                      const struct fs_file *y, struct err *err)
+                      const struct fs_file *y)
 {
     enum { PIECE_BYTES = 256 * 1024 };
     unsigned char *bytes = mem_alloc(2 * PIECE_BYTES);
@@ -34,8 +34,8 @@ static int same_bytes(struct side *a, const struct fs_file *x, struct side *b,
     for (uint64_t at = 0; at < x->file.size_bytes && result == 1; at += PIECE_BYTES) {
         uint64_t left = x->file.size_bytes - at;
         size_t length = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
-        if (disk_read(&a->disk, x->at + at, bytes, length, err) < 0 ||
-            disk_read(&b->disk, y->at + at, bytes + PIECE_BYTES, length, err) < 0)
+        if (fs_file_read(&a->reader, x, at, bytes, length) < 0 ||
+            fs_file_read(&b->reader, y, at, bytes + PIECE_BYTES, length) < 0)
             result = -1;
         else if (memcmp(bytes, bytes + PIECE_BYTES, length) != 0)
             result = 0;
@@ -54,7 +54,7 @@ static void add_change(struct image_changes *changes, enum image_change_kind kin
 }
 
 static int compare_files(struct side *a, const struct fs_file *x, struct side *b,
-                         const struct fs_file *y, struct image_changes *changes, struct err *err)
+                         const struct fs_file *y, struct image_changes *changes)
 {
     if (x->file.kind != y->file.kind) {
         add_change(changes, CHANGE_KIND, x, y);
@@ -64,12 +64,15 @@ static int compare_files(struct side *a, const struct fs_file *x, struct side *b
     } else if (x->file.kind == ENTRY_FILE && x->file.size_bytes != y->file.size_bytes) {
         add_change(changes, CHANGE_SIZE, x, y);
     } else if (x->file.kind == ENTRY_FILE) {
-        int same = same_bytes(a, x, b, y, err);
+        int same = same_bytes(a, x, b, y);
         if (same < 0)
             return -1;
         if (!same)
             add_change(changes, CHANGE_CONTENT, x, y);
     }
+    if (x->file.kind == y->file.kind && x->file.mode && y->file.mode &&
+        x->file.mode != y->file.mode)
+        add_change(changes, CHANGE_MODE, x, y);
     return 0;
 }
 
@@ -90,7 +93,7 @@ int image_compare(const char *a, const char *b, struct image_changes *changes, s
         else if (order > 0)
             add_change(changes, CHANGE_ADDED, NULL, y);
         else
-            status = compare_files(&old, x, &new, y, changes, err);
+            status = compare_files(&old, x, &new, y, changes);
         i += order <= 0;
         k += order >= 0;
     }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PATH_BYTES_MAX = 8192, ALL_PATHS_MAX = 512 << 20 };
+
 static const char *const kind_names[FS_KINDS] = {
     [FS_NONE] = "unknown", [FS_ROFS] = "rofs", [FS_BOOTFS] = "bootfs",
     [FS_EXT] = "ext",      [FS_ZFS] = "zfs",
@@ -91,6 +93,10 @@ int fs_read(struct fs_reader *reader, enum fs_kind kind)
         status = rofs_read(reader);
     else if (kind == FS_BOOTFS)
         status = bootfs_read(reader);
+    else if (kind == FS_EXT)
+        status = ext_read(reader);
+    else if (kind == FS_ZFS)
+        status = zfs_read(reader);
     else
         return err_set(reader->err, ERR_INPUT, "%s: a file system of kind %s is not read here",
                        reader->disk->path, kind_names[kind]);
@@ -102,8 +108,41 @@ int fs_read(struct fs_reader *reader, enum fs_kind kind)
     return status;
 }
 
+int fs_file_read(struct fs_reader *reader, const struct fs_file *file, uint64_t offset, void *bytes,
+                 size_t length)
+{
+    if (reader->read_at)
+        return reader->read_at(reader, file, offset, bytes, length);
+    return disk_read(reader->disk, file->at + offset, bytes, length, reader->err);
+}
+
+const char *fs_path(struct fs_reader *reader, const char *dir, const char *name, size_t length,
+                    int *status)
+{
+    const char *why = NULL;
+    *status = 0;
+    if (!length || memchr(name, '/', length) || memchr(name, '\0', length))
+        why = "a name that is none";
+    else if (strlen(dir) + length > PATH_BYTES_MAX)
+        why = "directories that are too deep";
+    if (why) {
+        *status = fs_finding(reader, "%.200s/: %s", dir, why);
+        return NULL;
+    }
+    reader->path_bytes += strlen(dir) + length + 2;
+    if (reader->path_bytes > ALL_PATHS_MAX) {
+        *status = err_set(reader->err, ERR_INPUT, "%s: its paths take more than %d MiB",
+                          reader->disk->path, ALL_PATHS_MAX >> 20);
+        return NULL;
+    }
+    return arena_format(&reader->arena, "%s/%.*s", dir, (int)length, name);
+}
+
 void fs_reader_free(struct fs_reader *reader)
 {
+    if (reader->close)
+        reader->close(reader);
+    reader->close = NULL;
     vec_free(&reader->files);
     arena_free(&reader->arena);
 }

@@ -164,19 +164,14 @@ void image_info_free(struct image_info *info)
 int image_open_fs(struct disk_file *disk, struct fs_reader *reader, struct err *err)
 {
     struct part_list list = {0};
-    const struct part *found = NULL, *other = NULL;
+    const struct part *found = NULL;
     int status = image_parts(disk, &list, err);
     for (size_t i = 0; i < list.parts.len && !status && !found; i++) {
         const struct part *part = &list.parts.at[i];
-        if (part->fs == FS_ROFS || part->fs == FS_BOOTFS)
+        if (part->fs != FS_NONE)
             found = part;
-        else if (part->fs != FS_NONE)
-            other = part;
     }
-    if (!status && !found && other)
-        status = err_set(err, ERR_INPUT, "%s: %s is %s, which is not read here", disk->path,
-                         other->shown.name, other->shown.kind);
-    else if (!status && !found)
+    if (!status && !found)
         status = err_set(err, ERR_INPUT, "%s has no file system that is known here", disk->path);
     if (!status) {
         uint64_t left = disk->virtual_bytes - found->shown.offset;
@@ -279,16 +274,14 @@ static const struct fs_file *find_file(const struct fs_reader *reader, const cha
 int image_read_file(struct fs_reader *reader, const struct fs_file *file, image_take *take,
                     void *data, struct err *err)
 {
-    uint64_t left = file->file.size_bytes, at = file->at;
     unsigned char *piece = mem_alloc(PIECE);
     int status = 0;
-    while (left && !status) {
+    for (uint64_t at = 0; at < file->file.size_bytes && !status; at += PIECE) {
+        uint64_t left = file->file.size_bytes - at;
         size_t length = left < PIECE ? (size_t)left : PIECE;
-        status = disk_read(reader->disk, at, piece, length, err);
+        status = fs_file_read(reader, file, at, piece, length);
         if (!status)
             status = take(data, piece, length, err);
-        at += length;
-        left -= length;
     }
     free(piece);
     return status;
