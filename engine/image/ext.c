@@ -11,7 +11,6 @@
 
 enum {
     RUN_MOST = 32768, /* blocks of one extent that is initialized */
-    HOLE = 64 * 1024, /* zeros are left out in pieces of this size */
     GROUP = 32768, /* blocks of a group */
     INODE_BYTES = 256,
     SLACK = 16 << 20,
@@ -266,54 +265,50 @@ static int put_inode(struct ext *ext, ext2_ino_t number, const struct node *node
 
 /* ---- files ---- */
 
-static bool all_zero(const unsigned char *bytes, size_t length)
+/* Writes bytes of a file to where its runs have them; *run is the run that the last call ended in. */
+static int put_data(struct ext *ext, const ext_runs *runs, size_t *run, uint64_t at,
+                    const unsigned char *bytes, size_t length)
 {
-    return !bytes[0] && memcmp(bytes, bytes + 1, length - 1) == 0;
+    while (length) {
+        const struct ext_run *here = &runs->at[*run];
+        uint64_t begin = here->logical * EXT_BLOCK, end = begin + here->count * EXT_BLOCK;
+        if (at >= end) {
+            ++*run;
+            continue;
+        }
+        size_t piece = length < end - at ? length : (size_t)(end - at);
+        if (sink_put(ext->sink, ext->base + here->physical * EXT_BLOCK + (at - begin), bytes, piece,
+                     ext->err) < 0)
+            return -1;
+        at += piece;
+        bytes += piece;
+        length -= piece;
+    }
+    return 0;
 }
 
-/* Data of one file: pieces of zeros become holes, by content and not by how the host stores them. */
+/* Data of one file. All of it gets blocks: lwext4 reads block 0 where a file has a hole. What is a
+ * hole on the host is not read, and not written, so that the image's file has one there. */
 static int stream(struct ext *ext, struct source *source, uint64_t size, unsigned char *piece,
                   ext_runs *runs)
 {
+    size_t run = 0;
+    if (ext_take(ext, 0, (size + EXT_BLOCK - 1) / EXT_BLOCK, runs) < 0)
+        return -1;
     for (uint64_t at = 0; at < size;) {
         uint64_t data = source_data(source, at);
         if (data >= size)
             break;
-        at = data / HOLE * HOLE;
+        at = data / PIECE * PIECE;
         size_t length = size - at < PIECE ? (size_t)(size - at) : PIECE;
         if (source_read(source, at, piece, length, ext->err) < 0)
             return -1;
-        XXH3_128bits_update(ext->content, &at, sizeof at);
-        XXH3_128bits_update(ext->content, piece, length);
-        size_t whole = (length + EXT_BLOCK - 1) / EXT_BLOCK * EXT_BLOCK;
-        memset(piece + length, 0, whole - length);
-        for (size_t from = 0; from < whole;) {
-            size_t end = from;
-            while (end < whole) {
-                size_t part = whole - end < HOLE ? whole - end : HOLE;
-                if (all_zero(piece + end, part))
-                    break;
-                end += part;
-            }
-            if (end == from) {
-                from += HOLE;
-                continue;
-            }
-            size_t first = runs->len ? runs->len - 1 : 0;
-            uint64_t logical = (at + from) / EXT_BLOCK;
-            if (ext_take(ext, logical, (end - from) / EXT_BLOCK, runs) < 0)
+        bool zeros = !piece[0] && memcmp(piece, piece + 1, length - 1) == 0;
+        if (!zeros) { /* by content, and not by how the host stores it */
+            XXH3_128bits_update(ext->content, &at, sizeof at);
+            XXH3_128bits_update(ext->content, piece, length);
+            if (put_data(ext, runs, &run, at, piece, length) < 0)
                 return -1;
-            for (size_t i = first; i < runs->len; i++) {
-                const struct ext_run *run = &runs->at[i];
-                uint64_t skip = run->logical < logical ? logical - run->logical : 0;
-                if (skip >= run->count)
-                    continue;
-                uint64_t begin = (run->logical + skip) * EXT_BLOCK - at;
-                if (sink_put(ext->sink, ext->base + (run->physical + skip) * EXT_BLOCK,
-                             piece + begin, (size_t)(run->count - skip) * EXT_BLOCK, ext->err) < 0)
-                    return -1;
-            }
-            from = end;
         }
         at += length;
     }
@@ -357,6 +352,7 @@ static int put_leaf(struct ext *ext, uint32_t index, unsigned char *piece)
     bool link = entry->kind == ENTRY_SYMLINK;
     ext_runs runs = {0};
     XXH3_128bits_update(ext->content, entry->guest, strlen(entry->guest) + 1);
+    XXH3_128bits_update(ext->content, &entry->size_bytes, sizeof entry->size_bytes);
     if (link)
         XXH3_128bits_update(ext->content, entry->host, entry->size_bytes);
     int status = link ? put_link(ext, entry, &runs) : put_file(ext, entry, piece, &runs);

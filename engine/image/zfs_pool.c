@@ -23,12 +23,14 @@ enum {
     LABEL_BYTES = 256 * 1024,
     LABELS_FRONT = 4 << 20,
     LABELS_BACK = 2 * LABEL_BYTES,
-    METASLAB_SHIFT_MIN = 24,
+    METASLAB_SHIFT_MIN = 22,
+    METASLABS = 64, /* about as many */
     UBERBLOCK_TXG = ZFS_TXG + 4,
     VERSION_DEFAULT = 5000,
     VERSION_DEADLISTS = 26, /* and free_bpobj, $FREE, clones */
     VERSION_SA = 24,
     SIZE_MIN = 64 << 20,
+    RESERVED = 32 << 20, /* a kernel keeps that much for itself (dsl_pool_adjustedsize) */
 };
 
 typedef uint64_t object_id;
@@ -581,7 +583,7 @@ static int put_labels(struct pool *pool, const struct zfs_bp *root)
     return status;
 }
 
-/* Room for the files, their blocks' slack and metadata, a quarter more, and the labels. */
+/* Room for the files, their blocks' slack and metadata, a quarter more, and what the kernel keeps. */
 static uint64_t fitting_size(const struct manifest_list *list)
 {
     uint64_t bytes = 0;
@@ -590,7 +592,7 @@ static uint64_t fitting_size(const struct manifest_list *list)
         uint64_t record = size > ZFS_RECORD ? ZFS_RECORD : ZFS_SECTOR;
         bytes += (size + record - 1) / record * record + 2048;
     }
-    bytes += bytes / 4 + (32 << 20);
+    bytes += bytes / 4 + RESERVED + (16 << 20);
     return bytes < SIZE_MIN ? SIZE_MIN : bytes;
 }
 
@@ -604,7 +606,7 @@ static void set_geometry(struct pool *pool, const struct manifest_list *list)
     pool->size_bytes = zfs_size(list, pool->options.size_bytes);
     uint64_t usable = pool->size_bytes - LABELS_FRONT - LABELS_BACK;
     unsigned shift = METASLAB_SHIFT_MIN;
-    while (usable / 8 >> (shift + 1))
+    while (usable / METASLABS >> (shift + 1))
         shift++;
     pool->store.metaslab_shift = shift;
     pool->metaslabs = usable >> shift;
