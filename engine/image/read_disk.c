@@ -44,8 +44,8 @@ uint64_t get_be(const unsigned char *at, unsigned width)
 }
 
 /* Reads bytes of the file itself. */
-static int read_file_at(const struct disk_file *disk, uint64_t at, void *bytes, size_t length,
-                        struct err *err)
+int disk_file_read(const struct disk_file *disk, uint64_t at, void *bytes, size_t length,
+                   struct err *err)
 {
     char *to = bytes;
     while (length) {
@@ -74,16 +74,19 @@ static int read_level1(struct disk_file *disk, uint64_t at, struct err *err)
     size_t bytes = (size_t)disk->level1_count * 8;
     unsigned char *raw = mem_alloc(bytes + 1);
     disk->level1 = mem_zero(disk->level1_count + (size_t)1, sizeof *disk->level1);
-    int status = read_file_at(disk, at, raw, bytes, err);
+    int status = disk_file_read(disk, at, raw, bytes, err);
     for (uint32_t i = 0; i < disk->level1_count && !status; i++)
         disk->level1[i] = get_be(raw + 8 * (size_t)i, 8);
     free(raw);
     return status;
 }
 
+static disk_find find_qcow2;
+
 static int open_qcow2(struct disk_file *disk, const unsigned char *header, struct err *err)
 {
     disk->format = DISK_QCOW2;
+    disk->find = find_qcow2;
     disk->version = (unsigned)get_be(header + 4, 4);
     if (disk->version != 2 && disk->version != 3)
         return bad_qcow2(disk, "a version other than 2 and 3", err);
@@ -154,16 +157,15 @@ int disk_open(struct disk_file *disk, const char *path, enum disk_access access,
         return -1;
     disk->virtual_bytes = disk->file_bytes = (uint64_t)st.st_size;
     size_t length = st.st_size < HEADER_V3 ? (size_t)st.st_size : HEADER_V3;
-    if (read_file_at(disk, 0, header, length, err) < 0)
+    if (disk_file_read(disk, 0, header, length, err) < 0)
         return -1;
-    static const struct {
-        const char *magic, *name;
-    } others[] = {{"KDMV", "vmdk"}, {"conectix", "vhd"}, {"vhdxfile", "vhdx"}, {"<<< ", "vdi"}};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (memcmp(header, others[i].magic, strlen(others[i].magic)) == 0)
-            return err_set(err, ERR_INPUT, "%s is a %s image; only raw and qcow2 are read", path,
-                           others[i].name);
-    return memcmp(header, "QFI\xfb", 4) == 0 ? open_qcow2(disk, header, err) : 0;
+    if (memcmp(header, "QFI\xfb", 4) == 0)
+        return open_qcow2(disk, header, err);
+    if (disk_open_other(disk, header, err) < 0)
+        return -1;
+    if (disk->format == DISK_GCE && access == DISK_EDIT)
+        return err_set(err, ERR_INPUT, "%s is packed; change the disk that it was made from", path);
+    return 0;
 }
 
 void disk_close(struct disk_file *disk)
@@ -175,22 +177,13 @@ void disk_close(struct disk_file *disk)
     *disk = (struct disk_file){.fd = -1};
 }
 
-/* Where the byte at a virtual offset is in the file (0: in a hole), how many bytes follow it there,
- * and whether they may be written in place. */
-struct mapped {
-    uint64_t at, length;
-    bool own;
-};
-
-static int map(struct disk_file *disk, uint64_t offset, struct mapped *mapped, struct err *err)
+static int find_qcow2(struct disk_file *disk, uint64_t offset, struct disk_mapped *mapped,
+                      struct err *err)
 {
-    *mapped = (struct mapped){offset, disk->virtual_bytes - offset, true};
-    if (disk->format == DISK_RAW)
-        return 0;
     uint64_t cluster = UINT64_C(1) << disk->cluster_bits;
     uint64_t within = offset & (cluster - 1), number = offset >> disk->cluster_bits;
     unsigned table_bits = disk->cluster_bits - 3;
-    *mapped = (struct mapped){0, cluster - within, false};
+    *mapped = (struct disk_mapped){0, cluster - within, false};
     uint64_t first = disk->level1[number >> table_bits] & OFFSET_MASK;
     if (!first)
         return 0;
@@ -198,7 +191,7 @@ static int map(struct disk_file *disk, uint64_t offset, struct mapped *mapped, s
         disk->level2_at = 0;
         if (first & (cluster - 1))
             return bad_qcow2(disk, "an L2 table at an odd place", err);
-        if (read_file_at(disk, first, disk->level2, (size_t)cluster, err) < 0)
+        if (disk_file_read(disk, first, disk->level2, (size_t)cluster, err) < 0)
             return -1;
         disk->level2_at = first;
     }
@@ -215,6 +208,12 @@ static int map(struct disk_file *disk, uint64_t offset, struct mapped *mapped, s
     return 0;
 }
 
+static int map(struct disk_file *disk, uint64_t offset, struct disk_mapped *mapped, struct err *err)
+{
+    *mapped = (struct disk_mapped){offset, disk->virtual_bytes - offset, true};
+    return disk->find ? disk->find(disk, offset, mapped, err) : 0;
+}
+
 static int check_range(const struct disk_file *disk, uint64_t offset, size_t length,
                        struct err *err)
 {
@@ -225,20 +224,21 @@ static int check_range(const struct disk_file *disk, uint64_t offset, size_t len
                    (unsigned long long)offset);
 }
 
-/* A qcow2 file may end inside of its last cluster: what is missing is zero. */
+/* A file may end inside of its last cluster: what is missing is zero. */
 static int read_mapped(const struct disk_file *disk, uint64_t at, unsigned char *bytes,
                        size_t length, struct err *err)
 {
-    if (disk->format == DISK_QCOW2) {
+    if (disk->find) {
         uint64_t there = at < disk->file_bytes ? disk->file_bytes - at : 0;
         if (!there)
-            return bad_qcow2(disk, "a cluster behind the end of the file", err);
+            return err_set(err, ERR_INPUT, "%s: a cluster lies behind the end of the file",
+                           disk->path);
         if (there < length) {
             memset(bytes + there, 0, length - (size_t)there);
             length = (size_t)there;
         }
     }
-    return read_file_at(disk, at, bytes, length, err);
+    return disk_file_read(disk, at, bytes, length, err);
 }
 
 int disk_read(struct disk_file *disk, uint64_t offset, void *bytes, size_t length, struct err *err)
@@ -247,11 +247,11 @@ int disk_read(struct disk_file *disk, uint64_t offset, void *bytes, size_t lengt
     if (check_range(disk, offset, length, err) < 0)
         return -1;
     while (length) {
-        struct mapped mapped;
+        struct disk_mapped mapped;
         if (map(disk, offset, &mapped, err) < 0)
             return -1;
         size_t piece = length < mapped.length ? length : (size_t)mapped.length;
-        if (!mapped.at && disk->format == DISK_QCOW2)
+        if (!mapped.at && disk->find)
             memset(to, 0, piece);
         else if (read_mapped(disk, mapped.at, to, piece, err) < 0)
             return -1;
@@ -269,7 +269,7 @@ int disk_overwrite(struct disk_file *disk, uint64_t offset, const void *bytes, s
     if (check_range(disk, offset, length, err) < 0)
         return -1;
     while (length) {
-        struct mapped mapped;
+        struct disk_mapped mapped;
         if (map(disk, offset, &mapped, err) < 0)
             return -1;
         size_t piece = length < mapped.length ? length : (size_t)mapped.length;
@@ -278,10 +278,10 @@ int disk_overwrite(struct disk_file *disk, uint64_t offset, const void *bytes, s
         bool equal = !status && memcmp(old, from, piece) == 0;
         free(old);
         if (!status && !equal && !mapped.own)
-            status = bad_qcow2(disk,
-                               "a snapshot that shares these bytes, or no place for them; "
-                               "copy it first: qemu-img convert -O qcow2",
-                               err);
+            status = err_set(err, ERR_INPUT,
+                             "%s has a snapshot that shares these bytes, or no place for them; "
+                             "copy it first: qemu-img convert -O qcow2",
+                             disk->path);
         if (!status && !equal)
             status = file_pwrite(disk->fd, disk->path, from, piece, mapped.at, err);
         if (status)
