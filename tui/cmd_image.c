@@ -220,10 +220,10 @@ static int run_check(struct cli *cli, int argc, char **argv)
 {
     struct str report = {0};
     struct err err;
-    int bad = check_words(argc, argv, 1, 1, "check FILE");
+    int bad = check_words(argc, argv, 1, 2, "check FILE [loader-stripped.elf]");
     if (bad)
         return bad;
-    if (image_check(argv[1], &report, &err) < 0) {
+    if (image_check(argv[1], argc > 2 ? argv[2] : NULL, &report, &err) < 0) {
         str_free(&report);
         return cli_fail(&err);
     }
@@ -312,11 +312,32 @@ static int run_diff(struct cli *cli, int argc, char **argv)
     return printed ? printed : status;
 }
 
+static int run_compress(struct cli *cli, int argc, char **argv)
+{
+    (void)cli;
+    static const char *const names[] = {
+        [LOADER_LZ4] = "lz4", [LOADER_FASTLZ] = "fastlz", [LOADER_FASTLZ_2014] = "fastlz-2014"};
+    struct err err = {0};
+    int bad = check_words(argc, argv, 2, 3, "compress KERNEL FILE [fastlz|fastlz-2014|lz4]");
+    if (bad)
+        return bad;
+    int format = LOADER_FASTLZ;
+    for (int i = 0; argc > 3 && i < 3; i++)
+        if (strcmp(argv[3], names[i]) == 0)
+            format = i;
+    if (argc > 3 && strcmp(argv[3], names[format]) != 0)
+        return cli_usage("gantry image compress: '%s'; there are fastlz, fastlz-2014 and lz4", argv[3]);
+    int status = format == LOADER_LZ4
+                     ? loader_compress(argv[1], argv[2], &err)
+                     : loader_fastlz(argv[1], argv[2], (enum loader_format)format, &err);
+    return status ? cli_fail(&err) : 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(struct cli *cli, int argc, char **argv);
 } actions[] = {
-    {"args", run_args}, {"cat", run_cat},           {"check", run_check},
+    {"args", run_args}, {"cat", run_cat},           {"check", run_check}, {"compress", run_compress},
     {"diff", run_diff}, {"get", run_get},           {"info", run_info},
     {"ls", run_ls},     {"pack", image_words_pack}, {"set-args", run_set_args},
 };

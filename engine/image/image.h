@@ -31,6 +31,12 @@ int rofs_write(const char *path, const struct manifest_list *list, const struct 
 /* Raw LZ4 block behind two u32: raw size, packed size (the bundled kernel's loader format). */
 int loader_compress(const char *input, const char *output, struct err *err);
 
+/* The same in OSv's formats, which fastlz/lzloader.cc unpacks: LOADER_FASTLZ in segments of 1 MiB with
+ * a table, LOADER_FASTLZ_2014 in one stream. */
+enum loader_format { LOADER_LZ4, LOADER_FASTLZ, LOADER_FASTLZ_2014 };
+int loader_fastlz(const char *input, const char *output, enum loader_format format,
+                  struct err *err);
+
 /* A disk: files at offsets, partitions, a size field, boot arguments. */
 enum {
     DISK_PARTS_MAX = 16,
@@ -152,7 +158,8 @@ int image_compare(const char *a, const char *b, struct image_changes *changes, s
 void image_changes_free(struct image_changes *changes);
 
 /* Checks structure and bounds of everything that is known; findings are lines in `report`, which
- * stays empty where all is well. -1 where the file cannot be read at all. */
-int image_check(const char *path, struct str *report, struct err *err);
+ * stays empty where all is well. A packed kernel is unpacked, and compared with `stripped`; NULL: with
+ * a loader-stripped.elf beside the image, if there is one. -1 where the file cannot be read at all. */
+int image_check(const char *path, const char *stripped, struct str *report, struct err *err);
 
 #endif

@@ -2,8 +2,10 @@
  * file systems. Findings are lines; reading goes on after each. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+#include "base/path.h"
 #include "image/read_image.h"
 
 static void check_parts(const struct disk_file *disk, const struct part_list *list,
@@ -54,7 +56,25 @@ static void check_fs(struct disk_file *disk, const struct part *part, struct str
     free(lines);
 }
 
-int image_check(const char *path, struct str *report, struct err *err)
+/* The loader and, in a file of its own, the program. */
+static int check_loader(struct disk_file *disk, const struct part *part, const char *stripped,
+                        struct str *report, struct err *err)
+{
+    char *directory = path_dir(disk->path);
+    char *beside = path_join(directory, "loader-stripped.elf");
+    struct loader_place place = {.offset = part->shown.offset,
+                                 .size_bytes = part->shown.size_bytes,
+                                 .stripped = stripped,
+                                 .must = stripped != NULL};
+    if (!stripped && access(beside, R_OK) == 0)
+        place.stripped = beside;
+    int status = loader_check(disk, &place, report, err);
+    free(beside);
+    free(directory);
+    return status;
+}
+
+int image_check(const char *path, const char *stripped, struct str *report, struct err *err)
 {
     struct disk_file disk;
     struct part_list list = {0};
@@ -65,11 +85,18 @@ int image_check(const char *path, struct str *report, struct err *err)
         status = image_parts(&disk, &list, err);
     if (!status)
         check_parts(&disk, &list, report);
+    bool loader = false;
     for (size_t i = 0; i < list.parts.len && !status; i++) {
         const struct part *part = &list.parts.at[i];
         if (part->fs != FS_NONE && part->shown.offset < disk.virtual_bytes)
             check_fs(&disk, part, report);
+        if (strcmp(part->shown.kind, "elf") == 0) {
+            loader = true;
+            status = check_loader(&disk, part, stripped, report, err);
+        }
     }
+    if (!status && stripped && !loader)
+        str_addf(report, "there is no loader to compare with %s\n", stripped);
     image_parts_free(&list);
     disk_close(&disk);
     return status;

@@ -24,4 +24,17 @@ int image_open_fs(struct disk_file *disk, struct fs_reader *reader, struct err *
 int image_read_file(struct fs_reader *reader, const struct fs_file *file, image_take *take,
                     void *data, struct err *err);
 
+/* A loader in a disk, and what its kernel must be. */
+struct loader_place {
+    uint64_t offset, size_bytes;
+    const char *stripped; /* NULL: nothing to compare with */
+    bool must; /* it was asked for: no packed kernel is a finding */
+};
+int loader_check(struct disk_file *disk, const struct loader_place *place, struct str *report,
+                 struct err *err);
+/* The packed bytes in an ELF file, NULL where it has none; and what they unpack to, new, NULL where
+ * they are none. */
+const unsigned char *loader_packed(const unsigned char *bytes, size_t length, size_t *packed_bytes);
+unsigned char *loader_unpack(const unsigned char *packed, size_t length, size_t *made);
+
 #endif

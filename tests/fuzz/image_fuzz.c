@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     image_listing_free(&listing);
-    image_check(path, &text, &err);
+    image_check(path, NULL, &text, &err);
     free(image_args(path, &err));
     str_free(&text);
     close(fd);
