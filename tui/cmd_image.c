@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -13,6 +14,7 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "image/image.h"
+#include "image/inventory.h"
 #include "image/layout.h"
 #include "tui/cli.h"
 #include "tui/commands.h"
@@ -211,7 +213,7 @@ static int run_set_args(struct cli *cli, int argc, char **argv)
         str_addf(&text, "%s%s", text.len ? " " : "", argv[i]);
     for (char **word = cli->after; word && *word; word++)
         str_addf(&text, "%s%s", text.len ? " " : "", *word);
-    int status = image_set_args(argv[1], str_text(&text), &err);
+    int status = image_change_args(argv[1], str_text(&text), &err);
     str_free(&text);
     return status ? cli_fail(&err) : 0;
 }
@@ -312,6 +314,94 @@ static int run_diff(struct cli *cli, int argc, char **argv)
     return printed ? printed : status;
 }
 
+static int run_history(struct cli *cli, int argc, char **argv)
+{
+    struct image_history history = {0};
+    struct err err;
+    struct str doc = {0};
+    int bad = check_words(argc, argv, 1, 1, "history FILE");
+    if (bad)
+        return bad;
+    int status = image_args_history(argv[1], &history, &err) < 0 ? cli_fail(&err) : 0;
+    json_put_array(&doc, NULL);
+    for (size_t i = 0; i < history.past.len; i++) {
+        const struct image_past *past = &history.past.at[i];
+        time_t at = (time_t)past->at_s;
+        struct tm tm;
+        char text[32] = "";
+        if (localtime_r(&at, &tm))
+            strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
+        if (!json(cli))
+            printf("%s  %s\n", text, past->args);
+        json_put_object(&doc, NULL);
+        json_put_int(&doc, "replaced_s", past->at_s);
+        json_put_text(&doc, "args", past->args);
+        json_put_object_end(&doc);
+    }
+    json_put_array_end(&doc);
+    if (!status && json(cli))
+        status = cli_print_json(cli, str_text(&doc));
+    str_free(&doc);
+    image_history_free(&history);
+    return status;
+}
+
+static int run_undo(struct cli *cli, int argc, char **argv)
+{
+    struct err err;
+    int bad = check_words(argc, argv, 1, 1, "undo FILE");
+    if (bad)
+        return bad;
+    if (image_undo_args(argv[1], &err) < 0)
+        return cli_fail(&err);
+    return run_args(cli, argc, argv);
+}
+
+/* The files with their hashes, or a bill of materials. */
+static int run_list(struct cli *cli, int argc, char **argv)
+{
+    struct inventory inventory = {0};
+    struct err err;
+    struct str doc = {0};
+    int bad = check_words(argc, argv, 1, 2, "list FILE [spdx|cyclonedx]");
+    if (bad)
+        return bad;
+    const char *form = argc > 2 ? argv[2] : "";
+    if (*form && strcmp(form, "spdx") != 0 && strcmp(form, "cyclonedx") != 0)
+        return cli_usage("gantry image list: '%s'; there are spdx and cyclonedx", form);
+    int status = inventory_make(&inventory, argv[1], &err) < 0 ? cli_fail(&err) : 0;
+    const char *name = path_base(argv[1]);
+    if (!status && form[0] == 's') {
+        inventory_spdx(&inventory, name, &doc);
+    } else if (!status && form[0] == 'c') {
+        inventory_cyclonedx(&inventory, name, &doc);
+    } else if (!status) {
+        json_put_array(&doc, NULL);
+        for (size_t i = 0; i < inventory.files.len; i++) {
+            const struct inventory_file *file = &inventory.files.at[i];
+            const struct image_file *what = &file->file;
+            if (!json(cli))
+                printf("%-64s %12llu  %s%s%s\n", file->sha256, (unsigned long long)what->size_bytes,
+                       what->path, what->target ? " -> " : "", what->target ? what->target : "");
+            json_put_object(&doc, NULL);
+            json_put_text(&doc, "path", what->path);
+            json_put_text(&doc, "kind", kind_names[what->kind]);
+            json_put_uint(&doc, "bytes", what->size_bytes);
+            if (what->kind == ENTRY_FILE)
+                json_put_text(&doc, "sha256", file->sha256);
+            if (what->target)
+                json_put_text(&doc, "target", what->target);
+            json_put_object_end(&doc);
+        }
+        json_put_array_end(&doc);
+    }
+    if (!status && (*form || json(cli)))
+        status = cli_print_json(cli, str_text(&doc));
+    str_free(&doc);
+    inventory_free(&inventory);
+    return status;
+}
+
 static int run_compress(struct cli *cli, int argc, char **argv)
 {
     (void)cli;
@@ -326,7 +416,8 @@ static int run_compress(struct cli *cli, int argc, char **argv)
         if (strcmp(argv[3], names[i]) == 0)
             format = i;
     if (argc > 3 && strcmp(argv[3], names[format]) != 0)
-        return cli_usage("gantry image compress: '%s'; there are fastlz, fastlz-2014 and lz4", argv[3]);
+        return cli_usage("gantry image compress: '%s'; there are fastlz, fastlz-2014 and lz4",
+                         argv[3]);
     int status = format == LOADER_LZ4
                      ? loader_compress(argv[1], argv[2], &err)
                      : loader_fastlz(argv[1], argv[2], (enum loader_format)format, &err);
@@ -337,9 +428,10 @@ static const struct {
     const char *name;
     int (*run)(struct cli *cli, int argc, char **argv);
 } actions[] = {
-    {"args", run_args}, {"cat", run_cat},           {"check", run_check}, {"compress", run_compress},
-    {"diff", run_diff}, {"get", run_get},           {"info", run_info},
-    {"ls", run_ls},     {"pack", image_words_pack}, {"set-args", run_set_args},
+    {"args", run_args}, {"cat", run_cat}, {"check", run_check},       {"compress", run_compress},
+    {"diff", run_diff}, {"get", run_get}, {"history", run_history},   {"info", run_info},
+    {"list", run_list}, {"ls", run_ls},   {"pack", image_words_pack}, {"set-args", run_set_args},
+    {"undo", run_undo},
 };
 enum { ACTIONS = sizeof actions / sizeof *actions };
 
@@ -347,7 +439,9 @@ int cmd_image(struct cli *cli, int argc, char **argv)
 {
     const char *names[ACTIONS];
     if (argc < 2)
-        return cli_usage("usage: gantry image pack|info|ls|cat|get|args|set-args|check|diff ...");
+        return cli_usage(
+            "usage: gantry image "
+            "pack|info|ls|list|cat|get|args|set-args|history|undo|check|diff|compress ...");
     if (strcmp(cli->directory, ".") != 0 && chdir(cli->directory) < 0)
         return cli_usage("-C %s: %s", cli->directory, strerror(errno));
     for (unsigned i = 0; i < ACTIONS; i++) {

@@ -37,11 +37,15 @@ const struct command commands[] = {
      "                  [-D NAME=VALUE]... [--dir DIR]...\n"
      "gantry image info IMAGE               its parts and boot arguments\n"
      "gantry image ls IMAGE                 the files of its file system\n"
+     "gantry image list IMAGE [spdx|cyclonedx]  the same with hashes; as a bill of materials\n"
      "gantry image cat IMAGE GUEST          one of them\n"
      "gantry image get IMAGE GUEST [HOST]   the same, written here\n"
      "gantry image args IMAGE               its boot arguments\n"
      "gantry image set-args IMAGE TEXT...   other boot arguments, in place\n"
-     "gantry image check IMAGE              its structure\n"
+     "gantry image history IMAGE            the arguments that it had\n"
+     "gantry image undo IMAGE               takes the last change of them back\n"
+     "gantry image check IMAGE [STRIPPED]   its structure; what its loader unpacks\n"
+     "gantry image compress KERNEL FILE [fastlz|fastlz-2014|lz4]  for a loader\n"
      "gantry image diff IMAGE IMAGE         what came, went and changed",
      "make, show, compare and change images; needs no tree", NULL},
     {"log", cmd_log, GROUP_LOOK, "[TARGET]", "what a step printed when it ran last", ""},

@@ -186,8 +186,7 @@ int loader_fastlz(const char *input, const char *output, enum loader_format form
     }
     const unsigned char *in = (const unsigned char *)raw;
     unsigned char *out = mem_alloc(packed_room(length) + 16 * (length / SEGMENT + 2));
-    size_t used =
-        format == LOADER_FASTLZ ? pack_segments(in, length, out) : pack(in, length, out);
+    size_t used = format == LOADER_FASTLZ ? pack_segments(in, length, out) : pack(in, length, out);
     int status = file_write(output, out, used, 0666, err);
     free(out);
     free(raw);

@@ -97,6 +97,21 @@ char *image_args(const char *path, struct err *err); /* the caller frees */
 /* Refuses more than IMAGE_CMDLINE_MAX bytes, naming the limit, and an image that a VM holds. */
 int image_set_args(const char *path, const char *cmdline, struct err *err);
 
+/* The same, and what was there before is remembered for the user. */
+int image_change_args(const char *path, const char *cmdline, struct err *err);
+/* Takes the latest remembered change back; none is an error. */
+int image_undo_args(const char *path, struct err *err);
+struct image_past {
+    int64_t at_s; /* when it was replaced, since 1970 */
+    char *args;
+};
+struct image_history {
+    VEC(struct image_past) past; /* oldest first */
+};
+/* A zeroed struct is filled; the caller frees it, after an error too. */
+int image_args_history(const char *path, struct image_history *history, struct err *err);
+void image_history_free(struct image_history *history);
+
 /* What an image is made of. */
 struct image_part {
     char name[64]; /* "boot sector", "command line", "loader", "partition 2" */

@@ -148,8 +148,8 @@ static bool section_at(const struct elf *elf, uint64_t index, struct section *ou
         *out = (struct section){get_le(s + 4, 4), get_le(s + 12, 4), get_le(s + 16, 4),
                                 get_le(s + 20, 4), get_le(s + 24, 4)};
     enum { NO_BITS = 8 };
-    return out->type == NO_BITS || (out->offset <= elf->length &&
-                                    out->size <= elf->length - out->offset);
+    return out->type == NO_BITS ||
+           (out->offset <= elf->length && out->size <= elf->length - out->offset);
 }
 
 static bool symbol(const struct elf *elf, const char *suffix, uint64_t *value)
@@ -167,7 +167,8 @@ static bool symbol(const struct elf *elf, const char *suffix, uint64_t *value)
                 continue;
             const char *text = (const char *)elf->bytes + names.offset + name;
             size_t length = strnlen(text, (size_t)(names.size - name)), end = strlen(suffix);
-            if (length > end && length < names.size - name && strcmp(text + length - end, suffix) == 0) {
+            if (length > end && length < names.size - name &&
+                strcmp(text + length - end, suffix) == 0) {
                 *value = elf->wide ? get_le(s + 8, 8) : get_le(s + 4, 4);
                 return true;
             }
