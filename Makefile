@@ -88,7 +88,7 @@ ASAN = O=$(O)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer' \
   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
 TSAN = O=$(O)/tsan CFLAGS='-O1 -g' SAN=-fsanitize=thread
 CLANG = O=$(O)/clang CC=clang CFLAGS=-O1
-FUZZ = O=$(O)/fuzz CC=clang CFLAGS='-O1 -g' \
+FUZZ = O=$(O)/fuzz CC=clang CFLAGS='-O1 -g -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION' \
   SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 JOBS = $(shell nproc)
 # Sub-makes get as many jobs as there are processors, unless make was told.

@@ -404,6 +404,7 @@ static int put_lost_and_found(struct ext *ext)
     enum { BLOCKS = 4 };
     unsigned char block[EXT_BLOCK] = {0};
     ext_runs runs = {0};
+    size_t run = 0;
     int status = ext_take(ext, 0, BLOCKS, &runs);
     for (unsigned i = 0; i < BLOCKS && !status; i++) {
         memset(block, 0, sizeof block);
@@ -416,7 +417,7 @@ static int put_lost_and_found(struct ext *ext)
             put_le(block + 16, EXT_BLOCK - 12, 2);
             memcpy(block + 18, "\2\2..", 4);
         }
-        status = ext_put_block(ext, runs.at[0].physical + i, block);
+        status = put_data(ext, &runs, &run, (uint64_t)i * EXT_BLOCK, block, EXT_BLOCK);
     }
     const struct node node = {
         .mode = S_IFDIR | 0700, .links = 2, .size_bytes = BLOCKS * EXT_BLOCK, .runs = &runs};

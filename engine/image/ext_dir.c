@@ -112,6 +112,17 @@ static void begin_root(unsigned char *block, uint8_t version, unsigned levels)
     block[30] = (unsigned char)levels;
 }
 
+/* Writes block `logical` of a directory. */
+static int put_logical(struct ext *ext, const ext_runs *runs, uint64_t logical, const void *bytes)
+{
+    for (size_t i = 0; i < runs->len; i++) {
+        const struct ext_run *run = &runs->at[i];
+        if (logical >= run->logical && logical < run->logical + run->count)
+            return ext_put_block(ext, run->physical + (logical - run->logical), bytes);
+    }
+    return err_set(ext->err, ERR_SYSTEM, "%s: a directory without its blocks", ext->sink->out.path);
+}
+
 /* Writes leaves from block `first` on, and the index above them into root and nodes. */
 static int put_leaves(struct ext *ext, const struct name *names, size_t count, uint64_t first,
                       struct index *root, unsigned char *nodes, const ext_runs *runs)
@@ -132,7 +143,7 @@ static int put_leaves(struct ext *ext, const struct name *names, size_t count, u
         }
         add_index(nodes ? &node : root, hash, leaf);
         at += fill(block, 0, names + at, count - at);
-        if (ext_put_block(ext, runs->at[0].physical + leaf, block) < 0)
+        if (put_logical(ext, runs, leaf, block) < 0)
             return -1;
     }
     return 0;
@@ -155,9 +166,6 @@ static int put_hashed(struct ext *ext, uint32_t directory, struct name *names, s
                        ext->sink->out.path);
     if (ext_take(ext, 0, 1 + nodes + leaves, runs) < 0)
         return -1;
-    if (runs->len != 1)
-        return err_set(ext->err, ERR_SYSTEM, "%s: no room in one piece for a directory",
-                       ext->sink->out.path);
     unsigned char *index = mem_zero(1 + nodes, EXT_BLOCK);
     put_dots(index, ext_directory(directory), ext_directory(ext->tree->parent_of.at[directory]),
              true);
@@ -166,7 +174,7 @@ static int put_hashed(struct ext *ext, uint32_t directory, struct name *names, s
     int status =
         put_leaves(ext, names, count, 1 + nodes, &root, nodes ? index + EXT_BLOCK : NULL, runs);
     for (size_t i = 0; i <= nodes && !status; i++)
-        status = ext_put_block(ext, runs->at[0].physical + i, index + i * EXT_BLOCK);
+        status = put_logical(ext, runs, i, index + i * EXT_BLOCK);
     free(index);
     return status;
 }

@@ -125,7 +125,8 @@ static int put_all(struct sink *sink, struct packing *p, struct err *err)
             size = room(&pack->volumes[i], pack->size_bytes - placed->start);
         if (sink_zero_to(sink, placed->start, err) < 0 ||
             put_volume(sink, &pack->volumes[i], size, err) < 0 ||
-            sink_zero_to(sink, round_up(sink_at(sink), SECTOR), err) < 0 ||
+            sink_zero_to(sink, round_up(sink_at(sink), pack->volumes[i].partition ? SECTOR : 1),
+                         err) < 0 ||
             put_entry(sink, p, i, sink_at(sink) - placed->start, err) < 0)
             return -1;
     }

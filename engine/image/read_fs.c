@@ -26,11 +26,13 @@ enum fs_kind fs_probe(struct disk_file *disk, uint64_t start, uint64_t size_byte
     if (size_bytes >= 2048 && disk_read(disk, start + 1024 + 56, bytes, 2, NULL) == 0 &&
         get_le(bytes, 2) == 0xEF53)
         return FS_EXT;
-    /* ZFS: the first uberblock slots of label 0, by their magic. */
-    for (uint64_t slot = 0; slot < 128 && size_bytes > 256 * 1024; slot++)
-        if (disk_read(disk, start + 128 * 1024 + slot * 1024, bytes, 8, NULL) == 0 &&
+    /* ZFS: an uberblock slot of either label at the front, by its magic. */
+    for (uint64_t slot = 0; slot < 256 && size_bytes > 512 * 1024; slot++) {
+        uint64_t at = slot / 128 * 256 * 1024 + 128 * 1024 + slot % 128 * 1024;
+        if (disk_read(disk, start + at, bytes, 8, NULL) == 0 &&
             (get_le(bytes, 8) == 0x00bab10c || get_be(bytes, 8) == 0x00bab10c))
             return FS_ZFS;
+    }
     return bootfs_extent(disk, start, size_bytes) ? FS_BOOTFS : FS_NONE;
 }
 

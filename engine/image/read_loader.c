@@ -15,7 +15,7 @@
 
 enum { NEAREST_FAR = 8191, SEGMENTS_MOST = 4096, UNPACKED_MOST = 512 << 20 };
 
-/* One FastLZ stream of either level. Returns the bytes made, or -1. */
+/* One FastLZ stream of either level. Returns the bytes made, or -1; `out` NULL: only counts. */
 static int64_t unpack(const unsigned char *in, size_t length, unsigned char *out, size_t room)
 {
     size_t at = 0, used = 0;
@@ -30,7 +30,8 @@ static int64_t unpack(const unsigned char *in, size_t length, unsigned char *out
             size_t run = control + 1;
             if (run > length - at || run > room - used)
                 return -1;
-            memcpy(out + used, in + at, run);
+            if (out)
+                memcpy(out + used, in + at, run);
             at += run;
             used += run;
         } else {
@@ -57,8 +58,9 @@ static int64_t unpack(const unsigned char *in, size_t length, unsigned char *out
             run += 3;
             if (behind + 1 > used || run > room - used)
                 return -1;
-            for (; run; run--, used++)
-                out[used] = out[used - behind - 1];
+            for (size_t i = used; out && i < used + run; i++)
+                out[i] = out[i - behind - 1];
+            used += run;
         }
         if (at >= length)
             return (int64_t)used;
@@ -99,18 +101,15 @@ static unsigned char *unpack_segments(const unsigned char *in, size_t length, si
     return out;
 }
 
-/* 2014: one stream; how much it makes is found by trying. */
+/* 2014: one stream that does not say how much it makes. */
 static unsigned char *unpack_stream(const unsigned char *in, size_t length, size_t *made)
 {
-    size_t room = length * 16 < UNPACKED_MOST ? length * 16 : UNPACKED_MOST;
-    unsigned char *out = mem_alloc(room + 1);
-    int64_t got = unpack(in, length, out, room);
-    if (got > 0) {
-        *made = (size_t)got;
-        return out;
-    }
-    free(out);
-    return NULL;
+    int64_t got = unpack(in, length, NULL, UNPACKED_MOST);
+    if (got <= 0)
+        return NULL;
+    unsigned char *out = mem_alloc((size_t)got);
+    *made = (size_t)unpack(in, length, out, (size_t)got);
+    return out;
 }
 
 unsigned char *loader_unpack(const unsigned char *packed, size_t length, size_t *made)

@@ -84,9 +84,11 @@ static int sum_matches(const unsigned char *bp, const unsigned char *bytes, size
     } else {
         return -1;
     }
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION /* a fuzzer cannot guess sums */
     for (unsigned i = 0; i < 4; i++)
         if (sum[i] != z_word(bp, 12 + i))
             return 0;
+#endif
     return 1;
 }
 

@@ -28,6 +28,9 @@ static bool sound_uberblock(unsigned char *slot, uint64_t at)
     unsigned char stored[32], digest[32];
     if (get_le(slot, 8) != 0x00BAB10C || get_le(slot + SLOT - 40, 8) != 0x210DA7AB10C7A11)
         return false;
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    return true; /* a fuzzer cannot guess sums */
+#endif
     memcpy(stored, slot + SLOT - 32, 32);
     memset(slot + SLOT - 32, 0, 32);
     for (unsigned i = 0; i < 8; i++)

@@ -9,6 +9,20 @@
 #include "base/path.h"
 #include "image/image.h"
 
+/* Small images: a file system alone, or in a disk of some format. */
+static int put_image(const char *path, const struct manifest_list *list, enum image_fs fs,
+                     enum disk_format format, struct err *err)
+{
+    bool alone = format == DISK_RAW;
+    const struct image_pack pack = {
+        .volumes = {{.fs = fs, .list = list, .partition = alone ? 0 : 2, .dataset = "zfs"}},
+        .volumes_count = 1,
+        .align = 4096,
+        .cmdline = alone ? NULL : "--rootfs=x",
+        .format = format};
+    return image_pack(path, &pack, NULL, err);
+}
+
 /* Puts one image of each kind where the inputs are: our own writers are the best teachers. */
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -22,27 +36,27 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         .path = "m", .text = "/etc/one: /etc/hostname\n/link: ->/etc/one\n"};
     const struct manifest_scope scope = {.overlays = &overlay, .overlays_count = 1};
     struct manifest_list list = {0};
-    char *rofs = path_join(into, "rofs"), *bootfs = path_join(into, "bootfs");
-    char *raw = path_join(into, "raw"), *qcow2 = path_join(into, "qcow2");
-    struct disk_layout disk = {.parts = {{.file = rofs, .offset = 4096, .partition = 2}},
-                               .parts_count = 1,
-                               .align = 4096,
-                               .cmdline_at = IMAGE_CMDLINE_AT,
-                               .cmdline = "--rootfs=rofs"};
-    bool bad = manifest_resolve(&list, &overlay.path, 1, &scope, MANIFEST_MARK, &err) < 0 ||
-               rofs_write(rofs, &list, NULL, &err) < 0 ||
-               bootfs_write(bootfs, &list, NULL, &err) < 0 ||
-               disk_write(raw, &disk, NULL, &err) < 0;
-    disk.format = DISK_QCOW2;
-    if (bad || disk_write(qcow2, &disk, NULL, &err) < 0) {
+    static const struct {
+        const char *name;
+        enum image_fs fs;
+        enum disk_format format;
+    } images[] = {
+        {"rofs", IMAGE_ROFS, DISK_RAW},    {"bootfs", IMAGE_RAMFS, DISK_RAW},
+        {"qcow2", IMAGE_ROFS, DISK_QCOW2}, {"vmdk", IMAGE_ROFS, DISK_VMDK},
+        {"vdi", IMAGE_ROFS, DISK_VDI},     {"vhd", IMAGE_ROFS, DISK_VHD},
+        {"tar.gz", IMAGE_ROFS, DISK_GCE},
+    };
+    bool bad = manifest_resolve(&list, &overlay.path, 1, &scope, MANIFEST_MARK, &err) < 0;
+    for (size_t i = 0; i < sizeof images / sizeof *images && !bad; i++) {
+        char *path = path_join(into, images[i].name);
+        bad = put_image(path, &list, images[i].fs, images[i].format, &err) < 0;
+        free(path);
+    }
+    if (bad) {
         fprintf(stderr, "no first images: %s\n", err.text);
         abort();
     }
     manifest_list_free(&list);
-    free(rofs);
-    free(bootfs);
-    free(raw);
-    free(qcow2);
     return 0;
 }
 
@@ -67,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     image_listing_free(&listing);
     image_check(path, NULL, &text, &err);
+    str_cut(&text, 0);
     free(image_args(path, &err));
     str_free(&text);
     close(fd);

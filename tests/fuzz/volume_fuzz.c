@@ -1,0 +1,150 @@
+/*
+ * Volumes that are too large to be an input: an input is a list of changes to one that our writer
+ * made (ext4, ZFS of two kinds, a packed loader). The readers stay within bounds and end, and the
+ * volume is as it was afterwards.
+ */
+#include "tests/fuzz/fuzz.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "image/image.h"
+#include "image/read_image.h"
+#include "manifest/manifest.h"
+
+enum { VOLUMES = 3, CHANGES_MAX = 32, CHANGE_BYTES = 16 };
+
+/* What is in use of each volume: changes go there. */
+static struct volume {
+    enum image_fs fs;
+    bool compress;
+    uint32_t first, length;
+    int fd;
+    char path[64];
+} volumes[VOLUMES] = {
+    {.fs = IMAGE_EXT, .first = 0, .length = 256 * 1024},
+    {.fs = IMAGE_ZFS, .first = 4 << 20, .length = 384 * 1024},
+    {.fs = IMAGE_ZFS, .compress = true, .first = 4 << 20, .length = 384 * 1024},
+};
+
+static void make_volume(struct volume *volume)
+{
+    struct str text = {0};
+    for (int i = 0; i < 80; i++)
+        str_addf(&text, "/many/a-name-that-takes-more-than-two-chunks-of-a-zap-leaf-%d: %s\n", i,
+                 i == 7 ? "/proc/self/exe" : "/etc/hostname");
+    str_add(&text, "/link: ->many\n/long: ->");
+    for (int i = 0; i < 60; i++)
+        str_add(&text, "long/");
+    str_add(&text, "\n");
+    const struct manifest_overlay overlay = {.path = "m", .text = str_text(&text)};
+    const struct manifest_scope scope = {.overlays = &overlay, .overlays_count = 1};
+    struct manifest_list list = {0};
+    struct err err = {0};
+    char name[] = "/tmp/gantry-fuzz-XXXXXX";
+    int fd = mkstemp(name);
+    const struct image_pack pack = {
+        .volumes = {{.fs = volume->fs, .list = &list, .dataset = "", .compress = volume->compress}},
+        .volumes_count = 1};
+    if (fd < 0 || manifest_resolve(&list, &overlay.path, 1, &scope, MANIFEST_MARK, &err) < 0)
+        abort();
+    /* A program is too large to be of use here. */
+    for (size_t i = 0; i < list.entries.len; i++)
+        if (list.entries.at[i].size_bytes > 4096)
+            list.entries.at[i].duplicate = true;
+    if (image_pack(name, &pack, NULL, &err) < 0) {
+        fprintf(stderr, "no first image: %s\n", err.text);
+        abort();
+    }
+    close(fd);
+    snprintf(volume->path, sizeof volume->path, "%s", name);
+    manifest_list_free(&list);
+    str_free(&text);
+}
+
+static void remove_volumes(void)
+{
+    for (size_t i = 0; i < VOLUMES; i++)
+        if (volumes[i].path[0])
+            unlink(volumes[i].path);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    atexit(remove_volumes);
+    for (size_t i = 0; i < VOLUMES; i++)
+        make_volume(&volumes[i]);
+    return 0;
+}
+
+struct change {
+    off_t at;
+    unsigned char before[CHANGE_BYTES];
+    size_t length;
+};
+
+static void read_volume(const char *path)
+{
+    struct err err = {0};
+    struct image_listing listing = {0};
+    struct str text = {0};
+    if (image_list(path, &listing, &err) == 0) {
+        for (size_t i = 0; i < listing.files.len && i < 8; i++) {
+            if (listing.files.at[i].size_bytes < 1 << 20)
+                image_cat(path, listing.files.at[i].path, &text, &err);
+            str_cut(&text, 0);
+        }
+    }
+    image_listing_free(&listing);
+    image_check(path, NULL, &text, &err);
+    str_free(&text);
+}
+
+static void read_loader(const uint8_t *data, size_t size)
+{
+    size_t packed_bytes, made;
+    const unsigned char *packed = loader_packed(data, size, &packed_bytes);
+    free(packed ? loader_unpack(packed, packed_bytes, &made) : loader_unpack(data, size, &made));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct change changes[CHANGES_MAX];
+    size_t count = 0, at = 1;
+    if (size < 6)
+        return 0;
+    if (data[0] % (VOLUMES + 1) == VOLUMES) {
+        read_loader(data + 1, size - 1);
+        return 0;
+    }
+    const struct volume *volume = &volumes[data[0] % (VOLUMES + 1)];
+    FILE *file = fopen(volume->path, "r+");
+    if (!file)
+        abort();
+    while (count < CHANGES_MAX && at + 5 <= size) {
+        struct change *change = &changes[count++];
+        uint32_t place = (uint32_t)data[at] << 16 | (uint32_t)data[at + 1] << 8 | data[at + 2];
+        change->length = 1u + data[at + 3] % CHANGE_BYTES;
+        at += 4;
+        if (change->length > size - at)
+            change->length = size - at;
+        change->at = volume->first + place % volume->length;
+        if (pread(fileno(file), change->before, change->length, change->at) !=
+                (ssize_t)change->length ||
+            pwrite(fileno(file), data + at, change->length, change->at) != (ssize_t)change->length)
+            abort();
+        at += change->length;
+    }
+    read_volume(volume->path);
+    while (count-- > 0)
+        if (pwrite(fileno(file), changes[count].before, changes[count].length, changes[count].at) !=
+            (ssize_t)changes[count].length)
+            abort();
+    fclose(file);
+    return 0;
+}
