@@ -54,7 +54,7 @@ static bool read_more(struct journal_reader *reader)
 {
     if (reader->broken)
         return false;
-    if (reader->at > CHUNK || reader->at == reader->text.len) {
+    if (reader->at > CHUNK || (reader->at && reader->at == reader->text.len)) {
         memmove(reader->text.at, reader->text.at + reader->at, reader->text.len - reader->at);
         str_cut(&reader->text, reader->text.len - reader->at);
         reader->at = 0;
