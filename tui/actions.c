@@ -105,6 +105,7 @@ static void start_build(struct console *console, const char *target, enum then t
     console->then = then;
     bool native = console->app.state.tree == APP_TREE_NATIVE;
     char **after = console->cli->after;
+    target_screen_stop(console);
     logs_forget(console->logs);
     struct build_options options = {.root = console->root,
                                     .assigns = console->assigns.at,

@@ -64,6 +64,11 @@ void actions_ended(struct console *console, const struct event *event);
  * forgotten. What is staged stays, unless it was written. */
 void target_screen_fill(struct app_ops *ops);
 void target_screen_forget(struct console *console);
+/* What a build would do is found out by a dry run in the background: its descriptor to wait for (-1:
+ * none runs), what it told so far (true: something to show), and its end before a real build. */
+int target_screen_fd(const struct console *console);
+bool target_screen_take(struct console *console);
+void target_screen_stop(struct console *console);
 void target_screen_free(struct console *console);
 void compose_screen_fill(struct app_ops *ops);
 void compose_screen_forget(struct console *console);

@@ -304,10 +304,11 @@ static void run(struct console *console)
             {.fd = terminal_fd(console->terminal), .events = POLLIN},
             {.fd = terminal_signal_fd(console->terminal), .events = POLLIN},
             {.fd = queue_fd(console->events), .events = POLLIN},
+            {.fd = target_screen_fd(console), .events = POLLIN},
         };
         if (terminal_busy(console->terminal))
             fds[0].events |= POLLOUT;
-        poll(fds, 3, wait_ms(console, shown_ns));
+        poll(fds, 4, wait_ms(console, shown_ns));
         if (fds[1].revents)
             take_signals(console);
         if (fds[0].revents & (POLLIN | POLLHUP | POLLERR))
@@ -317,6 +318,8 @@ static void run(struct console *console)
         take_keys(console);
         if (fds[2].revents)
             take_events(console);
+        if (fds[3].revents && target_screen_take(console))
+            console->dirty = true;
     }
 }
 

@@ -49,6 +49,8 @@ struct target_data {
     const struct target_fact *facts;
     const struct target_option *options;
     size_t archs_count, modes_count, images_count, facts_count, options_count;
+    const char
+        *would; /* what a build of what is picked would do, a sentence; NULL: not known yet */
     const char *problem; /* conf of what is picked cannot be read: why; else NULL */
 };
 

@@ -17,6 +17,7 @@
 #include "tui/console.h"
 #include "tui/file_time.h"
 #include "tui/screen_data.h"
+#include "tui/screen_target.h"
 
 /* What `program --version` said, kept as long as the console runs. */
 struct version {
@@ -28,6 +29,7 @@ struct target_screen {
     struct arena arena; /* all of data */
     bool known;
     VEC(struct version) versions;
+    struct target_probe probe;
 };
 
 /* A configuration with some names picked besides; NULL where it cannot be read. */
@@ -280,6 +282,10 @@ static const struct target_data *op_targets(void *app)
     if (conf) {
         fill_facts(screen, console, conf);
         fill_options(screen, conf);
+        free(screen->probe.text);
+        screen->probe.text = NULL;
+        if (!screen->data.problem)
+            target_probe_start(console, &screen->probe);
     } else {
         screen->data.problem = arena_copy(&screen->arena, err.text);
     }
@@ -309,6 +315,28 @@ static void op_save_selection(void *app)
     target_screen_forget(console);
 }
 
+int target_screen_fd(const struct console *console)
+{
+    return console->target && console->target->probe.events
+               ? queue_fd(console->target->probe.events)
+               : -1;
+}
+
+bool target_screen_take(struct console *console)
+{
+    struct target_screen *screen = console->target;
+    if (!screen || !target_probe_take(&screen->probe))
+        return false;
+    screen->data.would = screen->probe.text;
+    return true;
+}
+
+void target_screen_stop(struct console *console)
+{
+    if (console->target)
+        target_probe_stop(&console->target->probe);
+}
+
 void target_screen_fill(struct app_ops *ops)
 {
     ops->targets = op_targets;
@@ -317,8 +345,10 @@ void target_screen_fill(struct app_ops *ops)
 
 void target_screen_forget(struct console *console)
 {
-    if (console->target)
-        console->target->known = false;
+    if (!console->target)
+        return;
+    target_probe_stop(&console->target->probe);
+    console->target->known = false;
 }
 
 void target_screen_free(struct console *console)
@@ -331,6 +361,8 @@ void target_screen_free(struct console *console)
         free(screen->versions.at[i].text);
     }
     vec_free(&screen->versions);
+    target_probe_stop(&screen->probe);
+    free(screen->probe.text);
     arena_free(&screen->arena);
     free(screen);
     console->target = NULL;

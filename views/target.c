@@ -213,9 +213,15 @@ static int draw_summary(const struct target_view *v, const struct canvas *canvas
         return canvas_wrap(canvas, (struct rect){3, 0, canvas->w - 4, canvas->h}, STYLE_FAILED,
                            problem);
     }
+    int rows = 0;
     if (image->summary && *image->summary)
-        canvas_putf(canvas, 1, 0, STYLE_FAINT, "%s: %s", image->name, image->summary);
-    return 1;
+        canvas_putf(canvas, 1, rows++, STYLE_FAINT, "%s: %s", image->name, image->summary);
+    if (canvas->h > rows + 1 && data->would) { /* of what is picked, wherever the cursor is */
+        canvas_put(canvas, 1, rows, STYLE_FAINT, "would do");
+        rows += canvas_wrap(canvas, (struct rect){LABEL_W, rows, canvas->w - LABEL_W - 1, 2},
+                            STYLE_TEXT, data->would);
+    }
+    return rows > canvas->h ? canvas->h : rows ? rows : 1;
 }
 
 /* ---- facts and options ---- */
@@ -324,7 +330,7 @@ static void draw_stacked(struct target_view *v, const struct canvas *canvas,
     struct canvas part = canvas_part(canvas, (struct rect){0, y, canvas->w, matrix_h});
     draw_matrix(v, &part, ctx, data);
     y += matrix_h;
-    part = canvas_part(canvas, (struct rect){0, y, canvas->w, h - y < 3 ? h - y : 3});
+    part = canvas_part(canvas, (struct rect){0, y, canvas->w, h - y < 4 ? h - y : 4});
     y += draw_summary(v, &part, data);
     if (facts_h) {
         part = canvas_part(canvas, (struct rect){0, y, canvas->w, facts_h});
@@ -349,12 +355,12 @@ static void draw_wide(struct target_view *v, const struct canvas *canvas,
         facts_h = canvas->h - matrix_h - 2;
     struct canvas part = canvas_part(canvas, (struct rect){0, 0, left, matrix_h});
     draw_matrix(v, &part, ctx, data);
-    part = canvas_part(canvas, (struct rect){0, matrix_h, left, 2});
-    draw_summary(v, &part, data);
-    part = canvas_part(canvas, (struct rect){0, matrix_h + 2, left, facts_h});
+    part = canvas_part(canvas, (struct rect){0, matrix_h, left, 4});
+    int y = matrix_h + draw_summary(v, &part, data) + 1;
+    part = canvas_part(canvas, (struct rect){0, y, left, facts_h});
     if (part.h > 1) {
         canvas_title(&part, 0, false, "tools", "");
-        part = canvas_part(canvas, (struct rect){0, matrix_h + 3, left, facts_h - 1});
+        part = canvas_part(canvas, (struct rect){0, y + 1, left, facts_h - 1});
         draw_facts(&part, data);
     }
     part = canvas_part(canvas, (struct rect){left + 1, 0, canvas->w - left - 1, canvas->h});

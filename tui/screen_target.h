@@ -1,0 +1,28 @@
+/* The dry run behind the target screen: private to tui/screen_target*.c. */
+#ifndef GANTRY_TUI_SCREEN_TARGET_H
+#define GANTRY_TUI_SCREEN_TARGET_H
+
+#include "base/vec.h"
+#include "tui/console.h"
+
+/* Stale steps with one reason; for headers and inputs, of one path. */
+struct stale_group {
+    char *reason, *path;
+    unsigned count;
+};
+
+struct target_probe {
+    struct build *build; /* NULL: none runs */
+    struct queue *events; /* its own */
+    VEC(struct stale_group) groups;
+    unsigned stale, total;
+    char *text; /* the sentence of the last that ended; NULL: none did */
+};
+
+void target_probe_start(struct console *console, struct target_probe *probe);
+/* Takes in what came; true where it has ended, and `text` is made where it went well. */
+bool target_probe_take(struct target_probe *probe);
+/* Ends one that runs; `text` stays. */
+void target_probe_stop(struct target_probe *probe);
+
+#endif
