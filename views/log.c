@@ -23,9 +23,11 @@ struct log_screen {
     struct re *diagnostics;
 };
 
-/* gcc, clang, ld and make: "file:line:col: error: text". Group 1 the file, 2 the line. */
+/* gcc, clang, ld, make, and javac under ant: "file:line:col: error: text". Group 1 the file, 2 the
+ * line. */
 static const char diagnostic_pattern[] =
-    "^(?:\\S*(?:ld|make)(?:\\[\\d+\\])?: )?([^\\s:]+):(\\d+)(?::\\d+)?:\\s+(?:fatal )?"
+    "^(?:\\s*\\[\\w+\\] )?(?:\\S*(?:ld|make)(?:\\[\\d+\\])?: "
+    ")?([^\\s:]+):(\\d+)(?::\\d+)?:\\s+(?:fatal )?"
     "(?:error|warning|undefined reference)|^make(?:\\[\\d+\\])?: \\*\\*\\* \\[([^:]+):(\\d+)";
 
 static struct log_view *log_of(const struct log_screen *log, const struct view_ctx *ctx)

@@ -20,6 +20,30 @@ static void log_of_a_step_and_of_the_build(void **state)
     test_goldens("log-found", build_events_middle, "5 / 'now' Enter");
 }
 
+/* > goes from diagnostic to diagnostic, whatever program wrote it, and e opens its place. */
+static void log_keys_open_places(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    test_screen_log(screen, EVENT_NONE,
+                    "nothing to see\n"
+                    "kernel/a.c:12:3: warning: unused variable 'x' [-Wunused-variable]\n"
+                    "include/b.h:7:1: fatal error: c.h: No such file or directory\n"
+                    "/usr/bin/ld: kernel/main.c:88: undefined reference to `sched_start'\n"
+                    "make[1]: *** [build.mk:412: tools/lsroute.so] Error 1\n"
+                    "    [javac] src/Hello.java:3: error: ';' expected\n"
+                    "12:34:56: not a place\n");
+    test_screen_keys(screen, "5");
+    test_screen_text(screen);
+    test_screen_keys(screen, "Home > e > e > e > e > e");
+    assert_string_equal(test_screen_asked(screen),
+                        "edit(kernel/a.c:12) edit(include/b.h:7) edit(kernel/main.c:88) "
+                        "edit(build.mk:412) edit(src/Hello.java:3)");
+    test_screen_keys(screen, "End e"); /* names no place */
+    assert_string_equal(test_screen_asked(screen), "");
+    test_screen_close(screen);
+}
+
 static void target_and_a_pick(void **state)
 {
     (void)state;
@@ -193,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(log_of_a_step_and_of_the_build),
+        cmocka_unit_test(log_keys_open_places),
         cmocka_unit_test(target_and_a_pick),
         cmocka_unit_test(target_keys_pick),
         cmocka_unit_test(compose_and_its_edits),
