@@ -145,6 +145,8 @@ static void restore_line(struct app *app, const char *line)
 
 void app_restore(struct app *app, const char *text)
 {
+    char before[sizeof app->message];
+    memcpy(before, app->message, sizeof before);
     while (*text) {
         char line[512];
         size_t length = strcspn(text, "\n");
@@ -152,7 +154,7 @@ void app_restore(struct app *app, const char *text)
         restore_line(app, line);
         text += length + (text[length] == '\n');
     }
-    app->message[0] = '\0'; /* a pattern that is none any more: nobody typed it */
+    memcpy(app->message, before, sizeof before); /* nobody typed the patterns: no complaints */
 }
 
 bool app_moves(const struct app *app)

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "tui/cli.h"
 #include "tui/commands.h"
+#include "tui/keymap.h"
 
 static const char *const headings[GROUPS] = {
     [GROUP_BUILD] = "Build",
@@ -94,6 +95,13 @@ int cmd_help(struct cli *cli, int argc, char **argv)
     }
     if (strcmp(argv[1], "--words") == 0) {
         print_words();
+        return 0;
+    }
+    if (strcmp(argv[1], "keys") == 0) {
+        struct str keys = {0};
+        keymap_dump(&keys);
+        fputs(str_text(&keys), stdout);
+        str_free(&keys);
         return 0;
     }
     const struct command *command = command_find(argv[1]);

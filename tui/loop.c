@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "load/load.h"
 #include "tui/console.h"
+#include "tui/keymap.h"
 #include "tui/plain_screen.h"
 #include "views/summary.h"
 
@@ -82,6 +83,20 @@ static char *memory_path(const struct console *console)
             return path;
     }
     return NULL;
+}
+
+/* The user's own keys: $XDG_CONFIG_HOME/gantry/keys, or ~/.config/gantry/keys. */
+static void load_keys(struct console *console)
+{
+    struct err err = {0};
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    char *path = config && *config ? mem_format("%s/gantry/keys", config)
+                                   : mem_format("%s/.config/gantry/keys", home ? home : "");
+    char *text = file_read(path, NULL, NULL);
+    if (text && keymap_load(text, path, &err) < 0)
+        app_say(&console->app, SEVERITY_ERROR, err.text);
+    free(text);
+    free(path);
 }
 
 static void recall(struct console *console)
@@ -342,6 +357,7 @@ static void free_console(struct console *console)
     logs_free(console->logs);
     input_free(&console->input);
     grid_free(&console->grid);
+    keymap_reset();
     queue_free(console->events, free);
     free(console->root);
     free(console);
@@ -372,6 +388,7 @@ static int open_terminal(struct console *console, struct err *err)
         return -1;
     console->grid.ascii = cli_ascii(console->cli);
     resize(console);
+    load_keys(console);
     find_tree(console);
     return 0;
 }

@@ -79,7 +79,7 @@ static void fill(struct help_view *help, const struct view_ops *screen, int w)
     add_wrapped(help, str_text(&digits), (size_t)(w > 20 ? w : 20));
     str_free(&digits);
     for (unsigned i = REQ_NONE + 1; i < REQUESTS_COUNT; i++)
-        if (*request_infos[i].keys && !is_on_screen(screen, (enum request)i))
+        if (*keymap_keys((enum request)i) && !is_on_screen(screen, (enum request)i))
             vec_push(&help->rows, (struct row){NULL, false, (enum request)i, NULL});
 }
 
@@ -103,7 +103,7 @@ static void draw_row(void *data, const struct canvas *canvas, int y, size_t inde
         return;
     }
     const struct request_info *info = &request_infos[row->request];
-    int x = canvas_column(canvas, 0, y, KEYS_W, STYLE_KEY, FIT_LEFT, info->keys) + 1;
+    int x = canvas_column(canvas, 0, y, KEYS_W, STYLE_KEY, FIT_LEFT, keymap_keys(row->request)) + 1;
     if (canvas->w > 50)
         x = canvas_column(canvas, x, y, WORD_W, STYLE_TEXT, FIT_LEFT,
                           row->word ? row->word : info->word) +
