@@ -106,6 +106,43 @@ static size_t name_length(struct slice line, size_t *after)
     return 0;
 }
 
+/* The word at `at`, which is moved behind it. */
+static struct slice next_word(struct slice line, size_t *at)
+{
+    while (*at < line.length && line.at[*at] == ' ')
+        (*at)++;
+    size_t start = *at;
+    while (*at < line.length && line.at[*at] != ' ')
+        (*at)++;
+    return (struct slice){line.at + start, *at - start};
+}
+
+static bool is_word(struct slice word, const char *text)
+{
+    return word.length == strlen(text) && memcmp(word.at, text, word.length) == 0;
+}
+
+/* Whether "target: NAME := value" stands there: variables of a target come before its rule. */
+static bool is_variable(struct slice line, size_t after, bool *defines)
+{
+    static const char *const modifiers[] = {"override", "private", "export", "unexport"};
+    static const char *const operators[] = {"=", ":=", "::=", ":::=", "?=", "+=", "!="};
+    struct slice word = next_word(line, &after);
+    for (size_t i = 0; i < sizeof modifiers / sizeof *modifiers; i++)
+        if (is_word(word, modifiers[i])) {
+            word = next_word(line, &after);
+            i = SIZE_MAX; /* from the first again */
+        }
+    *defines = is_word(word, "define");
+    if (*defines)
+        return true;
+    word = next_word(line, &after);
+    for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
+        if (is_word(word, operators[i]))
+            return true;
+    return false;
+}
+
 static void read_entry_line(struct database *base, struct slice line, uint32_t current)
 {
     static const char recipe[] = "#  recipe to execute (";
@@ -143,6 +180,8 @@ static void read_files(struct database *base, struct slice rest)
             in_define = line_starts(line, "# define ");
         } else if (at_start && line.at[0] != '\t') {
             size_t after = 0, length = name_length(line, &after);
+            if (length && is_variable(line, after, &in_define))
+                continue; /* the rule's line is still to come */
             at_start = false;
             if (!length)
                 continue;

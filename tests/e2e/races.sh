@@ -214,6 +214,8 @@ three: log.h
 log.h:
     echo > $@.tmp; mv $@.tmp $@
 all: three
+three: WORD := of a target alone
+three: export SEEN = $(shell echo word)
 clean:
     rm -rf out log log.h a/x
 .PHONY: one two three
