@@ -509,8 +509,11 @@ static int read_words(struct races *r, int argc, char **argv, const char **actio
             return -1;
         if (taken)
             continue;
-        const char *word = argv[words.next++];
-        if (strcmp(word, "--sarif") == 0)
+        char *word = argv[words.next++], *equals = strchr(word, '=');
+        if (equals && word[0] != '-') {
+            *equals = '\0'; /* which configuration's build is meant */
+            vec_push(&r->cli->assigns, (struct assignment){word, equals + 1, ORIGIN_COMMAND_LINE});
+        } else if (strcmp(word, "--sarif") == 0)
             r->sarif = true;
         else if (strcmp(word, "--apply") == 0)
             r->apply = true;

@@ -249,6 +249,70 @@ static void put_targets(const struct race_report *report, const struct report_fi
     intern_free(&names);
 }
 
+/* The name that a line of a module.mk gives its target: what stands before the colon; or "". */
+static void name_at(const struct record *record, uint32_t step, struct place *place,
+                    struct str *name)
+{
+    uint32_t number = 0;
+    char *file = race_recipe_file(record, step, &number);
+    *place = (struct place){0};
+    if (file) {
+        place->path = path_join(record_text(record, record->root), file);
+        place->text = file_read(place->path, NULL, NULL);
+        free(file);
+    }
+    if (place->text)
+        split(place);
+    if (!place->text || !number || number > lines_count(place))
+        return;
+    place->rule = number - 1;
+    const char *line = place->lines.at[place->rule];
+    const char *colon = memchr(line, ':', length_of(place, place->rule));
+    if (colon && colon[1] != '=' && !memchr(line, ' ', (size_t)(colon - line)))
+        str_add_n(name, line, (size_t)(colon - line));
+}
+
+/* The last line that says something of a target: what comes after it is not replaced any more. */
+static size_t last_of(const struct place *place, const char *name)
+{
+    size_t last = place->rule, length = strlen(name);
+    for (size_t i = place->rule; i < lines_count(place); i++)
+        if (length_of(place, i) > length && memcmp(place->lines.at[i], name, length) == 0 &&
+            place->lines.at[i][length] == ':')
+            last = i;
+    while (last + 1 < lines_count(place) && goes_on(place, last))
+        last++;
+    return last;
+}
+
+/* In a module.mk: "SECOND: inputs += FIRST" behind what it says of the second. */
+static void mend_native(const struct race_report *report, const struct report_finding *finding,
+                        struct mend *mend)
+{
+    const struct record *record = report->record;
+    struct place first, second;
+    struct str first_name = {0}, second_name = {0};
+    name_at(record, finding->first, &first, &first_name);
+    name_at(record, finding->second, &second, &second_name);
+    if (first_name.len && second_name.len) {
+        char *text =
+            mem_format("%s: inputs += %s\n", str_text(&second_name), str_text(&first_name));
+        put_edit(record, mend, &second, last_of(&second, str_text(&second_name)) + 1, 0, text);
+        free(text);
+    }
+    str_addf(&mend->advice, "%s then comes after %s, and is made again when that changes",
+             race_target(record, finding->second), race_target(record, finding->first));
+    if (!mend->file) {
+        str_cut(&mend->advice, 0);
+        str_addf(&mend->advice, "name %s among the inputs of %s",
+                 race_target(record, finding->first), race_target(record, finding->second));
+    }
+    str_free(&first_name);
+    str_free(&second_name);
+    place_free(&first);
+    place_free(&second);
+}
+
 /* "SECOND...: [|] FIRST" after the rule of the second, or of the first where that has none. */
 static void mend_edge(const struct race_report *report, const struct report_finding *finding,
                       bool order_only, struct mend *mend)
@@ -256,6 +320,10 @@ static void mend_edge(const struct race_report *report, const struct report_find
     const struct record *record = report->record;
     uint32_t first = finding->first, second = finding->second;
     struct place place;
+    if (record->argv == INTERN_NONE && record->steps.at[first].goal == INTERN_NONE) {
+        mend_native(report, finding, mend);
+        return;
+    }
     if (!meet(record, &first, &second)) {
         str_addf(&mend->advice,
                  "%s and %s run in makes that one recipe starts side by side: start "

@@ -248,3 +248,29 @@ all: ; echo
 E
 ok "$GANTRY" build --plain --trace=off -- make
 refuses "build first" "$GANTRY" races
+
+say "a native tree"
+ok "$GANTRY" demo "$WORK/native"
+cd "$WORK/native" || exit 1
+cat >>module.mk <<'E'
+targets += one.h two.txt
+one.h: rule = tool
+one.h: inputs = README.md
+one.h: command = cp README.md $@
+two.txt: rule = tool
+two.txt: inputs = README.md
+two.txt: command = sh two.sh $@
+goals = one.h two.txt
+E
+echo 'cat "${1%/*}/one.h" >"$1"' >two.sh
+ok "$GANTRY" build --plain -j1
+ok "$GANTRY" races
+has "$WORK/out" "1 finding;"
+has "$WORK/out" "two.txt reads"
+id=$(finding)
+ok "$GANTRY" races mend "$id" --apply
+has module.mk "two.txt: inputs += one.h"
+ok "$GANTRY" races verify "$id"
+ok "$GANTRY" races undo "$id"
+grep -q "inputs += one.h" module.mk && fail "the edit was not taken back"
+exit 0
