@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <langinfo.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/text.h"
@@ -28,7 +30,7 @@ static const struct common_option {
     {"--help", VALUE_NONE},    {"--version", VALUE_NONE}, {"--ascii", VALUE_NONE},
     {"--plain", VALUE_MAY},    {"--json", VALUE_MAY},     {"--color", VALUE_MUST},
     {"--colour", VALUE_MUST},  {"--journal", VALUE_MUST}, {"--trace", VALUE_MUST},
-    {"--fail-on", VALUE_MUST},
+    {"--fail-on", VALUE_MUST}, {"--shuffle", VALUE_MAY},
 };
 enum { COMMON_OPTIONS = sizeof common_options / sizeof *common_options };
 
@@ -84,6 +86,16 @@ static int parse_fail_on(struct cli *cli, const char *value, struct err *err)
     return 0;
 }
 
+static int parse_shuffle(struct cli *cli, const char *value, struct err *err)
+{
+    char *end = NULL;
+    unsigned long seed = value ? strtoul(value, &end, 10) : (unsigned long)clock_wall_ns() | 1;
+    if (value && (!*value || *end || seed == 0 || seed > UINT_MAX))
+        return err_set(err, ERR_INPUT, "--shuffle=%s: a number from 1 on", value);
+    cli->shuffle = (unsigned)(seed % UINT_MAX) + (seed % UINT_MAX == 0);
+    return 0;
+}
+
 /* One long option that every command takes, already known to be `option`. */
 static int take_common(struct cli *cli, const struct common_option *option, const char *value,
                        struct err *err)
@@ -108,6 +120,8 @@ static int take_common(struct cli *cli, const struct common_option *option, cons
         return parse_color(cli, value, err);
     case 't':
         return parse_trace(cli, value, err);
+    case 's':
+        return parse_shuffle(cli, value, err);
     case 'f':
         return parse_fail_on(cli, value, err);
     default:

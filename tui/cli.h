@@ -21,6 +21,7 @@ struct cli {
     unsigned lanes; /* -j; 0: not said */
     bool keep_going, dry_run, ascii; /* -k -n --ascii */
     bool untraced; /* --trace=off */
+    unsigned shuffle; /* --shuffle; 0: not said */
     bool fail_on_races; /* --fail-on=races */
     unsigned verbose; /* -v */
     double load_limit; /* -l; 0: none */

@@ -79,6 +79,7 @@ int cmd_build(struct cli *cli, int argc, char **argv)
         .keep_going = cli->keep_going,
         .dry_run = cli->dry_run,
         .untraced = cli->untraced,
+        .shuffle = cli->shuffle,
         .fail_on_races = cli->fail_on_races,
         .journal = cli->journal,
         .capture = capture_of(cli),

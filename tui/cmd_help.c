@@ -28,6 +28,7 @@ static const char common_text[] =
     "  --journal=FILE     where the journal is written\n"
     "  --trace=on|off     see what the steps touch (on unless said)\n"
     "  --fail-on=races    exit 1 where steps race\n"
+    "  --shuffle[=SEED]   start steps in a random order that the makefiles allow\n"
     "  --color=WHEN       auto, always or never;  --ascii  no other characters\n"
     "  --help  --version\n";
 
@@ -81,7 +82,8 @@ static void print_words(void)
     puts("-C\tas if started in DIR\n-j\tlanes\n-k\tkeep going after a failure\n"
          "-n\tonly tell what would be done\n-l\tload limit\n-v\tprint the commands too\n"
          "--plain\tlines, no console\n--json\tJSON\n--journal\tfile of the journal\n"
-         "--trace\ton or off\n--fail-on\traces: exit 1 where steps race\n"
+         "--shuffle\trandom order of steps, by a seed\n--trace\ton or off\n--fail-on\traces: exit "
+         "1 where steps race\n"
          "--color\tauto, always or never\n--ascii\tno other characters\n--help\tthis text\n"
          "--version\tthe version");
 }

@@ -1,6 +1,7 @@
 /* `gantry races ...`: what the last build showed of races; see gantry-race(7). Each action works on
  * the record that the build left, so nothing is built to show, list or excuse. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -331,13 +332,30 @@ static void show_progress(void *data, unsigned done, unsigned of, const char *ex
         fprintf(stderr, "%u/%u  %s\n", done + 1, of, experiment);
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+    interrupted = number;
+}
+
 static int run_prove(struct races *r, struct err *err)
 {
     const struct report_finding *finding = wanted(r, err);
     if (!finding)
         return -1;
     struct proof proof;
-    int status = race_prove(&r->report, finding, r->state_dir, show_progress, r, &proof, err);
+    /* Views are taken away again, whatever happens. */
+    const struct sigaction action = {.sa_handler = interrupt};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    int status =
+        race_prove(&r->report, finding, r->state_dir, &interrupted, show_progress, r, &proof, err);
+    if (interrupted) {
+        proof_free(&proof);
+        return status < 0 ? status : 128 + interrupted;
+    }
     if (status == 0) {
         fputs(str_text(&proof.evidence), stdout);
         if (proof.script)

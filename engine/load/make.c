@@ -28,6 +28,8 @@
 extern char **environ;
 
 #define TELL_MS 100 /* how often growing logs are looked at */
+#define SHUFFLE_MS 3
+#define SHUFFLE_JOBS 64u
 
 /* ---- what the command is started with ---- */
 
@@ -55,7 +57,9 @@ static char *makeflags(const struct build *build)
         str_addf(&flags, "%s%s", given[0] == '-' ? " " : "",
                  given + (given[0] == '-' ? 0 : strcspn(given, " ")));
     bool jobs = given && (strstr(given, "-j") || strstr(given, "--jobserver"));
-    if (build->options.lanes && !jobs && !asks_for_jobs(build->options.command))
+    if (build->options.shuffle && !jobs && !asks_for_jobs(build->options.command))
+        str_addf(&flags, " -j%u", SHUFFLE_JOBS); /* there is to be a choice; lanes are ours */
+    else if (build->options.lanes && !jobs && !asks_for_jobs(build->options.command))
         str_addf(&flags, " -j%u", build->lanes);
     if (build->options.load_limit > 0)
         str_addf(&flags, " -l%g", build->options.load_limit);
@@ -278,7 +282,9 @@ static void listen_until_end(struct make_build *make, struct make_server *server
     uint64_t told_ns = clock_ns();
     enum stop_state acted = STOP_NO;
     while (!make->command_ended) {
-        server_hear(server, TELL_MS);
+        server_hear(server, make->build->options.shuffle ? SHUFFLE_MS : TELL_MS);
+        if (make->build->options.shuffle)
+            steps_give_lanes(make); /* those whose time has come */
         enum stop_state stop = build_stopping(make->build);
         if (stop != acted) {
             acted = stop;

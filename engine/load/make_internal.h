@@ -49,6 +49,7 @@ struct make_step {
     int64_t begin_coarse_ns; /* wall clock, as files are stamped */
     int status; /* wait status of its last line */
     uint64_t begin_ns, cpu_ns, nested_cpu_ns, rss_kib;
+    uint64_t due_ns; /* in a shuffled build: not before */
     int32_t gate_pid; /* of `gate`, where it runs */
     struct trace
         *trace; /* what its processes touch, without the makes among them; NULL: untraced */

@@ -284,25 +284,44 @@ static void begin(struct make_build *make, struct make_step *step)
     gate_send_go(step->gate, step->log.path, step->error_log.path);
 }
 
+struct make_step *gate_step(struct connection *gate);
+
+/* How long a step is held back: by its name and the seed, so that a schedule can be asked for again. */
+static uint64_t shuffle_delay_ns(const struct make_build *make, const struct make_step *step)
+{
+    const uint64_t most_ns = 40000000;
+    char *key = mem_format("%u %s", make->build->options.shuffle, step->target);
+    uint64_t delay_ns = hash_bytes(key, strlen(key)).low % most_ns;
+    free(key);
+    return delay_ns;
+}
+
 void steps_gate_arrives(struct make_build *make, struct make_step *step, struct connection *gate,
                         int32_t pid)
 {
     step->gate = gate;
     step->gate_pid = pid;
+    if (make->build->options.shuffle && !step->begun)
+        step->due_ns = clock_ns() + shuffle_delay_ns(make, step);
     if (make_trace_works(make->trace)) {
         if (!step->trace)
             step->trace = trace_new();
         make_trace_mark(make->trace, pid, true, step->trace);
     }
     vec_push(&make->waiting, gate);
+    for (size_t i = make->waiting.len - 1; i && step->due_ns; i--) { /* by when they are due */
+        if (gate_step(make->waiting.at[i - 1])->due_ns <= step->due_ns)
+            break;
+        make->waiting.at[i] = make->waiting.at[i - 1];
+        make->waiting.at[i - 1] = gate;
+    }
     steps_give_lanes(make);
 }
-
-struct make_step *gate_step(struct connection *gate);
 
 void steps_give_lanes(struct make_build *make)
 {
     size_t kept = 0;
+    uint64_t now_ns = make->build->options.shuffle ? clock_ns() : UINT64_MAX;
     bool stop = build_stopping(make->build) != STOP_NO;
     for (size_t i = 0; i < make->waiting.len; i++) {
         struct make_step *step = gate_step(make->waiting.at[i]);
@@ -312,6 +331,10 @@ void steps_give_lanes(struct make_build *make)
         }
         if (step->skipped || make_stale_skips(make->kept, step)) {
             gate_send_refuse(step->gate, step->refused ? 2 : 0);
+            continue;
+        }
+        if (step->due_ns > now_ns) {
+            make->waiting.at[kept++] = make->waiting.at[i];
             continue;
         }
         if (step->lane == EVENT_NONE && (step->begun || lanes_load_allows(&make->lanes)))

@@ -144,8 +144,9 @@ static bool looks_like_lock(const char *path)
 
 static bool looks_like_cache(const char *path)
 {
-    static const char *const parts[] = {"/__pycache__", "/.ccache/",  "/ccache/",
-                                        "/.cache/",     "/.sccache/", "/go-build/"};
+    static const char *const parts[] = {
+        "/__pycache__", "/.ccache/",           "/ccache/", "/.cache/", "/.sccache/",
+        "/go-build/",   "/CMakeFiles/Progress"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(path, parts[i]))
             return true;

@@ -35,6 +35,7 @@ struct trial {
     str_list made_by_first, made_by_second; /* relative to the tree; of the first without sources */
     str_list watched; /* what is compared */
     bool unsteady; /* its bytes differ from run to run: they say nothing */
+    const volatile sig_atomic_t *stop;
     struct proof *proof;
     proof_progress *progress;
     void *data;
@@ -166,6 +167,7 @@ static int run(struct trial *trial, const char *what, const char *script,
     const struct view_job job = {.root = record_text(trial->record, trial->record->root),
                                  .script = script,
                                  .timeout_ms = time_allowed(trial),
+                                 .stop = trial->stop,
                                  .paths = (const char *const *)trial->watched.at,
                                  .paths_count = trial->watched.len};
     return view_run(&job, result, err);
@@ -504,14 +506,14 @@ static unsigned choose_pairs(const struct report_finding *finding, struct race_w
 }
 
 int race_prove(const struct race_report *report, const struct report_finding *finding,
-               const char *state_dir, proof_progress *progress, void *data, struct proof *proof,
-               struct err *err)
+               const char *state_dir, const volatile sig_atomic_t *stop, proof_progress *progress,
+               void *data, struct proof *proof, struct err *err)
 {
     *proof = (struct proof){0};
     struct race_witness pairs[PAIRS_TRIED];
     unsigned count = choose_pairs(finding, pairs);
     int status = 0;
-    for (unsigned i = 0; i < count && proof->verdict != VERDICT_PROVED; i++) {
+    for (unsigned i = 0; i < count && proof->verdict != VERDICT_PROVED && !(stop && *stop); i++) {
         struct proof one = {0};
         struct trial trial = {.report = report,
                               .record = report->record,
@@ -519,6 +521,7 @@ int race_prove(const struct race_report *report, const struct report_finding *fi
                               .first = pairs[i].first,
                               .second = pairs[i].second,
                               .path = pairs[i].path,
+                              .stop = stop,
                               .proof = &one,
                               .progress = progress,
                               .data = data};

@@ -7,6 +7,8 @@
 #ifndef GANTRY_RACE_PROVE_H
 #define GANTRY_RACE_PROVE_H
 
+#include <signal.h>
+
 #include "base/err.h"
 #include "base/str.h"
 #include "race/ledger.h"
@@ -24,10 +26,11 @@ struct proof {
 typedef void proof_progress(void *data, unsigned done, unsigned of, const char *experiment);
 
 /* Tries a finding; writes the script into <state_dir>/prove. -1 and err only where the script or the
- * verdict cannot be kept; what cannot be tried is VERDICT_UNDECIDED, and says why. */
+ * verdict cannot be kept; what cannot be tried is VERDICT_UNDECIDED, and says why. `stop` (may be
+ * NULL), once it is not 0, ends it with what is known by then. */
 int race_prove(const struct race_report *report, const struct report_finding *finding,
-               const char *state_dir, proof_progress *progress, void *data, struct proof *proof,
-               struct err *err);
+               const char *state_dir, const volatile sig_atomic_t *stop, proof_progress *progress,
+               void *data, struct proof *proof, struct err *err);
 void proof_free(struct proof *proof);
 
 #endif

@@ -20,7 +20,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 
-enum { OUTPUT_KEPT = 64 << 10, REPORT = 64 };
+enum { OUTPUT_KEPT = 64 << 10, REPORT = 64, STOP_MS = 200 };
 
 extern char **environ;
 
@@ -146,20 +146,21 @@ static void be_child(const struct plan *plan)
 /* ---- around it ---- */
 
 /* Reads until the child has ended or its time is up. */
-static void follow(pid_t child, int output, int report, unsigned timeout_ms,
+static void follow(pid_t child, int output, int report, const struct view_job *job,
                    struct view_result *result, struct outcome *outcome)
 {
-    uint64_t end_ns = clock_ns() + (uint64_t)timeout_ms * 1000000u;
+    uint64_t end_ns = clock_ns() + (uint64_t)job->timeout_ms * 1000000u;
     bool open_output = true, reported = false;
     while (!reported) {
         uint64_t now_ns = clock_ns();
-        if (now_ns >= end_ns) {
+        if (now_ns >= end_ns || (job->stop && *job->stop)) {
             result->timed_out = true;
             break;
         }
         struct pollfd fds[2] = {{.fd = report, .events = POLLIN},
                                 {.fd = open_output ? output : -1, .events = POLLIN}};
-        if (poll(fds, 2, (int)((end_ns - now_ns) / 1000000u) + 1) < 0 && errno != EINTR)
+        uint64_t left_ms = (end_ns - now_ns) / 1000000u + 1;
+        if (poll(fds, 2, left_ms > STOP_MS ? STOP_MS : (int)left_ms) < 0 && errno != EINTR)
             break;
         char piece[4096];
         ssize_t got = fds[1].revents ? read(output, piece, sizeof piece) : -1;
@@ -240,7 +241,7 @@ static int try_plan(struct plan *plan, struct view_result *result, struct outcom
     close(report[1]);
     *outcome = (struct outcome){STAGE_FORK, errno};
     if (child > 0)
-        follow(child, output[0], report[0], plan->job->timeout_ms, result, outcome);
+        follow(child, output[0], report[0], plan->job, result, outcome);
     close(output[0]);
     close(report[0]);
     return child > 0 ? 0 : err_errno(err, "a process");
@@ -296,6 +297,15 @@ static char *make_base(const char *root)
     return NULL;
 }
 
+/* The kernel's own directory in the work directory is closed to all, its owner too. */
+static void remove_base(const struct plan *plan)
+{
+    char *own = path_join(plan->work, "work");
+    chmod(own, 0700);
+    free(own);
+    file_remove_tree(plan->base, NULL);
+}
+
 static bool overlay_fits(const char *root)
 {
     return !strpbrk(root, ":,\\");
@@ -335,7 +345,7 @@ int view_run(const struct view_job *job, struct view_result *result, struct err 
                                                        : WEXITSTATUS(outcome.number);
         look_at_paths(&plan, result);
     }
-    file_remove_tree(plan.base, NULL);
+    remove_base(&plan);
     free(plan.environment);
     free(plan.options);
     free(plan.upper);

@@ -7,6 +7,7 @@
 #ifndef GANTRY_RACE_VIEW_H
 #define GANTRY_RACE_VIEW_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -19,6 +20,7 @@ struct view_job {
     const char *root; /* the tree, absolute and canonical */
     const char *script; /* for /bin/sh, started in the root */
     unsigned timeout_ms;
+    const volatile sig_atomic_t *stop; /* not 0: give up; NULL: never */
     const char *const *paths; /* relative to the root: what is looked at afterwards */
     size_t paths_count;
 };

@@ -28,6 +28,8 @@ struct build_options {
     /* What `command` prints is kept: standard output and error in one, or each by itself; or it is
      * not, and goes to where this process's own goes. */
     enum capture { CAPTURE_TOGETHER, CAPTURE_APART, CAPTURE_NOTHING } capture;
+    unsigned
+        shuffle; /* not 0: steps start in a random order that the makefiles allow, by this seed */
     bool fail_on_races; /* a race that is not excused fails the build */
     const char *journal; /* file; NULL: the tree's own place */
 };

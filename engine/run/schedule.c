@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "plan/plan.h"
@@ -52,6 +53,14 @@ struct schedule {
     bool broken; /* the machine refused: exit 2 */
     uint32_t open; /* steps that are neither settled nor given up */
 };
+
+/* What decides who goes first: the time until the end of all; shuffled, its place by the seed. */
+static uint64_t cost_of(struct schedule *s, step_id step)
+{
+    const uint32_t seed = s->build->options.shuffle;
+    const uint64_t key[2] = {seed, step};
+    return seed ? hash_bytes(key, sizeof key).low >> 1 : plan_cost_ns(&s->plan, step);
+}
 
 /* The heap. */
 
@@ -118,7 +127,7 @@ static void judge_all(struct schedule *s, bool told)
             plan_assume_changed(&s->plan, step);
             plan_settle(&s->plan, step);
         } else {
-            heap_push(s, (struct ready_step){step, plan_cost_ns(&s->plan, step)});
+            heap_push(s, (struct ready_step){step, cost_of(s, step)});
         }
     }
 }

@@ -34,6 +34,8 @@ print(json.load(sys.stdin)["findings"][0]["id"])'
 
 # proved TEXT: the experiment fails, and what failed has the text; so does the plain script.
 proved() {
+    export TMPDIR=$WORK/views
+    mkdir -p "$TMPDIR"
     id=$(finding)
     ok "$GANTRY" races prove "$id"
     if ! grep -q '^proved' "$WORK/out"; then
@@ -41,6 +43,7 @@ proved() {
         fail "not proved: $PWD"
     fi
     has "$WORK/out" "$1"
+    [ -z "$(ls "$TMPDIR")" ] || fail "something is left of a view"
     run sh .gantry/prove/"$id".sh
     [ $status != 0 ] || fail "the script of $PWD shows no failure"
 }
@@ -51,6 +54,10 @@ mended() {
     ok "$GANTRY" races mend "$id" --apply
     ok "$GANTRY" races verify "$id"
     has "$WORK/out" "is gone, and nothing new came"
+    for seed in 1 2 3; do
+        make -s clean
+        ok "$GANTRY" build --plain -j4 --shuffle=$seed -- make
+    done
     make -s clean
     flagged_none 4
     ok "$GANTRY" races undo "$id"
@@ -94,6 +101,15 @@ done
 proved "version.h: No such file"
 [ -e version.h ] || fail "the experiment reached the tree"
 mended
+
+say "some random order of steps shows it; the mended tree goes well in each"
+failed=0
+for seed in 1 2 3 4 5 6 7 8; do
+    clean_tree
+    run "$GANTRY" build --plain -j1 --shuffle=$seed -- make
+    [ $status = 0 ] || failed=$((failed + 1))
+done
+[ $failed != 0 ] && [ $failed != 8 ] || fail "$failed of 8 orders failed"
 
 say "an incremental build knows what the steps of the last one touched"
 clean_tree
