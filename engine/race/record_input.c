@@ -266,6 +266,8 @@ static void add_forecasts(struct builder *b)
             by == UINT32_MAX || by == i)
             continue;
         bool same = steps[by].recipe == steps[i].recipe;
+        if (!same && steps[by].target != steps[i].target)
+            continue; /* a by-product: make may have seen one from before */
         steps[i].forecast = true;
         steps[i].command = steps[by].command;
         const struct record_step *done = &record->steps.at[by];

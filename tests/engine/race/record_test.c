@@ -187,6 +187,23 @@ static void spared_runs_are_forecast(void **state)
     free(dir);
 }
 
+/* A rule that makes a first list of headers is not run where the compiler writes one. */
+static void by_products_are_not_forecast(void **state)
+{
+    (void)state;
+    struct record *record = record_new(root);
+    record_make(record, 0, ORDER_TOP, 100, ".");
+    run_step(record, 0, 0, "a.o");
+    record_step(record, &(struct record_spec){.step = 0, .file = "Makefile", .line = 4});
+    record_step(record,
+                &(struct record_spec){
+                    .step = 1, .target = "a.Po", .goal = "a.Po", .file = "Makefile", .line = 9});
+    touch(record, 0, "a.o", ACCESS_CREATE, false);
+    touch(record, 0, "a.Po", ACCESS_WRITE, true);
+    assert_int_equal(findings(record, NULL), 0);
+    record_free(record);
+}
+
 static void what_is_written_is_read(void **state)
 {
     (void)state;
@@ -293,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_make_that_is_not_parallel_has_none),
         cmocka_unit_test(needs_are_order_and_rings_are_cut),
         cmocka_unit_test(spared_runs_are_forecast),
+        cmocka_unit_test(by_products_are_not_forecast),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(damage_is_refused),
         cmocka_unit_test(ids_stay_and_excuses_hold),
