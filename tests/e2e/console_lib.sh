@@ -41,17 +41,23 @@ none_held() {
     ! left | grep 'held\.sh'
 }
 
+# For the screen's shell: a sum of the terminal's settings.
+stty_sum() {
+    # shellcheck disable=SC2016 # for that shell
+    echo '$(stty -g | md5sum)'
+}
+
 # remember_terminal, same_terminal: settings and what stood on the screen, before and after.
 remember_terminal() {
-    type_command "clear; echo before-$1; stty -g | md5sum"
-    wait_for '^[0-9a-f]{32} '
-    shown=$(screen | grep -E '^[0-9a-f]{32} ')
+    type_command "clear; echo before-$1; echo at-first $(stty_sum)"
+    wait_for '^at-first [0-9a-f]{32}'
+    shown=$(screen | sed -n 's/^at-first //p')
 }
 same_terminal() {
     on_screen "^before-$1" || fail "what stood on the screen before is gone"
-    type_command "clear; stty -g | md5sum"
-    wait_for '^[0-9a-f]{32} '
-    [ "$(screen | grep -E '^[0-9a-f]{32} ')" = "$shown" ] || fail "the terminal's settings have changed"
+    type_command "clear; echo at-last $(stty_sum)"
+    wait_for '^at-last [0-9a-f]{32}'
+    [ "$(screen | sed -n 's/^at-last //p')" = "$shown" ] || fail "the terminal's settings have changed"
     modes=$(mux display-message -p -t t '#{alternate_on}#{mouse_any_flag}#{cursor_flag}')
     [ "$modes" = 001 ] || fail "alternate screen, mouse, cursor: $modes, not 001"
 }
