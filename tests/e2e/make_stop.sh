@@ -42,7 +42,7 @@ for signal in TERM HUP INT; do
         for goal in all sub; do
             say "SIG$signal $jobs $goal"
             # shellcheck disable=SC2086
-            (trap - INT; exec "$GANTRY" build $jobs --plain=raw -- make $goal) >"$WORK/out" 2>"$WORK/err" </dev/null &
+            env --default-signal=INT "$GANTRY" build $jobs --plain=raw -- make $goal >"$WORK/out" 2>"$WORK/err" </dev/null &
             pid=$!
             within 30 test -e started || fail "the recipe never started"
             kill -$signal $pid
