@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "views/sanitize.h"
+#include "views/shell_cost.h"
 
 enum {
     CHUNK_BYTES = 1 << 16, /* of a log, read at a time: a log of any size takes this much memory */
@@ -37,6 +38,7 @@ struct plain {
     VEC(struct plain_step) steps; /* by step id */
     VEC(uint32_t) failed; /* step ids, in the order of their ends */
     uint64_t done, total, graph_steps;
+    struct shell_costs shell;
     bool begun, complete;
     struct sanitize console; /* of the guest's console, from its begin to its end */
     bool console_through; /* see plain_console */
@@ -73,6 +75,7 @@ void plain_free(struct plain *plain)
     vec_free(&plain->steps);
     vec_free(&plain->failed);
     str_free(&plain->line);
+    shell_costs_free(&plain->shell);
     free(plain);
 }
 
@@ -457,6 +460,11 @@ static void on_build_end(struct plain *plain, const struct event *event)
         end_color(plain);
     }
     put_line(plain, PLAIN_OUT);
+    struct str costs = {0};
+    shell_costs_tell(&plain->shell, event->wall_ns, &costs);
+    if (costs.len)
+        plain->io.write(plain->io.data, PLAIN_OUT, costs.at, costs.len);
+    str_free(&costs);
     if (event->findings) {
         str_addf(&plain->line, "%" PRIu64 " race%s: gantry races", event->findings,
                  event->findings == 1 ? "" : "s");
@@ -535,6 +543,9 @@ void plain_event(struct plain *plain, const struct event *event)
         keep(&step->target, event->target);
         if (plain->options.verbose)
             keep(&step->command, event->text);
+        break;
+    case EVENT_SHELL_CALL:
+        shell_costs_add(&plain->shell, event);
         break;
     case EVENT_STEP_OUTPUT:
         on_output(plain, event);

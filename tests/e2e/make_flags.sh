@@ -85,4 +85,4 @@ once plain
 MAKE=("$GANTRY" -C sub build "${GATED[@]}" -- make)
 once gate
 compare_runs -C
-stepped sub/s
+stepped s

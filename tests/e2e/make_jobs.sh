@@ -169,7 +169,7 @@ all:
 	@umask; ulimit -n; ulimit -c
 	@cat <&9
 	@ls /proc/self/fd | tr '\n' ' '
-	@grep -E '^Sig(Blk|Ign)|^NoNewPrivs' /proc/self/status; nice
+	@grep -E '^Sig(Blk|Ign)' /proc/self/status; nice
 M
 }
 build() {

@@ -223,9 +223,40 @@ static void terminal_tricks_are_dropped_whatever_the_chunks(void **state)
     }
 }
 
+static void costly_shell_calls_are_summed_up(void **state)
+{
+    (void)state;
+    struct printed printed = {.log = ""};
+    struct plain_io io = {.data = &printed, .write = write_printed, .read = read_printed};
+    struct plain_options options = {0};
+    struct plain *plain = plain_new(&options, &io);
+    plain_event(plain, &(struct event){.kind = EVENT_BUILD_BEGIN});
+    for (int i = 0; i < 1192; i++)
+        plain_event(plain, &(struct event){.kind = EVENT_SHELL_CALL,
+                                           .make = ".",
+                                           .path = "Makefile",
+                                           .line = 285,
+                                           .command = "g++ -E -xc++ - -v </dev/null 2>&1 | awk "
+                                                      "'/^End/ {exit} /^ .*c\\+\\+/ {print}'",
+                                           .wall_ns = 20000000});
+    plain_event(plain, &(struct event){.kind = EVENT_SHELL_CALL,
+                                       .make = "sub",
+                                       .command = "nproc",
+                                       .wall_ns = 1000000});
+    plain_event(plain, &(struct event){.kind = EVENT_BUILD_END, .wall_ns = 90000000000});
+    assert_non_null(strstr(str_text(&printed.out),
+                           "make spent 23.8s in 1192 calls of g++ -E -xc++ - -v </dev/null 2>&1 "
+                           "| awk '/^End/ ... (Makefile:285)\n"));
+    assert_null(strstr(str_text(&printed.out), "nproc"));
+    plain_free(plain);
+    str_free(&printed.out);
+    str_free(&printed.err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(costly_shell_calls_are_summed_up),
         cmocka_unit_test(each_step_is_a_line_and_failures_come_again),
         cmocka_unit_test(raw_is_the_output_and_nothing_else),
         cmocka_unit_test(verbose_and_color_add_to_it),

@@ -1,0 +1,25 @@
+/*
+ * What $(shell) costs: the calls that one line of a makefile made again and again, added up.
+ */
+#ifndef GANTRY_VIEWS_SHELL_COST_H
+#define GANTRY_VIEWS_SHELL_COST_H
+
+#include <stdint.h>
+
+#include "base/map.h"
+#include "base/str.h"
+#include "journal/event.h"
+
+/* Zeroed: empty. */
+struct shell_costs {
+    struct map by_place; /* "Makefile:285 COMMAND" -> struct shell_cost */
+};
+
+/* Takes one EVENT_SHELL_CALL in. */
+void shell_costs_add(struct shell_costs *costs, const struct event *event);
+/* Appends a line for each of the dearest places, at most three, that took at least half a second
+ * and a hundredth of the build's time: "make spent 28.1s in 1192 calls of g++ -E ... (Makefile:285)". */
+void shell_costs_tell(const struct shell_costs *costs, uint64_t build_ns, struct str *out);
+void shell_costs_free(struct shell_costs *costs);
+
+#endif
