@@ -206,6 +206,8 @@ void actions_ended(struct console *console, const struct event *event)
         console->app.state.building = console->app.state.stopping = false;
         enum then then = console->then;
         console->then = THEN_NOTHING;
+        if (console->watch && console->app.state.tree != APP_TREE_NATIVE)
+            watch_take(console->watch); /* what make wrote is no edit */
         actions_changed(console);
         if (then == THEN_BOOT && console->status == 0)
             start_vm(console);
@@ -233,6 +235,27 @@ void actions_end_all(struct console *console)
         model_event(&console->app.model, event);
         free(event);
     }
+}
+
+static void op_watch(void *app)
+{
+    struct console *console = app;
+    struct err err = {0};
+    bool on = console->watch != NULL;
+    if (on) {
+        watch_close(console->watch);
+        console->watch = NULL;
+    } else if (console->root && !console->player) {
+        console->watch = watch_open(console->root, &err);
+    } else {
+        err_set(&err, ERR_INPUT, "there is no tree to watch here");
+    }
+    console->changed_ns = 0;
+    console->app.state.watching = console->watch != NULL;
+    app_say(&console->app, on || console->watch ? SEVERITY_NOTE : SEVERITY_ERROR,
+            on               ? "files are watched no more"
+            : console->watch ? "watching: a build starts whenever a file is saved"
+                             : err.text);
 }
 
 static void op_vm_type(void *app, const char *bytes, size_t length)
@@ -393,6 +416,7 @@ void actions_fill(struct app_ops *ops)
     ops->boot = op_boot;
     ops->tests = op_tests;
     ops->stop = op_stop;
+    ops->watch = op_watch;
     ops->vm_type = op_vm_type;
     ops->select = op_select;
     ops->conf = op_conf;

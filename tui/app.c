@@ -232,6 +232,9 @@ static void common(struct app *app, enum request request)
     case REQ_REDRAW:
         app->redraw = true;
         break;
+    case REQ_WATCH:
+        ops->watch(app);
+        break;
     case REQ_PLAIN:
         app->plain = true;
         break;

@@ -105,6 +105,8 @@ static void selection(const struct app *app, struct str *out)
         str_addf(out, "%s %s %s", arch, mode, image);
     else
         str_add(out, state->command ? state->command : "");
+    if (state->watching)
+        str_add(out, ", watching");
     if (state->held_by) {
         str_addf(out, ", %s", state->held_by);
         return;

@@ -13,6 +13,7 @@
 #include "tui/logs.h"
 #include "tui/player.h"
 #include "tui/terminal.h"
+#include "tui/watch.h"
 #include "vcs/vcs.h"
 #include "vm/vm.h"
 
@@ -29,6 +30,8 @@ struct console {
     struct build *build;
     struct player *player; /* a recorded build is shown; NULL: none */
     bool follow; /* its journal grows */
+    struct watch *watch; /* of the tree's files; NULL: none */
+    uint64_t changed_ns; /* when one of them was saved last, not built yet; 0: none was */
     unsigned speed; /* times as fast as it was */
     uint64_t played_from_ns, played_at_ns; /* of the build; clock_ns then */
     struct vm *vm;

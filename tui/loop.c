@@ -23,6 +23,7 @@ enum {
     TICK_NS = 200000000, /* clocks on the screen, while something runs */
     EVENTS_NS = 10000000, /* events are taken in for so long before a frame is due */
 
+    SAVED_NS = 200000000, /* so long nothing more is saved before a build starts */
     FOLLOW_NS = 50000000, /* between looks at a journal that grows */
 };
 
@@ -264,6 +265,31 @@ static void take_journal(struct console *console)
     }
 }
 
+/* ---- files that change ---- */
+
+/* A make tree's own outputs lie among its sources: what changes during a build is not looked at. */
+static void take_changes(struct console *console)
+{
+    bool changed = watch_take(console->watch);
+    if (changed && !(console->build && console->app.state.tree != APP_TREE_NATIVE))
+        console->changed_ns = clock_ns();
+}
+
+static bool may_build_saved(const struct console *console)
+{
+    return console->changed_ns && !console->build && !console->vm;
+}
+
+static void build_saved(struct console *console)
+{
+    if (!may_build_saved(console) || clock_ns() < console->changed_ns + SAVED_NS)
+        return;
+    console->changed_ns = 0;
+    actions_changed(console); /* conf may be among it */
+    console->app.ops.build(console, NULL);
+    console->dirty = true;
+}
+
 /* ---- the loop ---- */
 
 static void show(struct console *console)
@@ -287,6 +313,8 @@ static int wait_ms(const struct console *console, uint64_t shown_ns)
         due = shown_ns + TICK_NS;
     if (console->app.state.playing && !terminal_busy(console->terminal))
         due = shown_ns + FRAME_NS;
+    if (may_build_saved(console) && due > console->changed_ns + SAVED_NS)
+        due = console->changed_ns + SAVED_NS;
     if (console->follow && due > now + FOLLOW_NS)
         due = now + FOLLOW_NS;
     uint64_t key = input_deadline(&console->input);
@@ -320,10 +348,11 @@ static void run(struct console *console)
             {.fd = terminal_signal_fd(console->terminal), .events = POLLIN},
             {.fd = queue_fd(console->events), .events = POLLIN},
             {.fd = target_screen_fd(console), .events = POLLIN},
+            {.fd = console->watch ? watch_fd(console->watch) : -1, .events = POLLIN},
         };
         if (terminal_busy(console->terminal))
             fds[0].events |= POLLOUT;
-        poll(fds, 4, wait_ms(console, shown_ns));
+        poll(fds, 5, wait_ms(console, shown_ns));
         if (fds[1].revents)
             take_signals(console);
         if (fds[0].revents & (POLLIN | POLLHUP | POLLERR))
@@ -333,6 +362,9 @@ static void run(struct console *console)
         take_keys(console);
         if (fds[2].revents)
             take_events(console);
+        if (fds[4].revents && console->watch)
+            take_changes(console);
+        build_saved(console);
         if (fds[3].revents && target_screen_take(console))
             console->dirty = true;
     }
@@ -353,6 +385,7 @@ static void free_console(struct console *console)
     target_screen_free(console);
     compose_screen_free(console);
     player_close(console->player);
+    watch_close(console->watch);
     conf_free(console->conf);
     logs_free(console->logs);
     input_free(&console->input);

@@ -61,6 +61,7 @@
     X(HELP, "? F1", "help", "what the keys do here", "gantry help")                                \
     X(PLAIN, "p", "plain", "the build as lines, from its beginning; a key comes back",             \
       "gantry replay --plain")                                                                     \
+    X(WATCH, "", "watch", "build whenever a file is saved; again: no more", "")                    \
     X(REDRAW, "^L", "redraw", "draw the whole screen again", "")                                   \
     X(MOUSE, "", "mouse", "the mouse on or off", "")                                               \
     X(SUSPEND, "^Z", "suspend", "suspend gantry (fg comes back)", "")                              \

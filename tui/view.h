@@ -92,6 +92,8 @@ struct app_ops {
     void (*tests)(void *app);
     /* Stops build or guest: first drains, then kills. */
     void (*stop)(void *app);
+    /* Builds whenever a file of the tree is saved, or no more. */
+    void (*watch)(void *app);
     /* Bytes for the guest's console. */
     void (*vm_type)(void *app, const char *bytes, size_t length);
     /* Picks NAME=VALUE (arch, mode, image, cmdline, any conf name) for the next build; value NULL
@@ -168,6 +170,7 @@ struct app_state {
     unsigned dirty; /* files that differ from it */
     const struct view_ops *screen; /* the one under a pop-up */
     bool building, booting; /* ours */
+    bool watching; /* a build starts whenever a file is saved */
     bool stopping; /* the build was asked to drain */
     bool replaying, playing; /* what is shown is a recorded build; time runs in it */
     uint32_t focus; /* the step that log, why and graph speak of; EVENT_NONE: none */

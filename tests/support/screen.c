@@ -58,6 +58,10 @@ static void op_stop(void *app)
 {
     note(app, "stop", NULL);
 }
+static void op_watch(void *app)
+{
+    note(app, "watch", NULL);
+}
 static void op_vm_type(void *app, const char *bytes, size_t length)
 {
     char *text = mem_copy_n(bytes, length);
@@ -190,6 +194,7 @@ static const struct app_ops ops = {
     .boot = op_boot,
     .tests = op_tests,
     .stop = op_stop,
+    .watch = op_watch,
     .vm_type = op_vm_type,
     .select = op_select,
     .conf = op_conf,
