@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "tui/check_report.h"
 #include "tui/console.h"
 
 static void say_error(struct console *console, const struct err *err)
@@ -154,15 +155,57 @@ static void op_boot(void *app)
         start_build(console, NULL, THEN_BOOT);
 }
 
-/* The tree's tests are an image: it is picked, built and booted. */
+/* What was picked before the tests is picked again. */
+static void end_tests(struct console *console)
+{
+    char *before = console->image_before;
+    console->testing = false;
+    console->image_before = NULL;
+    op_select(console, "image", before);
+    free(before);
+}
+
+/* The tree's tests are an image: it is picked, built and booted, once. */
 static void op_tests(void *app)
 {
     struct console *console = app;
     if (console->vm || !may_start(console))
         return;
+    if (console->app.state.tree != APP_TREE_NATIVE) {
+        app_say(&console->app, SEVERITY_NOTE, "this tree has no image of tests");
+        return;
+    }
+    for (size_t i = 0; i < console->assigns.len; i++)
+        if (console->assigns.at[i].kind == ORIGIN_SCREEN &&
+            strcmp(console->assigns.at[i].name, "image") == 0)
+            console->image_before = mem_copy(console->assigns.at[i].value);
+    console->testing = true;
     op_select(console, "image", "tests");
     if (console->conf)
         start_build(console, NULL, THEN_BOOT);
+    if (!console->build)
+        end_tests(console);
+}
+
+/* Of what the tests' guest printed: "33 tests passed", or which failed. */
+static void say_tests(struct console *console)
+{
+    struct check_report report = {0};
+    struct str text = {0};
+    unsigned failed = 0;
+    check_report_feed(&report, str_text(&console->app.model.vm.console));
+    for (size_t i = 0; i < report.tests.len; i++)
+        if (report.tests.at[i].reason)
+            str_addf(&text, "%s %s", failed++ ? "," : "", report.tests.at[i].name);
+    char *sentence =
+        check_report_good(&report) ? mem_format("all %zu tests passed", report.tests.len)
+        : failed
+            ? mem_format("%u of %zu tests failed:%s", failed, report.tests.len, str_text(&text))
+            : mem_format("the tests did not come to their end: %zu passed", report.tests.len);
+    app_say(&console->app, check_report_good(&report) ? SEVERITY_NOTE : SEVERITY_ERROR, sentence);
+    free(sentence);
+    str_free(&text);
+    check_report_free(&report);
 }
 
 static void start_vm(struct console *console)
@@ -211,11 +254,17 @@ void actions_ended(struct console *console, const struct event *event)
         actions_changed(console);
         if (then == THEN_BOOT && console->status == 0)
             start_vm(console);
+        if (console->testing && !console->vm)
+            end_tests(console);
     } else if (event->kind == EVENT_VM_END && console->vm) {
         console->status = vm_finish(console->vm);
         console->vm = NULL;
         console->app.state.booting = false;
         actions_changed(console);
+        if (console->testing) {
+            say_tests(console);
+            end_tests(console);
+        }
     }
 }
 

@@ -38,6 +38,8 @@ struct console {
     uint64_t build_ns; /* clock_ns at its begin */
     unsigned stops; /* how often it was asked to stop */
     enum then then;
+    bool testing; /* the image of the tests is picked for one boot */
+    char *image_before; /* what was picked on the screen before that; NULL: nothing */
     char *root;
     struct conf *conf; /* with what is picked; NULL: not read yet, or not readable */
     VEC(struct assignment)

@@ -386,6 +386,7 @@ static void free_console(struct console *console)
     compose_screen_free(console);
     player_close(console->player);
     watch_close(console->watch);
+    free(console->image_before);
     conf_free(console->conf);
     logs_free(console->logs);
     input_free(&console->input);
