@@ -75,9 +75,13 @@ static void times(const struct app *app, unsigned parts, struct str *out)
 static void tree_name(const struct app *app, unsigned parts, struct str *out)
 {
     const struct app_state *state = &app->state;
+    const struct model *model = &app->model;
+    const char *root = state->root ? state->root : model_text(model, model->tree);
     if (parts & PART_NAME)
-        str_add(out, state->root ? path_base(state->root) : "no tree");
-    const char *head = state->head ? state->head : "";
+        str_add(out, *root ? path_base(root) : "no tree");
+    const char *head = state->head             ? state->head
+                       : state->root || !*root ? ""
+                                               : model_text(model, model->head);
     const char *at = strchr(head, '@');
     if ((parts & PART_BRANCH) && *head)
         str_addf(out, " %s", head);
@@ -104,7 +108,7 @@ static void selection(const struct app *app, struct str *out)
     if (*arch || *mode || *image)
         str_addf(out, "%s %s %s", arch, mode, image);
     else
-        str_add(out, state->command ? state->command : "");
+        str_add(out, state->command ? state->command : model_text(model, model->argv));
     if (state->watching)
         str_add(out, ", watching");
     if (state->held_by) {
@@ -151,7 +155,7 @@ void chrome_header(const struct app *app, const struct canvas *canvas)
     for (size_t i = 0;; i++) {
         str_cut(&name, 0), str_cut(&picked, 0), str_cut(&time, 0);
         tree_name(app, parts, &name);
-        if ((parts & PART_SELECTION) && app->state.root)
+        if ((parts & PART_SELECTION) && (app->state.root || app->model.state != BUILD_NEVER))
             selection(app, &picked);
         times(app, parts, &time);
         int w = 1 + canvas_columns(str_text(&name)) + 3 + canvas_columns(str_text(&picked)) + 3 +

@@ -143,8 +143,23 @@ static void forget_build(struct model *model)
 
 /* ---- steps ---- */
 
-static enum stage stage_of(const char *rule)
+static bool ends_in_one_of(const char *text, const char *const *endings)
 {
+    size_t length = strlen(text);
+    for (; *endings; endings++) {
+        size_t ending = strlen(*endings);
+        if (length > ending && strcmp(text + length - ending, *endings) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* By the rule; where that says nothing, by the target's name. */
+static enum stage stage_of(const char *rule, const char *target)
+{
+    static const char *const objects[] = {".o", ".lo", ".os", NULL};
+    static const char *const linked[] = {".elf", ".so", ".a", ".ko", NULL};
+    static const char *const images[] = {".img", ".rofs", ".raw", ".qcow2", NULL};
     static const struct {
         const char *rule;
         enum stage stage;
@@ -159,7 +174,10 @@ static enum stage stage_of(const char *rule)
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(known[i].rule, rule) == 0)
             return known[i].stage;
-    return STAGE_GEN;
+    return ends_in_one_of(target, objects)  ? STAGE_CC
+           : ends_in_one_of(target, linked) ? STAGE_LINK
+           : ends_in_one_of(target, images) ? STAGE_IMAGE
+                                            : STAGE_GEN;
 }
 
 static void set_state(struct model *model, struct model_step *step, enum step_state state)
@@ -204,7 +222,7 @@ static struct model_step *step_of(struct model *model, const struct event *event
     }
     if (event->rule && *event->rule && !*model_text(model, step->rule)) {
         step->rule = text_id(model, event->rule);
-        step->stage = (uint8_t)stage_of(event->rule);
+        step->stage = (uint8_t)stage_of(event->rule, model_text(model, step->target));
         model->shape++;
     }
     return step;
@@ -455,18 +473,6 @@ static void take_graph(struct model *model, const struct event *event)
     model->complete = event->complete;
 }
 
-/* The goal: of the steps that nothing needs, the last of the last stage. */
-static void find_goal(struct model *model)
-{
-    model->goal = MODEL_NONE;
-    for (size_t i = model->steps.len; i-- > 0;) {
-        const struct model_step *step = &model->steps.at[i];
-        if (!step->needed && step->needs_count &&
-            (model->goal == MODEL_NONE || step->stage > model->steps.at[model->goal].stage))
-            model->goal = (uint32_t)i;
-    }
-}
-
 static char *copy_or_null(const char *text)
 {
     return text ? mem_copy(text) : NULL;
@@ -597,7 +603,7 @@ void model_tick(struct model *model, uint64_t now_ns)
     if (now_ns > model->now_ns)
         model->now_ns = now_ns;
     if (model->goal_stale) {
-        find_goal(model);
+        model_find_goal(model);
         model->goal_stale = false;
     }
 }

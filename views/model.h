@@ -162,6 +162,9 @@ void model_event(struct model *model, const struct event *event);
 /* Moves the clock on, never back (build time), and does what is worth doing once a frame. */
 void model_tick(struct model *model, uint64_t now_ns);
 
+/* Finds the goal anew; model_tick does where steps came. */
+void model_find_goal(struct model *model);
+
 /* The text of an interned id, "" for MODEL_NONE. */
 const char *model_text(const struct model *model, uint32_t id);
 /* The dense index of an event's step id, or MODEL_NONE. */

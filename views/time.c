@@ -101,9 +101,10 @@ static void draw_title(const struct time_screen *screen, const struct canvas *ca
         str_addf(&right, "%llu ms a column  ",
                  (unsigned long long)(screen->window.scale_ns / 1000000));
     str_addf(&right, "cursor %s", cursor);
-    if (canvas->w >= 60)
-        str_addf(&right, "  busy %llu %%",
-                 (unsigned long long)(time_busy_ns(&screen->lanes, model) * 100 / whole));
+    uint64_t busy = time_busy_ns(&screen->lanes, model) * 100 / whole;
+    if (canvas->w >=
+        60) /* steps in which other makes run stand on lanes of their own, as it were */
+        str_addf(&right, "  busy %u %%", (unsigned)(busy < 100 ? busy : 100));
     uint64_t floor_ns = time_path(model, &path, &count);
     if (floor_ns && model->state == BUILD_ENDED && canvas->w >= 76) {
         clock_text(text, floor_ns);

@@ -267,32 +267,36 @@ uint64_t time_busy_ns(const struct time_lanes *lanes, const struct model *model)
     return busy;
 }
 
+/* The longest chain of prerequisites that ran. What a step needs ended before it: so the order of
+ * ending is one in which lengths can be added up. */
 uint64_t time_path(const struct model *model, uint32_t **path, size_t *count)
 {
     VEC(uint32_t) way = {0};
-    uint64_t sum = 0;
-    uint32_t at = MODEL_NONE;
+    uint64_t *lengths = mem_zero(model->steps.len + 1, sizeof *lengths);
+    uint32_t *before = mem_alloc((model->steps.len + 1) * sizeof *before);
+    uint32_t last = MODEL_NONE;
     for (size_t i = 0; i < model->ended.len; i++) {
-        const struct model_step *step = &model->steps.at[model->ended.at[i]];
-        if (step->lane != MODEL_NONE && step->state != STEP_STATE_CANCELLED &&
-            (at == MODEL_NONE || step->end_ns >= model->steps.at[at].end_ns))
-            at = model->ended.at[i];
-    }
-    while (at != MODEL_NONE) {
+        uint32_t at = model->ended.at[i];
         const struct model_step *step = &model->steps.at[at];
-        uint32_t next = MODEL_NONE;
-        vec_push(&way, at);
-        sum += step->end_ns - step->begin_ns;
-        for (uint32_t i = 0; i < step->needs_count; i++) {
-            uint32_t need = model->links.at[step->needs + i];
-            const struct model_step *on = &model->steps.at[need];
-            if (on->lane != MODEL_NONE && on->end_ns && on->end_ns <= step->begin_ns &&
-                (next == MODEL_NONE || on->end_ns > model->steps.at[next].end_ns))
-                next = need;
+        if (step->lane == MODEL_NONE || step->state == STEP_STATE_CANCELLED)
+            continue;
+        before[at] = MODEL_NONE;
+        for (uint32_t j = 0; j < step->needs_count; j++) {
+            uint32_t need = model->links.at[step->needs + j];
+            if (lengths[need] && (before[at] == MODEL_NONE || lengths[need] > lengths[before[at]]))
+                before[at] = need;
         }
-        at = next;
+        lengths[at] = (before[at] == MODEL_NONE ? 0 : lengths[before[at]]) + 1 +
+                      (step->end_ns > step->begin_ns ? step->end_ns - step->begin_ns : 0);
+        if (last == MODEL_NONE || lengths[at] > lengths[last])
+            last = at;
     }
+    uint64_t sum = last == MODEL_NONE ? 0 : lengths[last];
+    for (uint32_t at = last; at != MODEL_NONE; at = before[at])
+        vec_push(&way, at);
     *path = way.at;
     *count = way.len;
+    free(lengths);
+    free(before);
     return sum;
 }

@@ -42,8 +42,8 @@ void time_gap_text(const struct model *model, size_t lane, uint32_t next, uint64
 uint64_t time_busy_ns(const struct time_lanes *lanes, const struct model *model);
 /* When the last of a step that ran ended: now, or the end of the build. */
 uint64_t time_end_ns(const struct model *model);
-/* The steps that decided how long it took, from the last one back: each waited for the one behind
- * it. Appended to `path` (new). Returns their time together: less it cannot take. */
+/* The longest chain of steps that ran, each of which needs the next, from the last one back; `path`
+ * is new. Returns their time together: less it cannot take, with any number of lanes. */
 uint64_t time_path(const struct model *model, uint32_t **path, size_t *count);
 
 #endif
