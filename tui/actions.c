@@ -404,7 +404,7 @@ static void op_play(void *app, uint64_t from_ns)
 {
     struct console *console = app;
     struct app_state *state = &console->app.state;
-    if (!console->player || console->follow) {
+    if (!console->player || console->follow || console->loading) {
         app_say(&console->app, SEVERITY_NOTE, "only a recorded build is played: gantry replay");
         return;
     }

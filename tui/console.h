@@ -29,6 +29,7 @@ struct console {
     struct queue *events; /* of builds and guests */
     struct build *build;
     struct player *player; /* a recorded build is shown; NULL: none */
+    bool loading; /* it is being read: the screen lives meanwhile */
     bool follow; /* its journal grows */
     struct watch *watch; /* of the tree's files; NULL: none */
     uint64_t changed_ns; /* when one of them was saved last, not built yet; 0: none was */

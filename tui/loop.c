@@ -244,7 +244,17 @@ static void take_journal(struct console *console)
     struct app *app = &console->app;
     struct player *player = console->player;
     uint64_t now = clock_ns();
-    if (console->follow) {
+    if (console->loading) {
+        console->loading = !player_read(player, app, now + EVENTS_NS);
+        console->dirty = true;
+        if (console->loading)
+            return;
+        if (console->follow && player_at_end(player))
+            console->status = app->model.exit;
+        console->follow = console->follow && !player_at_end(player);
+        console->build_ns = clock_ns() - player_at(player);
+        app->state.replaying = !console->follow;
+    } else if (console->follow) {
         uint32_t generation = app->model.generation;
         if (player_seek(player, app, UINT64_MAX)) {
             console->follow = false;
@@ -295,7 +305,7 @@ static void build_saved(struct console *console)
 static void show(struct console *console)
 {
     struct app *app = &console->app;
-    if (app->model.state == BUILD_RUNNING && !app->state.replaying)
+    if (app->model.state == BUILD_RUNNING && !app->state.replaying && !console->loading)
         model_tick(&app->model, clock_ns() - console->build_ns);
     grid_reset(&console->grid, console->grid.w, console->grid.h);
     app_draw(app, &console->grid);
@@ -315,6 +325,8 @@ static int wait_ms(const struct console *console, uint64_t shown_ns)
         due = shown_ns + FRAME_NS;
     if (may_build_saved(console) && due > console->changed_ns + SAVED_NS)
         due = console->changed_ns + SAVED_NS;
+    if (console->loading)
+        due = now;
     if (console->follow && due > now + FOLLOW_NS)
         due = now + FOLLOW_NS;
     uint64_t key = input_deadline(&console->input);
@@ -471,12 +483,11 @@ int console_replay(struct cli *cli, const char *journal, bool follow)
         return cli_fail(&err);
     }
     struct app *app = &console->app;
-    player_seek(player, app, UINT64_MAX);
-    console->follow = follow && !player_at_end(player);
-    console->build_ns = clock_ns() - player_at(player);
-    app->state.replaying = !console->follow;
-    app->state.held_by = console->follow ? "attached" : "recorded";
-    app_go(app, console->follow ? "build" : "time");
+    console->loading = true;
+    console->follow = follow;
+    app->state.replaying = true; /* no clock of ours before it is read */
+    app->state.held_by = follow ? "attached" : "recorded";
+    app_go(app, follow ? "build" : "time");
     run(console);
     return close_console(console);
 }

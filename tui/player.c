@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "journal/journal.h"
 
@@ -54,25 +55,40 @@ static void rewind_reader(struct player *player)
     player->end = false;
 }
 
+/* Hands on one event; false where none is there now, or it is later than t. */
+static bool hand_on(struct player *player, struct app *app, uint64_t t_ns)
+{
+    struct event *event = player->next ? player->next : journal_next(player->reader);
+    player->next = NULL;
+    if (!event)
+        return false;
+    if (event->t_ns > t_ns && event->kind != EVENT_BUILD_BEGIN) {
+        player->next = event;
+        return false;
+    }
+    app_event(app, event);
+    if (event->t_ns > player->at_ns)
+        player->at_ns = event->t_ns;
+    player->end = event->kind == EVENT_BUILD_END;
+    free(event);
+    return true;
+}
+
+bool player_read(struct player *player, struct app *app, uint64_t deadline_ns)
+{
+    enum { BETWEEN_LOOKS = 256 };
+    for (unsigned i = 1; hand_on(player, app, UINT64_MAX); i++)
+        if (i % BETWEEN_LOOKS == 0 && clock_ns() >= deadline_ns)
+            return false;
+    return true;
+}
+
 bool player_seek(struct player *player, struct app *app, uint64_t t_ns)
 {
     if (t_ns < player->at_ns)
         rewind_reader(player);
-    for (;;) {
-        struct event *event = player->next ? player->next : journal_next(player->reader);
-        player->next = NULL;
-        if (!event)
-            break;
-        if (event->t_ns > t_ns && event->kind != EVENT_BUILD_BEGIN) {
-            player->next = event;
-            break;
-        }
-        app_event(app, event);
-        if (event->t_ns > player->at_ns)
-            player->at_ns = event->t_ns;
-        player->end = event->kind == EVENT_BUILD_END;
-        free(event);
-    }
+    while (hand_on(player, app, t_ns))
+        ;
     return player->end;
 }
 

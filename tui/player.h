@@ -14,6 +14,9 @@ struct player;
 /* Opens a journal; its path is copied. NULL and err where it cannot be read. */
 struct player *player_open(const char *path, struct err *err);
 void player_close(struct player *player);
+/* Hands on what the journal has, until the clock says `deadline_ns`. True where nothing more is there
+ * now. */
+bool player_read(struct player *player, struct app *app, uint64_t deadline_ns);
 /* Hands on what the journal has up to a time of the build (UINT64_MAX: all), from the beginning
  * where that is over already. True at the build's end. */
 bool player_seek(struct player *player, struct app *app, uint64_t t_ns);
