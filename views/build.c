@@ -551,6 +551,16 @@ static void edit(struct build_view *build)
     }
 }
 
+/* Events came since the last frame: another build may have begun, of which the panes know nothing. */
+static void catch_up(struct build_view *build)
+{
+    const struct model *model = build->ctx->model;
+    cone_update(&build->cone, model);
+    lanes_update(&build->lanes, model, build->lanes.list.rows);
+    if (build->map.laid_out)
+        build_map_update(&build->map, model, build->map.w, build->map.h);
+}
+
 static enum view_result build_request(struct view *view, enum request request,
                                       const struct request_arg *arg, const struct view_ctx *ctx)
 {
@@ -558,6 +568,7 @@ static enum view_result build_request(struct view *view, enum request request,
     build->ctx = ctx;
     if (ctx->model->state == BUILD_NEVER && !ctx->model->messages.len)
         return VIEW_IGNORED;
+    catch_up(build);
     if (!build->at[build->focus].h)
         build->focus = PANE_LANES;
     switch (request) {

@@ -27,7 +27,7 @@ struct graph_view {
     char *filter;
     struct re *filter_re, *search_re;
     const struct model *model; /* of the last update */
-    uint32_t generation;
+    uint32_t generation, build; /* model->builds */
     uint64_t updated_ns;
     bool again; /* rows are to be made, whatever the model says */
 };
@@ -43,7 +43,8 @@ static uint32_t root_of(const struct graph_view *graph, const struct model *mode
 static void update(struct graph_view *graph, const struct model *model)
 {
     uint32_t root = root_of(graph, model);
-    bool same = graph->model && root == graph->root && !graph->again;
+    bool same =
+        graph->model && root == graph->root && !graph->again && graph->build == model->builds;
     graph->model = model;
     if (same && graph->generation == model->generation)
         return;
@@ -51,6 +52,7 @@ static void update(struct graph_view *graph, const struct model *model)
         model->now_ns >= graph->updated_ns && model->now_ns < graph->updated_ns + UPDATE_NS)
         return;
     graph->root = root;
+    graph->build = model->builds;
     graph->generation = model->generation;
     graph->updated_ns = model->now_ns;
     graph->again = false;

@@ -174,6 +174,12 @@ void build_events_middle(struct test_screen *screen)
     model_tick(model, 18200000000ull);
 }
 
+void build_events_begun(struct test_screen *screen)
+{
+    model_event(&test_screen_app(screen)->model,
+                &(struct event){.kind = EVENT_BUILD_BEGIN, .tree = "/src/demo", .lanes = 1});
+}
+
 void build_events_failed(struct test_screen *screen)
 {
     struct model *model = &test_screen_app(screen)->model;

@@ -6,6 +6,8 @@
 
 /* A tree of about 60 steps, two lanes, stopped in the middle: 30 done, one failed, two running. */
 void build_events_middle(struct test_screen *screen);
+/* A build that has only begun: nothing is known of it. */
+void build_events_begun(struct test_screen *screen);
 /* The same build brought to its end; it failed. */
 void build_events_failed(struct test_screen *screen);
 /* The same build, and races that were found in it: one that counts, one not so bad, one harmless. */

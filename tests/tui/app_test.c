@@ -84,6 +84,34 @@ static void interrupt_stops_what_runs_and_else_quits(void **state)
     test_screen_close(screen);
 }
 
+/* A new build begins between a frame and a key: the steps that the screen knew are gone. (Under the
+ * address sanitizer this fails where an index of before is used.) */
+static void steps_may_go_between_frame_and_key(void **state)
+{
+    (void)state;
+    static const char *const screens[] = {"1",         "1 Tab",  "1 Tab Tab", "1 S-Tab",
+                                          "1 S-Tab z", "2 Down", "3 Left",    "4 Down",
+                                          "5",         "1 w",    "1 > w",     "8"};
+    static const char *const keys[] = {"Down w",        "Enter", "l",   "g", "e",     "Right",
+                                       "> <",           ".",     "[ ]", "y", "Space", "Up",
+                                       "/ 'o' Enter n", "P",     "S",   "b"};
+    for (size_t i = 0; i < sizeof screens / sizeof *screens; i++) {
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+            struct test_screen *screen = test_screen_open(120, 40, TEST_COLOR);
+            build_events_raced(screen);
+            test_screen_text(screen);
+            test_screen_keys(screen, screens[i]);
+            test_screen_text(screen);
+            test_screen_keys(screen, "Down Down Down");
+            test_screen_text(screen);
+            build_events_begun(screen);
+            test_screen_keys(screen, keys[k]);
+            assert_null(strstr(test_screen_text(screen), "timer.o")); /* of the build before */
+            test_screen_close(screen);
+        }
+    }
+}
+
 /* Every action can be found and done by its name. */
 static void the_palette_does_what_a_key_does(void **state)
 {
@@ -105,6 +133,7 @@ int main(void)
         cmocka_unit_test(foreign_lines_are_passed_over),
         cmocka_unit_test(it_asks_only_while_something_runs),
         cmocka_unit_test(interrupt_stops_what_runs_and_else_quits),
+        cmocka_unit_test(steps_may_go_between_frame_and_key),
         cmocka_unit_test(the_palette_does_what_a_key_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,7 +67,7 @@ static struct key random_key(uint64_t *state, int w, int h)
 
 static void random_event(struct test_screen *screen, uint64_t *state)
 {
-    switch (below(state, 7)) {
+    switch (below(state, 9)) {
     case 0:
         build_events_middle(screen);
         break;
@@ -84,6 +84,10 @@ static void random_event(struct test_screen *screen, uint64_t *state)
         build_events_raced(screen);
         break;
     case 5:
+    case 6: /* the steps that the screens knew are gone */
+        build_events_begun(screen);
+        break;
+    case 7:
         sample_guest_failed(screen);
         break;
     default:
