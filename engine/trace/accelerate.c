@@ -291,6 +291,7 @@ void accelerate_free(struct trace_server *server)
         free(own->guests.at[i].directory);
     vec_free(&own->guests);
     accelerate_forget(server);
+    vec_free(&own->resolved);
     free(own);
     server->accelerator = NULL;
 }
