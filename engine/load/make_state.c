@@ -599,6 +599,19 @@ static void add_variables(struct make_state *kept, const char *path, id_list *na
     free(text);
 }
 
+/* More names count than were known when this build's steps ended: they had today's values. */
+static void renew_environment(struct make_state *kept, uint64_t before)
+{
+    for (text_id target = 0; target < kept->recorded.len; target++) {
+        const struct step_record *record = state_record(&kept->state, target);
+        if (!kept->recorded.at[target] || !record || record->environment_hash != before)
+            continue;
+        struct step_record renewed = *record;
+        renewed.environment_hash = kept->all_environment;
+        state_put(&kept->state, &renewed, record->ids);
+    }
+}
+
 /* The variables' names of all makefiles that were read, with those known before. */
 static void take_variables(struct make_state *kept)
 {
@@ -626,7 +639,10 @@ static void take_variables(struct make_state *kept)
             names.at[count++] = names.at[i];
     state_put_list(&kept->state, key, names.at, count);
     vec_free(&names);
+    uint64_t before = kept->all_environment;
     kept->all_environment = hash_variables(kept);
+    if (kept->all_environment != before)
+        renew_environment(kept, before);
 }
 
 /* The steps that this goal's makes considered. */

@@ -9,6 +9,7 @@ PATH=$WORK/tools:$PATH
 cd tree || exit 1
 cat >Makefile <<'M'
 CFLAGS ?= -O1
+NAMED ?= never used
 SRCS := $(sort $(wildcard src/*.c))
 OBJS := $(SRCS:src/%.c=obj/%.o)
 VER := $(shell cat version.txt)
@@ -46,7 +47,7 @@ done
 echo 'int f_a(void); int main(void) { return f_a(); }' >src/main.c
 sleep 0.1
 
-settings=()
+settings=(NAMED=before)
 build() {
     ok env "${settings[@]}" "$GANTRY" build --json -j2 -- make
     steps=$(grep -c '"event":"step-end".*"outcome":"ran"' "$WORK/out")
@@ -108,7 +109,7 @@ edit "touched only" 2 'touch src/b.c inc2/h.h gen.sh'
 edit "changed and changed back" 2 'cp src/c.c keep; echo "int z;" >>src/c.c; cp keep src/c.c; rm keep'
 edit "removed output" 4 'rm obj/c.o'
 edit "damaged output" 4 'echo damage >obj/a.o'
-edit "environment variable" 9 'settings=(CFLAGS=-O2)'
+edit "environment variable" 9 'settings=(NAMED=before CFLAGS=-O2)'
 edit "environment of a new terminal" 0 'settings+=(TMUX_PANE=%7 SSH_TTY=/dev/pts/9 SSH_CLIENT=x TERM=dumb COLUMNS=40)'
 edit "replaced compiler" 12 "printf '#!/bin/sh\nexec /usr/bin/gcc -DNEW \"\$@\"\n' >'$WORK/tools/cc-tree'"
 edit "a copy that keeps its time" 4 'cp -p src/c.c ../c.c; sed -i s/v_c/V_c/ ../c.c; touch -r src/c.c ../c.c; cp -p ../c.c src/c.c'
