@@ -590,6 +590,8 @@ static _Noreturn void run_step(char **argv, char **env)
     wire.line = *key == '.' ? key++, (uint32_t)number_of(&key, 10) : 0;
     if (!read_place(&place, env))
         leave(1);
+    if (!wire.make && !wire.step)
+        CALL(__NR_fcntl, LOCK_FD, F_SETFD, FD_CLOEXEC, 0);
     const char *logs;
     long engine = ask(&place, &wire, &logs);
     redirect_both(&place, logs);

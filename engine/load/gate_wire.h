@@ -15,6 +15,10 @@
 
 #include <stdint.h>
 
+/* The gate of the whole command holds the configuration's lock under this number: where Gantry is
+ * killed, nobody builds before all that it started has ended. */
+#define LOCK_FD 197
+
 #define WIRE_PACKET 65536 /* the largest packet, header included */
 #define WIRE_TEXT (WIRE_PACKET - (uint32_t)sizeof(struct wire))
 

@@ -43,8 +43,9 @@ static bool asks_for_jobs(const char *const *words)
 
 /* MAKEFLAGS as if the user had given -j, -k, -n and -l to make: what is asked for already stays, and
  * without -j the command decides by itself how many jobs there are. */
-static char *makeflags(const struct build *build)
+static char *makeflags(const struct make_build *make)
 {
+    const struct build *build = make->build;
     const char *given = getenv("MAKEFLAGS");
     struct str flags = {0};
     if (given && given[0] != '-' && given[0] != ' ')
@@ -53,6 +54,8 @@ static char *makeflags(const struct build *build)
         str_add_char(&flags, 'k');
     if (build->options.dry_run)
         str_add_char(&flags, 'n');
+    if (make->anew)
+        str_add_char(&flags, 'B');
     if (given)
         str_addf(&flags, "%s%s", given[0] == '-' ? " " : "",
                  given + (given[0] == '-' ? 0 : strcspn(given, " ")));
@@ -101,7 +104,7 @@ static int command_env(const struct make_build *make, const struct make_server *
                    (unsigned long long)files[0].st_dev, (unsigned long long)files[0].st_ino,
                    (unsigned long long)files[1].st_dev, (unsigned long long)files[1].st_ino,
                    make->payload));
-    char *flags = makeflags(make->build);
+    char *flags = makeflags(make);
     if (*flags || getenv("MAKEFLAGS"))
         put(env, "MAKEFLAGS", flags);
     else
@@ -158,6 +161,7 @@ static _Noreturn void become(const struct make_build *make, const char *director
         give(make->error_output.path, STDERR_FILENO);
     else if (make->output.path)
         dup2(STDOUT_FILENO, STDERR_FILENO);
+    dup2(make->lock, LOCK_FD);
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigaction(SIGPIPE, &action, NULL);
     for (int number = 1; number < NSIG; number++) /* no handler of ours may run in the child */
@@ -355,7 +359,7 @@ int make_build_run(struct build *build, void *data)
         return 0;
     }
     tell_begin(build);
-    int lock = prepare(&make, &err);
+    int lock = make.lock = prepare(&make, &err);
     if (lock >= 0) {
         make_state_open(make.kept);
         make_stale_prepare(make.kept);

@@ -71,6 +71,7 @@ struct make_build {
     struct build *build;
     char *state_dir;
     char *payload; /* directory of gate and hook */
+    int lock; /* of the configuration */
     struct lanes lanes;
     VEC(struct make_step *) steps; /* by id */
     VEC(struct make_process *) makes; /* by number */
@@ -84,6 +85,7 @@ struct make_build {
     bool command_ended;
     uint64_t cpu_ns;
     struct make_trace *trace; /* NULL: nothing is traced */
+    bool anew; /* what was known was lost: make is to make everything (-B) */
     struct make_state *kept; /* what is known from earlier builds; NULL: nothing is kept */
 };
 

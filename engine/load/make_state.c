@@ -114,7 +114,7 @@ bool make_state_is_fresh(struct make_state *kept, const struct event *begin)
 
 text_id make_state_key(struct make_state *kept, enum make_key key)
 {
-    char *text = mem_format("%c%s", (char)key, key == KEY_VARIABLES ? "" : kept->goal);
+    char *text = mem_format("%c%s", (char)key, key >= KEY_VARIABLES ? "" : kept->goal);
     text_id id = state_text(&kept->state, text);
     free(text);
     return id;
@@ -172,6 +172,28 @@ static uint64_t hash_variables(struct make_state *kept)
     return hash ? hash : 1;
 }
 
+static void commit(struct make_state *kept)
+{
+    struct err err = {0};
+    if (state_commit(&kept->state, &err) == 0)
+        return;
+    build_say(kept->make->build, SEVERITY_WARNING, "%s; nothing more is kept of this build",
+              err.text);
+    kept->open = false;
+}
+
+/* Records went with a damaged or foreign log: what they knew and make does not is known no more. Each
+ * goal is made anew once, all of it. */
+static void note_loss(struct make_state *kept)
+{
+    struct state *state = &kept->state;
+    text_id key = make_state_key(kept, KEY_LOST);
+    for (text_id target = 0; target < state->records.len; target++)
+        if (intern_text(&state->texts, target)[0] == KEY_READ)
+            state_forget(state, target);
+    state_put_list(state, key, &key, 1);
+}
+
 void make_state_open(struct make_state *kept)
 {
     struct err err = {0};
@@ -180,11 +202,14 @@ void make_state_open(struct make_state *kept)
         return;
     struct build *build = kept->make->build;
     int status = state_open(&kept->state, kept->make->state_dir, STATE_WRITE, &notes, &err);
-    if (notes.len)
+    bool lost = notes.len > 0;
+    if (lost)
         build_say(build, SEVERITY_WARNING, "%s", str_text(&notes));
     str_free(&notes);
     if (status < 0 || kept->fresh.root_fd < 0) {
-        build_say(build, SEVERITY_WARNING, "%s; nothing is kept of this build", err.text);
+        build_say(build, SEVERITY_WARNING,
+                  "%s; nothing is kept of this build, and all is made anew", err.text);
+        kept->make->anew = true;
         state_close(&kept->state);
         return;
     }
@@ -199,18 +224,13 @@ void make_state_open(struct make_state *kept)
             make_state_add_product(kept, intern_text(&kept->state.texts, path));
         }
     }
+    if (lost)
+        note_loss(kept);
+    kept->make->anew = state_list(&kept->state, make_state_key(kept, KEY_LOST)) &&
+                       !state_record(&kept->state, make_state_key(kept, KEY_READ));
+    commit(kept);
     kept->environment = fresh_environment();
     kept->all_environment = hash_variables(kept);
-}
-
-static void commit(struct make_state *kept)
-{
-    struct err err = {0};
-    if (state_commit(&kept->state, &err) == 0)
-        return;
-    build_say(kept->make->build, SEVERITY_WARNING, "%s; nothing more is kept of this build",
-              err.text);
-    kept->open = false;
 }
 
 /* ---- a step ---- */

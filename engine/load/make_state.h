@@ -63,7 +63,7 @@ bool make_stale_holds(struct make_state *kept, const struct step_record *record,
 text_id make_stale_why(const struct make_state *kept, text_id target);
 
 /* Texts under which a goal's own things are kept. */
-enum make_key { KEY_READ = 4, KEY_LOOKED, KEY_STEPS, KEY_VARIABLES };
+enum make_key { KEY_READ = 4, KEY_LOOKED, KEY_STEPS, KEY_VARIABLES, KEY_LOST = 14 };
 text_id make_state_key(struct make_state *kept, enum make_key key);
 /* How the state names a step: DIRECTORY//TARGET where its make runs in a directory below the root,
  * which is the path of its target, and yet not the name of another make's step for the same file. */

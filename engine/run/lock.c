@@ -48,7 +48,7 @@ static int tell_holder(int fd, const char *state_dir, struct err *err)
  * ends at once: that is waited for. */
 static int lock_soon(int fd)
 {
-    enum { TRIES = 200, PAUSE_NS = 10 * 1000 * 1000 };
+    enum { TRIES = 800, PAUSE_NS = 10 * 1000 * 1000 };
     for (int i = 0;; i++) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
             return 0;

@@ -217,12 +217,14 @@ int log_load(struct state *state, enum state_mode mode, struct str *notes, struc
         return -1;
     bool ours = size >= sizeof our_header && !memcmp(state->loaded, &our_header, sizeof our_header);
     if (!ours) {
-        /* Shorter than a header and a beginning of one: killed while it was made. */
+        /* Shorter than a header and a beginning of one: killed while it was made, or cut. */
         bool begun = size < sizeof our_header && !memcmp(state->loaded, &our_header, size);
         if (mode == STATE_READ)
             return 0;
         if (!begun && set_aside(state, notes, err) < 0)
             return -1;
+        if (begun && state->existed)
+            str_addf(notes, "%s was cut to %zu bytes; all is built anew", state->path, size);
         return start_log(state, err);
     }
     size_t good = load_records(state, size);

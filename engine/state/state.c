@@ -17,6 +17,7 @@ int state_open(struct state *state, const char *dir, enum state_mode mode, struc
     if (mode == STATE_WRITE && file_make_dirs(dir, err) < 0)
         return -1;
     state->path = path_join(dir, "state");
+    state->existed = access(state->path, F_OK) == 0;
     if (mode == STATE_WRITE) {
         state->fd = open(state->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (state->fd < 0)

@@ -82,6 +82,7 @@ struct text_list {
 struct state {
     char *path; /* the log */
     int fd; /* -1: read only */
+    bool existed; /* the log was there before it was opened */
     uint64_t length; /* good bytes of the log */
     uint64_t dead_bytes; /* of records that later ones replaced */
     char *loaded; /* the log as read; records point into it */

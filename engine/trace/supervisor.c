@@ -184,6 +184,9 @@ struct trace_server *supervisor_server(struct supervisor *supervisor)
 
 int supervisor_child(const struct supervisor *supervisor)
 {
+    /* What lies in a socket that nobody else holds any more would keep the listener open: where
+     * Gantry is killed now, the child would wait for an answer for ever. */
+    close(supervisor->ours);
     return trace_child(supervisor->filter, supervisor->childs);
 }
 
