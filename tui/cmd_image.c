@@ -402,6 +402,22 @@ static int run_list(struct cli *cli, int argc, char **argv)
     return status;
 }
 
+static int run_convert(struct cli *cli, int argc, char **argv)
+{
+    (void)cli;
+    struct err err = {0};
+    int bad = check_words(argc, argv, 3, 3, "convert FILE raw|qcow2|vmdk|vdi|vhd|gce NEW");
+    if (bad)
+        return bad;
+    for (int i = 0; i < DISK_FORMATS; i++)
+        if (strcmp(argv[2], image_format_name((enum disk_format)i)) == 0)
+            return image_convert(argv[1], argv[3], (enum disk_format)i, NULL, &err) < 0
+                       ? cli_fail(&err)
+                       : 0;
+    return cli_usage("gantry image convert: '%s'; there are raw, qcow2, vmdk, vdi, vhd and gce",
+                     argv[2]);
+}
+
 static int run_compress(struct cli *cli, int argc, char **argv)
 {
     (void)cli;
@@ -428,10 +444,11 @@ static const struct {
     const char *name;
     int (*run)(struct cli *cli, int argc, char **argv);
 } actions[] = {
-    {"args", run_args}, {"cat", run_cat}, {"check", run_check},       {"compress", run_compress},
-    {"diff", run_diff}, {"get", run_get}, {"history", run_history},   {"info", run_info},
-    {"list", run_list}, {"ls", run_ls},   {"pack", image_words_pack}, {"set-args", run_set_args},
-    {"undo", run_undo},
+    {"args", run_args},         {"cat", run_cat},         {"check", run_check},
+    {"compress", run_compress}, {"convert", run_convert}, {"diff", run_diff},
+    {"get", run_get},           {"history", run_history}, {"info", run_info},
+    {"list", run_list},         {"ls", run_ls},           {"pack", image_words_pack},
+    {"set-args", run_set_args}, {"undo", run_undo},
 };
 enum { ACTIONS = sizeof actions / sizeof *actions };
 
@@ -441,7 +458,7 @@ int cmd_image(struct cli *cli, int argc, char **argv)
     if (argc < 2)
         return cli_usage(
             "usage: gantry image "
-            "pack|info|ls|list|cat|get|args|set-args|history|undo|check|diff|compress ...");
+            "pack|info|ls|list|cat|get|args|set-args|history|undo|check|diff|convert|compress ...");
     if (strcmp(cli->directory, ".") != 0 && chdir(cli->directory) < 0)
         return cli_usage("-C %s: %s", cli->directory, strerror(errno));
     for (unsigned i = 0; i < ACTIONS; i++) {

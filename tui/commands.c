@@ -30,7 +30,7 @@ const struct command commands[] = {
     {"image", cmd_image, GROUP_IMAGE,
      "pack --manifest FILE... -o IMAGE [--loader loader.img] [--args TEXT]\n"
      "                  [--fs=rofs|zfs|ext|ramfs|rofs_with_zfs|rofs_with_ext] [--data FILE]...\n"
-     "                  [--layout=osv|osv-2025|2014|beside|bare] [--size=SIZE] "
+     "                  [--layout=osv|osv-2025|2014|beside|bare|bare-2014] [--size=SIZE] "
      "[--root-size=SIZE]\n"
      "                  [--format=raw|qcow2|vmdk|vdi|vhd|gce] [--dataset=NAME] [--compress]\n"
      "                  [--align=BYTES] [--dedup] [--table=osv|standard]\n"
@@ -45,6 +45,7 @@ const struct command commands[] = {
      "gantry image history IMAGE            the arguments that it had\n"
      "gantry image undo IMAGE               takes the last change of them back\n"
      "gantry image check IMAGE [STRIPPED]   its structure; what its loader unpacks\n"
+     "gantry image convert IMAGE raw|qcow2|vmdk|vdi|vhd|gce FILE  in another format\n"
      "gantry image compress KERNEL FILE [fastlz|fastlz-2014|lz4]  for a loader\n"
      "gantry image diff IMAGE IMAGE         what came, went and changed",
      "make, show, compare and change images; needs no tree", NULL},

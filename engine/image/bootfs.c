@@ -1,14 +1,17 @@
 /*
  * bootfs: a table of 128-byte records with an all-zero one at its end, then the data, packed to the
  * byte (unpack_bootfs in fs/vfs/main.cc and scripts/mkbootfs.py of OSv HEAD):
- * u64 size, u64 offset from the start, i8 type (0 file or directory, 1 link), char name[111].
+ * u64 size, u64 offset from the start, i8 type (0 file or directory, 1 link), char name[111]. Its
+ * kernels of 2014 read a name[112] where the type is, and know no links.
  */
 #include <string.h>
 
 #include "image/bytes.h"
 #include "image/fs.h"
 
-enum { RECORD = 128, NAME_AT = 17, NAME_MAX_BYTES = RECORD - NAME_AT - 1 };
+enum { RECORD = 128, TYPE_AT = 16 };
+/* Where the name stands in a record. */
+enum records { RECORDS_2014 = TYPE_AT, RECORDS_HEAD = TYPE_AT + 1 };
 
 int fs_total(const struct manifest_list *list, uint64_t *total_bytes, struct err *err)
 {
@@ -48,24 +51,30 @@ static uint64_t data_bytes(const struct manifest_entry *entry)
 }
 
 static int put_record(struct sink *sink, const struct manifest_entry *entry, uint64_t offset,
-                      struct err *err)
+                      enum records records, struct err *err)
 {
+    const size_t most = RECORD - records - 1;
     unsigned char record[RECORD] = {0};
     size_t length = strlen(entry->guest), slash = entry->kind == ENTRY_DIRECTORY;
-    if (length + slash > NAME_MAX_BYTES)
+    if (length + slash > most)
         return err_at(err, entry->file, entry->line, 0,
-                      "%s: a name in bootfs has at most %d bytes, this one has %zu", entry->guest,
-                      NAME_MAX_BYTES, length + slash);
+                      "%s: a name in bootfs has at most %zu bytes, this one has %zu", entry->guest,
+                      most, length + slash);
+    if (records == RECORDS_2014 && entry->kind == ENTRY_SYMLINK)
+        return err_at(err, entry->file, entry->line, 0, "%s: the bootfs of 2014 has no links",
+                      entry->guest);
     put_le(record, data_bytes(entry), 8);
     put_le(record + 8, offset, 8);
-    record[16] = entry->kind == ENTRY_SYMLINK;
-    memcpy(record + NAME_AT, entry->guest, length);
+    if (records == RECORDS_HEAD)
+        record[TYPE_AT] = entry->kind == ENTRY_SYMLINK;
+    memcpy(record + records, entry->guest, length);
     if (slash)
-        record[NAME_AT + length] = '/';
+        record[records + length] = '/';
     return sink_write(sink, record, sizeof record, err);
 }
 
-int bootfs_put(struct sink *sink, const struct manifest_list *list, struct err *err)
+static int put_all(struct sink *sink, const struct manifest_list *list, enum records records,
+                   struct err *err)
 {
     static const unsigned char end[RECORD];
     size_t count = 0;
@@ -76,7 +85,7 @@ int bootfs_put(struct sink *sink, const struct manifest_list *list, struct err *
         const struct manifest_entry *entry = &list->entries.at[i];
         if (entry->duplicate)
             continue;
-        if (put_record(sink, entry, offset, err) < 0)
+        if (put_record(sink, entry, offset, records, err) < 0)
             return -1;
         offset += data_bytes(entry);
     }
@@ -105,19 +114,21 @@ uint64_t bootfs_most(const struct manifest_list *list, uint64_t size_bytes)
     return most > size_bytes ? most : size_bytes;
 }
 
-int bootfs_put_reserve(struct sink *sink, const struct manifest_list *list, uint64_t size_bytes,
-                       struct err *err)
+int bootfs_put(struct sink *sink, const struct manifest_list *list, struct err *err)
 {
-    uint64_t start = sink_at(sink);
-    if (bootfs_put(sink, list, err) < 0)
+    return put_all(sink, list, RECORDS_HEAD, err);
+}
+
+int bootfs_put_volume(struct sink *sink, const struct image_volume *volume, struct err *err)
+{
+    uint64_t start = sink_at(sink), size = volume->size_bytes;
+    if (put_all(sink, volume->list, volume->records_2014 ? RECORDS_2014 : RECORDS_HEAD, err) < 0)
         return -1;
     uint64_t used = sink_at(sink) - start;
-    if (!size_bytes)
-        return 0;
-    if (used > size_bytes)
+    if (size && used > size)
         return err_set(err, ERR_INPUT, "%s: the files take %llu bytes of bootfs, not %llu",
-                       sink->out.path, (unsigned long long)used, (unsigned long long)size_bytes);
-    return sink_zero_to(sink, start + size_bytes, err);
+                       sink->out.path, (unsigned long long)used, (unsigned long long)size);
+    return size ? sink_zero_to(sink, start + size, err) : 0;
 }
 
 int bootfs_write(const char *path, const struct manifest_list *list, const struct image_io *io,

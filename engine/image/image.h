@@ -72,6 +72,8 @@ struct image_volume {
     uint32_t align; /* ROFS: where files begin, a multiple of 512; 0: 512, as OSv's script */
     bool dedup; /* ROFS: files of equal content are stored once */
     bool compress; /* ZFS: LZ4 */
+    bool
+        records_2014; /* RAMFS: bootfs as the kernel of 2014 reads it: no links, names of 111 bytes */
     const char *dataset; /* ZFS: below the pool; "": the pool's own */
 };
 enum { IMAGE_VOLUMES_MAX = 4 };
@@ -111,6 +113,10 @@ struct image_history {
 /* A zeroed struct is filled; the caller frees it, after an error too. */
 int image_args_history(const char *path, struct image_history *history, struct err *err);
 void image_history_free(struct image_history *history);
+
+/* The same disk in another format. Holes stay holes. */
+int image_convert(const char *from, const char *path, enum disk_format format,
+                  const struct image_io *io, struct err *err);
 
 /* What an image is made of. */
 struct image_part {

@@ -77,7 +77,7 @@ struct reading {
     str_list *texts;
     const char *layout;
     uint64_t first;
-    bool loader;
+    bool loader, records_2014;
     const char *dataset;
 };
 
@@ -94,6 +94,10 @@ static int take_word(struct reading *r, char *word, struct err *err)
     if (value && strcmp(word, "dataset") == 0) {
         r->dataset = mem_copy(value);
         vec_push(r->texts, (char *)(uintptr_t)r->dataset);
+        return 0;
+    }
+    if (value && strcmp(word, "bootfs") == 0 && strcmp(value, "2014") == 0) {
+        r->records_2014 = true;
         return 0;
     }
     if (value && strcmp(word, "table") == 0 &&
@@ -127,8 +131,11 @@ static int take_fs(struct reading *r, const char *word, struct err *err)
             (!partition && pack->volumes_count))
             return err_set(err, ERR_INPUT, "layout %s has no room for so many file systems",
                            r->layout);
-        pack->volumes[pack->volumes_count++] = (struct image_volume){
-            .fs = (enum image_fs)kind, .partition = partition, .dataset = r->dataset};
+        pack->volumes[pack->volumes_count++] =
+            (struct image_volume){.fs = (enum image_fs)kind,
+                                  .partition = partition,
+                                  .dataset = r->dataset,
+                                  .records_2014 = r->records_2014};
         return 0;
     }
     return err_set(err, ERR_INPUT, "conf/layouts.conf: there is no file system '%s'", word);

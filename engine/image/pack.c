@@ -91,7 +91,7 @@ static int put_volume(struct sink *sink, const struct image_volume *volume, uint
     }
     if (volume->partition)
         return 0;
-    return bootfs_put_reserve(sink, volume->list, volume->size_bytes, err);
+    return bootfs_put_volume(sink, volume, err);
 }
 
 /* A volume's entry; the first one marks the table. */

@@ -154,27 +154,39 @@ static int root_object(struct zpool_read *pool, uint64_t *root)
     return found ? 0 : z_damaged(pool, "a file system without a root");
 }
 
-/* The pool's own file system, or, where that is empty, the first one below it. */
+/* Whether the file system that is open has names in it. */
+static int has_files(struct zpool_read *pool, bool *files)
+{
+    unsigned char dnode[Z_DNODE];
+    uint64_t root;
+    *files = false;
+    if (root_object(pool, &root) < 0 || z_object(pool, pool->files, root, dnode) < 0)
+        return -1;
+    return z_zap(pool, dnode, take_any, files);
+}
+
+/* The file system that a kernel would mount: the pool's own, or the first one below it that is not
+ * empty (the pool's own may have a directory to mount it on). */
 static int open_files(struct zpool_read *pool)
 {
-    uint64_t directory, below = 0, root;
-    bool found;
+    uint64_t directory, below = 0, deeper;
+    bool found, files = true;
     if (z_lookup(pool, pool->mos, OBJECT_DIRECTORY, "root_dataset", &directory, &found) < 0)
         return -1;
     if (!found)
         return z_damaged(pool, "a pool without a data set");
-    for (unsigned depth = 0; depth < DATASETS_MOST; depth++) {
-        unsigned char dnode[Z_DNODE];
-        bool files = false;
-        if (open_directory(pool, directory, &below) < 0 || root_object(pool, &root) < 0 ||
-            z_object(pool, pool->files, root, dnode) < 0 ||
-            z_zap(pool, dnode, take_any, &files) < 0)
+    for (unsigned depth = 0; depth < DATASETS_MOST && files; depth++) {
+        if (open_directory(pool, directory, &below) < 0)
             return -1;
-        if (files || !below)
+        if (!below)
             return 0;
-        directory = below;
+        if (open_directory(pool, below, &deeper) < 0 || has_files(pool, &files) < 0)
+            return -1;
+        if (files)
+            directory = below;
     }
-    return z_damaged(pool, "data sets that are too deep");
+    return files ? z_damaged(pool, "data sets that are too deep")
+                 : open_directory(pool, directory, &below);
 }
 
 /* ---- attributes ---- */

@@ -53,3 +53,4 @@ echo "race analysis"
 "$(dirname "$gantry")/tests/bench/race_bench" 50000 10000000 3>>"$bench/bench.json"
 
 BENCH_DIR=$bench "$(dirname "$0")/trace.sh" "$gantry"
+BENCH_DIR=$bench "$(dirname "$0")/image.sh" "$gantry"
