@@ -339,30 +339,36 @@ static void interrupt(int number)
     interrupted = number;
 }
 
-static int run_prove(struct races *r, struct err *err)
+static int prove_one(struct races *r, const struct report_finding *finding, struct err *err)
 {
-    const struct report_finding *finding = wanted(r, err);
-    if (!finding)
-        return -1;
     struct proof proof;
-    /* Views are taken away again, whatever happens. */
-    const struct sigaction action = {.sa_handler = interrupt};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
     int status =
         race_prove(&r->report, finding, r->state_dir, &interrupted, show_progress, r, &proof, err);
-    if (interrupted) {
-        proof_free(&proof);
-        return status < 0 ? status : 128 + interrupted;
-    }
-    if (status == 0) {
-        fputs(str_text(&proof.evidence), stdout);
+    if (status == 0 && !interrupted) {
+        printf("%s %s\n", finding->id, str_text(&proof.evidence));
         if (proof.script)
             printf("repeat it: sh %s\n", proof.script);
     }
     proof_free(&proof);
     return status;
+}
+
+static int run_prove(struct races *r, struct err *err)
+{
+    bool all = r->id && strcmp(r->id, "all") == 0;
+    const struct report_finding *one = all ? NULL : wanted(r, err);
+    if (!all && !one)
+        return -1;
+    /* Views are taken away again, whatever happens. */
+    const struct sigaction action = {.sa_handler = interrupt};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    int status = 0;
+    for (size_t i = 0; i < r->report.findings.len && status == 0 && !interrupted; i++)
+        if (all ? r->keep[i] : one == &r->report.findings.at[i])
+            status = prove_one(r, &r->report.findings.at[i], err);
+    return status < 0 ? status : interrupted ? 128 + interrupted : 0;
 }
 
 /* ---- mend, undo ---- */

@@ -62,7 +62,7 @@ const struct command commands[] = {
      "[list] [--since REV] [--baseline FILE] [--sarif]  what the last build showed\n"
      "gantry races list --write-baseline FILE   all of it, as known from now on\n"
      "gantry races show ID                   one finding and its evidence\n"
-     "gantry races prove ID                  does it do harm? tried in copies of the tree\n"
+     "gantry races prove ID|all              does it do harm? tried in copies of the tree\n"
      "gantry races mend ID [--apply]         the edit that removes it\n"
      "gantry races verify ID | undo ID       build again: is it gone? take the edit back\n"
      "gantry races suppress ID --reason TEXT excuse it, in .gantry-races",

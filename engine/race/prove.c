@@ -540,7 +540,8 @@ int race_prove(const struct race_report *report, const struct report_finding *fi
         }
         free_trial(&trial);
     }
-    if (status == 0)
+    bool stopped = stop && *stop && proof->verdict != VERDICT_PROVED; /* then nothing is known */
+    if (status == 0 && !stopped)
         status = ledger_set_verdict(state_dir, finding->id, proof->verdict,
                                     str_text(&proof->evidence), proof->script, err);
     return status;

@@ -16,8 +16,9 @@ const char *race_path(const struct record *record, uint32_t path)
 {
     const char *root = record_text(record, record->root), *text = record_text(record, path);
     size_t length = strlen(root);
-    bool inside = strncmp(text, root, length) == 0 && text[length] == '/';
-    return inside ? text + length + 1 : text;
+    if (strncmp(text, root, length) != 0)
+        return text;
+    return text[length] == '/' ? text + length + 1 : text[length] ? text : ".";
 }
 
 const struct race_access *race_access_of(const struct record *record, uint32_t step, uint32_t path,

@@ -38,7 +38,7 @@ proved() {
     mkdir -p "$TMPDIR"
     id=$(finding)
     ok "$GANTRY" races prove "$id"
-    if ! grep -q '^proved' "$WORK/out"; then
+    if ! grep -q "^$id proved" "$WORK/out"; then
         grep -q 'no view' "$WORK/out" && say "no view can be made here: not proved" && return
         fail "not proved: $PWD"
     fi
