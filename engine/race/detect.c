@@ -255,6 +255,11 @@ static int classify(const struct detector *d, const struct race_access *a,
     if (is_guarded(a) && only_looked(b) && both_name_it(d, a, b) &&
         makes_without_p(step_of(d, a)->command) && makes_without_p(step_of(d, b)->command))
         return RACE_CHECK_THEN_CREATE;
+    /* A compiler leaves out of its search what is no directory when it starts. */
+    if ((a->kinds & ACCESS_MKDIR) && !b->found && (b->kinds & (ACCESS_STAT | ACCESS_READ)) &&
+        !(b->kinds & (CHANGES | ACCESS_ENSURE)) &&
+        names_it(step_of(d, b)->command, path_of(d, a->path)))
+        return RACE_SHADOW;
     /* What is created below a directory is looked at by itself. */
     return b->kinds & (ACCESS_MKDIR | ACCESS_ENSURE) ? WEAK_RACE : NO_RACE;
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -266,11 +267,29 @@ static bool judge(struct trial *trial, const char *what, const struct view_resul
 
 /* ---- the experiments ---- */
 
+/* A file that the first step edits in place: what it was before is known to git, or to nobody. */
+static bool is_edited(const struct trial *trial)
+{
+    const char *path = race_path(trial->record, trial->path);
+    return trial->class == RACE_OVERWRITE && !is_in_list(&trial->made_by_first, path);
+}
+
+static void put_restoring(const struct trial *trial, struct str *out)
+{
+    struct str path = {0};
+    text_shell_quote(&path, race_path(trial->record, trial->path));
+    str_addf(out, "git show HEAD:./%s >%s || { echo 'not in git'; exit 3; }\n", str_text(&path),
+             str_text(&path));
+    str_free(&path);
+}
+
 /* The second step, without what the first one makes. */
 static void try_before(struct trial *trial)
 {
     struct view_result good = {0}, bad = {0};
     struct err err = {0};
+    if (is_edited(trial))
+        put_restoring(trial, &trial->bad);
     put_removal(&trial->good, &trial->made_by_second);
     bool known = put_run(trial, trial->second, &trial->good);
     put_removal(&trial->bad, &trial->made_by_first);
@@ -281,13 +300,15 @@ static void try_before(struct trial *trial)
             race_target(trial->record, trial->second));
         return;
     }
-    if (!trial->made_by_first.len) {
+    if (!trial->made_by_first.len && !is_edited(trial)) {
         say(trial, VERDICT_UNDECIDED, "undecided: what %s was before %s changed it is not known",
             race_path(trial->record, trial->path), race_target(trial->record, trial->first));
         return;
     }
     if (controls(trial, &good)) {
-        vec_push(&trial->watched, mem_copy(trial->made_by_first.at[0]));
+        vec_push(&trial->watched,
+                 mem_copy(trial->made_by_first.len ? trial->made_by_first.at[0]
+                                                   : race_path(trial->record, trial->path)));
         char *what = mem_format("%s before %s", race_target(trial->record, trial->second),
                                 race_target(trial->record, trial->first));
         if (run(trial, what, str_text(&trial->bad), &bad, &err) < 0) {
@@ -295,8 +316,14 @@ static void try_before(struct trial *trial)
         } else {
             bool again = bad.there[trial->watched.len - 1];
             free(trial->watched.at[--trial->watched.len]);
-            if (!judge(trial, what, &good, &bad) && !bad.timed_out) {
-                if (again)
+            if (is_edited(trial) && bad.status == 3 &&
+                strstr(str_text(&bad.output), "not in git")) {
+                say(trial, VERDICT_UNDECIDED,
+                    "undecided: what %s was before %s changed it is not known",
+                    race_path(trial->record, trial->path),
+                    race_target(trial->record, trial->first));
+            } else if (!judge(trial, what, &good, &bad) && !bad.timed_out) {
+                if (again && !is_edited(trial))
                     say(trial, VERDICT_UNDECIDED, "undecided: make ran %s again by itself",
                         race_target(trial->record, trial->first));
                 else if (trial->unsteady)
@@ -382,6 +409,32 @@ static bool is_together(enum race_class class)
            class == RACE_CHECK_THEN_CREATE;
 }
 
+/* Whether what the first step removed is absent since: the tree is as after it. */
+static bool is_gone(const struct trial *trial)
+{
+    return access(record_text(trial->record, trial->path), F_OK) != 0;
+}
+
+/* The recorded build is the good run: the second step went well while the path was there. Now it is
+ * run without; that it complains of this very name decides. */
+static void try_gone(struct trial *trial)
+{
+    struct view_result now = {0};
+    struct err err = {0};
+    const char *name = path_base(race_path(trial->record, trial->path));
+    char *what = mem_format("%s after %s", race_target(trial->record, trial->second),
+                            race_target(trial->record, trial->first));
+    if (run(trial, what, str_text(&trial->good), &now, &err) < 0)
+        say(trial, VERDICT_UNDECIDED, "undecided: %s", err.text);
+    else if (now.status != 0 && strstr(str_text(&now.output), name))
+        judge(trial, what, &now, &now);
+    else
+        say(trial, VERDICT_UNDECIDED, "undecided: %s is gone, and what it was is not known",
+            race_path(trial->record, trial->path));
+    view_free(&now);
+    free(what);
+}
+
 /* The first step takes away: it first, then the second. */
 static void try_removal(struct trial *trial)
 {
@@ -397,6 +450,8 @@ static void try_removal(struct trial *trial)
     if (!known)
         say(trial, VERDICT_UNDECIDED, "undecided: nobody knows how %s is run by itself",
             race_target(trial->record, trial->second));
+    else if (is_gone(trial))
+        try_gone(trial);
     else if (controls(trial, &good)) {
         char *what = mem_format("%s after %s", race_target(trial->record, trial->second),
                                 race_target(trial->record, trial->first));

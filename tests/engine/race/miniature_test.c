@@ -39,7 +39,8 @@ struct mini {
     const char *there[6]; /* paths before the build */
     struct mini_step steps[STEPS_MAX];
     unsigned edges[EDGES_MAX][2]; /* first before second; ended by two equal numbers */
-    /* "A B path class class ..."; A < B. Empty: must stay silent. */
+    /* "A B path class class ..."; A < B. Empty: must stay silent. With '?' in front: only where the
+     * look came first, for one that hits is no more than a look. */
     const char *expect[EXPECT_MAX];
 };
 
@@ -56,6 +57,11 @@ static const struct mini minis[] = {
      .steps = {{.ops = {"create! /t/x.h"}, .target = "/t/x.h"},
                {.ops = {"probe /t/x.h", "probe /t/sys/x.h", "create! /t/a.o"}}},
      .expect = {"0 1 /t/x.h missing-edge shadow"}},
+    {.name = "a directory of headers that is not there yet is left out of the search",
+     .there = {"/t"},
+     .steps = {{.ops = {"mkdir-p /t/first", "create! /t/first/x.h"}},
+               {.ops = {"stat /t/first"}, .command = "cc -Ifirst -c a.c"}},
+     .expect = {"?0 1 /t/first shadow"}},
     {.name = "two recipes archive one library",
      .there = {"/t"},
      .steps = {{.ops = {"create! /t/lib.a"}}, {.ops = {"create! /t/lib.a"}}},
@@ -430,7 +436,8 @@ static int expected(const struct mini *mini, const struct race_witness *w, const
     int found = -1;
     for (int i = 0; i < EXPECT_MAX && mini->expect[i]; i++) {
         char *line = mem_format("%s ", mini->expect[i]);
-        if (str_starts(line, start) && strstr(line + strlen(start) - 1, class))
+        const char *pair = line + (line[0] == '?');
+        if (str_starts(pair, start) && strstr(pair + strlen(start) - 1, class))
             found = i;
         free(line);
     }
@@ -455,7 +462,7 @@ static void check(struct run *run, unsigned lanes, unsigned order)
         met[which] = true;
     }
     for (int i = 0; i < EXPECT_MAX && mini->expect[i]; i++)
-        if (!met[i])
+        if (!met[i] && mini->expect[i][0] != '?')
             fail_msg("%s: -j%u, order %u: not found: %s", mini->name, lanes, order,
                      mini->expect[i]);
     race_result_free(&result);
