@@ -268,9 +268,12 @@ static int classify(const struct detector *d, const struct race_access *a,
 static bool has_twin(const struct detector *d, const struct race_access *a,
                      const struct race_access *b)
 {
-    for (uint32_t i = 0; i < count_of(d, a->path); i++) {
+    uint32_t count = count_of(d, a->path);
+    for (uint32_t i = 0; i < count && count < PAIRS_MAX; i++) {
         const struct race_access *twin = access_at(d, a->path, i);
-        if (step_of(d, twin)->forecast && order_before(d->order, twin->step, b->step))
+        if ((twin->kinds & WRITES) && twin->step != a->step && twin->step != b->step &&
+            order_before(d->order, twin->step, b->step) &&
+            !order_any(d->order, twin->step, a->step))
             return true;
     }
     return false;
@@ -295,7 +298,7 @@ static enum race_rule rule_for(const struct detector *d, const struct race_acces
             return RULE_CACHE;
     if (looks_like_cache(path))
         return RULE_CACHE;
-    if (class == RACE_MISSING_EDGE && has_twin(d, a, b))
+    if ((class == RACE_MISSING_EDGE || class == RACE_OVERWRITE) && has_twin(d, a, b))
         return RULE_TWIN;
     bool reads = class == RACE_MISSING_EDGE || class == RACE_SHADOW || class == RACE_OVERWRITE;
     if (reads && looks_like_depfile(path) && !names_it(step_of(d, b)->command, path))

@@ -62,14 +62,23 @@ static int compare_witnesses(const struct record *record, const struct race_witn
                     : strcmp(race_target(record, a->second), race_target(record, b->second));
 }
 
+/* The step whose make a step is of, or ORDER_TOP. */
+static uint32_t parent_of(const struct record *record, uint32_t step)
+{
+    uint32_t make = record->steps.at[step].make;
+    return make < record->makes.len ? record->makes.at[make].parent : ORDER_TOP;
+}
+
 static void name_finding(const struct record *record, struct report_finding *finding)
 {
     enum race_class class = finding->class;
     bool edge = class == RACE_MISSING_EDGE || class == RACE_OVERWRITE || class == RACE_SHADOW;
-    char *text = mem_format("%s|%s", edge ? "edge" : race_class_name(class),
-                            is_shared_name(class)   ? race_path(record, finding->path)
-                            : class == RACE_LISTING ? race_target(record, finding->second)
-                                                    : race_target(record, finding->first));
+    bool shared = is_shared_name(class);
+    uint32_t step = class == RACE_LISTING ? finding->second : finding->first;
+    uint32_t runs = shared ? ORDER_TOP : parent_of(record, step);
+    char *text = mem_format("%s|%s|%s", edge ? "edge" : race_class_name(class),
+                            shared ? race_path(record, finding->path) : race_target(record, step),
+                            runs == ORDER_TOP ? "" : race_target(record, runs));
     struct hash hash = hash_bytes(text, strlen(text));
     static const char digits[] = "0123456789abcdef";
     for (unsigned i = 0; i < 8; i++)
@@ -152,11 +161,10 @@ const struct report_finding *race_report_find(const struct race_report *report, 
 
 static char *name_with_place(const struct record *record, uint32_t step)
 {
-    const struct record_step *of = &record->steps.at[step];
-    const char *directory = of->make < record->makes.len
-                                ? record_text(record, record->makes.at[of->make].directory)
-                                : ".";
-    return mem_format("%s (of the make in %s)", race_target(record, step), directory);
+    uint32_t runs = parent_of(record, step);
+    return runs == ORDER_TOP
+               ? mem_format("%s (of the first make)", race_target(record, step))
+               : mem_format("%s (run by %s)", race_target(record, step), race_target(record, runs));
 }
 
 void race_sentence(const struct race_report *report, const struct report_finding *finding,
