@@ -47,9 +47,10 @@
     X(DELETE, "Del", "delete", "delete the entry", "")                                             \
     X(INSERT, "Ins", "insert", "add an entry", "")                                                 \
     X(WRITE, "W", "write", "write the staged edits", "gantry manifest add, gantry config set")     \
-    X(PROVE, "P", "prove", "force the order that breaks", "gantry races prove ID")                 \
-    X(MEND, "M", "mend", "the missing edge, where it belongs", "gantry races mend ID")             \
-    X(VERIFY, "V", "verify", "force it again, mended", "gantry races verify ID")                   \
+    X(PROVE, "P", "prove", "try in copies of the tree whether it does harm",                       \
+      "gantry races prove ID")                                                                     \
+    X(MEND, "M", "mend", "the edit that removes it", "gantry races mend ID")                       \
+    X(VERIFY, "V", "verify", "build again: is it gone?", "gantry races verify ID")                 \
     X(SUPPRESS, "S", "suppress", "do not count it (asks for the reason)",                          \
       "gantry races suppress ID")                                                                  \
     X(HIDDEN, "H", "hidden", "show what does not count, too", "gantry races list")                 \

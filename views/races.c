@@ -224,7 +224,10 @@ static void draw_detail(const struct canvas *canvas, const struct model *model,
              finding->witnesses == 1 ? "" : "s");
     if (finding->witnesses > 1)
         y = draw_text(&body, y, "seen", text);
-    draw_text(&body, y + 1, "next", "Enter shows the evidence; S says why it does not matter");
+    draw_text(
+        &body, y, "next",
+        "P proves it in copies of the tree, M shows the edit that mends it, W makes it, V builds "
+        "again to verify, u takes it back; S says why it does not matter");
 }
 
 /* ---- the whole ---- */
@@ -281,11 +284,11 @@ static void races_draw(struct view *view, const struct canvas *canvas, const str
 
 /* ---- requests ---- */
 
-static void command(struct races_view *races, const char *verb, const char *id, const char *reason,
+/* `gantry races VERB ID OPTION VALUE`, on the terminal; option and value may be NULL. */
+static void command(const char *verb, const char *id, const char *option, const char *value,
                     const struct view_ctx *ctx)
 {
-    (void)races;
-    const char *words[] = {"races", verb, id, reason ? "--reason" : NULL, reason, NULL};
+    const char *words[] = {"races", verb, id, option, value, NULL};
     ctx->ops->command(ctx->app, words);
 }
 
@@ -323,14 +326,18 @@ static void find(struct races_view *races, int by, const struct view_ctx *ctx)
 /* What is asked of the selected race; false where the request is of another kind. */
 static bool verb(struct races_view *races, enum request request, const struct view_ctx *ctx)
 {
+    static const struct {
+        enum request request;
+        const char *verb, *option;
+    } verbs[] = {{REQ_ENTER, "show", NULL},    {REQ_PROVE, "prove", NULL},
+                 {REQ_MEND, "mend", NULL},     {REQ_WRITE, "mend", "--apply"},
+                 {REQ_VERIFY, "verify", NULL}, {REQ_UNDO, "undo", NULL}};
     const struct model_finding *finding = selected(races);
     const char *id = finding ? model_text(ctx->model, finding->id) : NULL;
-    const char *words = request == REQ_PROVE    ? "prove"
-                        : request == REQ_MEND   ? "mend"
-                        : request == REQ_VERIFY ? "verify"
-                        : request == REQ_ENTER  ? "show"
-                                                : NULL;
-    if (!words && request != REQ_SUPPRESS && request != REQ_COPY)
+    size_t at = 0, count = sizeof verbs / sizeof *verbs;
+    while (at < count && verbs[at].request != request)
+        at++;
+    if (at == count && request != REQ_SUPPRESS && request != REQ_COPY)
         return false;
     if (!id) {
         ctx->ops->say(ctx->app, SEVERITY_NOTE, "no race is selected");
@@ -340,11 +347,11 @@ static bool verb(struct races_view *races, enum request request, const struct vi
         races->view.typing = true;
     } else if (request == REQ_COPY) {
         char text[128];
-        snprintf(text, sizeof text, "gantry races show %s", id);
+        snprintf(text, sizeof text, "gantry races prove %s", id);
         ctx->ops->copy(ctx->app, text);
-        ctx->ops->say(ctx->app, SEVERITY_NOTE, "the command that shows it is in the clipboard");
+        ctx->ops->say(ctx->app, SEVERITY_NOTE, "the command that proves it is in the clipboard");
     } else {
-        command(races, words, id, NULL, ctx);
+        command(verbs[at].verb, id, verbs[at].option, NULL, ctx);
     }
     return true;
 }
@@ -411,7 +418,7 @@ static void races_key(struct view *view, const struct key *key, const struct vie
     }
     view->typing = false;
     if (result == FIELD_ACCEPTED)
-        command(races, "suppress", races->suppressing, field_text(&races->reason), ctx);
+        command("suppress", races->suppressing, "--reason", field_text(&races->reason), ctx);
 }
 
 static void races_save(const struct view *view, struct str *out)
@@ -457,16 +464,20 @@ static void races_close(struct view *view)
 }
 
 static const struct view_key keys[] = {
-    {REQ_ENTER, "evidence"}, {REQ_SUPPRESS, NULL}, {REQ_HIDDEN, NULL}, {REQ_FILTER, NULL},
-    {REQ_GRAPH, NULL},       {REQ_LOG, NULL},      {REQ_COPY, NULL},   {REQ_NONE, NULL}};
+    {REQ_ENTER, "evidence"}, {REQ_PROVE, NULL},  {REQ_MEND, NULL},     {REQ_WRITE, "make it"},
+    {REQ_VERIFY, NULL},      {REQ_UNDO, "undo"}, {REQ_SUPPRESS, NULL}, {REQ_HIDDEN, NULL},
+    {REQ_FILTER, NULL},      {REQ_GRAPH, NULL},  {REQ_LOG, NULL},      {REQ_COPY, NULL},
+    {REQ_NONE, NULL}};
 
 const struct view_ops view_races = {
     .name = "races",
     .title = "Races",
     .key = '4',
     .keys = keys,
-    .about = "Steps that touch one file with no declared order between them: this build went well, "
-             "another may not. Enter shows the evidence, S suppresses one with a reason.",
+    .about =
+        "Steps that touch one file with no declared order between them: this build went well, "
+        "another may not. P proves one, M shows what mends it and W does it, V verifies that it is "
+        "gone.",
     .open = races_open,
     .close = races_close,
     .draw = races_draw,

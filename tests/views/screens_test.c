@@ -192,9 +192,11 @@ static void races_keys_ask_for_commands(void **state)
     build_events_raced(screen);
     test_screen_keys(screen, "4");
     test_screen_text(screen);
-    test_screen_keys(screen, "P Down M V");
+    test_screen_keys(screen, "Enter P Down M W V u");
     assert_string_equal(test_screen_asked(screen),
-                        "command(races prove R1) command(races mend R2) command(races verify R2)");
+                        "command(races show R1) command(races prove R1) command(races mend R2) "
+                        "command(races mend R2 --apply) command(races verify R2) "
+                        "command(races undo R2)");
     test_screen_keys(screen, "S Enter"); /* no reason, no suppression */
     assert_string_equal(test_screen_asked(screen), "");
     test_screen_keys(screen, "'a log' Enter");
