@@ -197,6 +197,30 @@ text_id make_stale_why(const struct make_state *kept, text_id target)
     return target < kept->whys.len ? kept->whys.at[target] : TEXT_NONE;
 }
 
+void make_stale_explain(struct make_state *kept, const struct make_step *step, struct event *event,
+                        char **copy)
+{
+    *copy = NULL;
+    if (!kept || !kept->open)
+        return;
+    text_id target = make_state_step(kept, step), why = make_stale_why(kept, target);
+    if (why == TEXT_NONE) {
+        if (!state_record(&kept->state, target))
+            event->reason = "new";
+        return;
+    }
+    char *at = *copy = mem_copy(intern_text(&kept->state.texts, why));
+    const char *words[4] = {at, "", "", ""};
+    for (size_t i = 1; i < 4 && (at = strchr(at, '\t')); i++) {
+        *at++ = '\0';
+        words[i] = at;
+    }
+    event->reason = words[0];
+    event->path = *words[1] ? words[1] : NULL;
+    event->was = *words[2] ? words[2] : NULL;
+    event->now = *words[3] ? words[3] : NULL;
+}
+
 /* ---- when make wants a step ---- */
 
 /* Outputs that are as they were get the time of having been made: make goes on from that. */

@@ -62,6 +62,12 @@ bool make_stale_holds(struct make_state *kept, const struct step_record *record,
  * TEXT_NONE. */
 text_id make_stale_why(const struct make_state *kept, text_id target);
 
+/* Puts the reason why a step that make wants is stale into its step-ready, where it is known; the
+ * texts are in *copy, which the caller frees. */
+struct event;
+void make_stale_explain(struct make_state *kept, const struct make_step *step, struct event *event,
+                        char **copy);
+
 /* Texts under which a goal's own things are kept. */
 enum make_key { KEY_READ = 4, KEY_LOOKED, KEY_STEPS, KEY_VARIABLES, KEY_LOST = 14 };
 text_id make_state_key(struct make_state *kept, enum make_key key);

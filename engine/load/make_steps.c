@@ -231,11 +231,15 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
                                             .step = step->id,
                                             .target = step->target,
                                             .rule = step->rule});
-    build_send(make->build, &(struct event){.kind = EVENT_STEP_READY,
-                                            .step = step->id,
-                                            .target = step->target,
-                                            .rule = step->rule,
-                                            .reason = "make"});
+    struct event ready = {.kind = EVENT_STEP_READY,
+                          .step = step->id,
+                          .target = step->target,
+                          .rule = step->rule,
+                          .reason = "make"};
+    char *copy;
+    make_stale_explain(make->kept, step, &ready, &copy);
+    build_send(make->build, &ready);
+    free(copy);
 }
 
 void steps_echo(struct make_build *make, uint32_t number, uint32_t serial, bool error,
