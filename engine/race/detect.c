@@ -15,296 +15,12 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "race/race.h"
-#include "trace/trace.h"
+#include "race/detector.h"
 
 enum {
-    PAIRS_MAX = 1 << 13, /* of one path that are looked at one by one */
     CHAINS_MAX = 8,
     CHAIN_HITS_MAX = 16, /* told of one step and one chain */
 };
-
-static const uint32_t WRITES = ACCESS_WRITE | ACCESS_CREATE;
-static const uint32_t REMOVES = ACCESS_REMOVE | ACCESS_RMDIR;
-static const uint32_t CHANGES =
-    ACCESS_WRITE | ACCESS_CREATE | ACCESS_REMOVE | ACCESS_RMDIR | ACCESS_MKDIR;
-static const uint32_t USES = ACCESS_READ | ACCESS_EXEC | ACCESS_LINK;
-static const uint32_t NAMES_CHANGE = ACCESS_CREATE | ACCESS_REMOVE | ACCESS_RMDIR | ACCESS_MKDIR;
-
-static const char *const class_names[RACE_CLASSES] = {
-    "missing-edge", "write-write", "overwrite",         "shadow",  "listing",
-    "directory",    "scratch",     "check-then-create", "removal", "double-work",
-};
-static const char *const rule_names[RACE_RULES] = {
-    "append-only log", "lock file",
-    "system files",    "cache",
-    "own temporary",   "mkdir by several",
-    "looked at alone", "dependency list",
-    "other pattern",   "made by another, too",
-};
-
-const char *race_class_name(enum race_class class)
-{
-    return class_names[class];
-}
-
-const char *race_class_meaning(enum race_class class)
-{
-    static const char *const meanings[RACE_CLASSES] = {
-        "A step reads what another makes, and no declared order says that it comes later",
-        "Two steps without declared order write one file",
-        "A step changes a file in place while another, without declared order, may read it",
-        "A step looks up in vain what another, without declared order, makes",
-        "A step lists a directory in which another, without declared order, makes or removes names",
-        "A step needs a directory that only a step without declared order makes",
-        "Two steps without declared order use one temporary name",
-        "Two steps without declared order look for a name and make it where it is absent",
-        "A step removes what another, without declared order, uses",
-        "One recipe with several targets runs once for each of them",
-    };
-    return meanings[class];
-}
-
-const char *race_rule_name(enum race_rule rule)
-{
-    return rule_names[rule];
-}
-
-enum race_grade race_class_grade(enum race_class class)
-{
-    if (class == RACE_LISTING)
-        return RACE_SLIGHT;
-    if (class == RACE_SHADOW || class == RACE_CHECK_THEN_CREATE || class == RACE_DOUBLE_WORK)
-        return RACE_DOUBTFUL;
-    return RACE_GRAVE;
-}
-
-enum matter { CHANGED = 1, LISTED = 2, MADE = 4 /* by mkdir */, UNMADE = 8 /* by rmdir */ };
-
-struct detector {
-    const struct race_input *input;
-    struct order *order;
-    struct race_result *result;
-    uint32_t paths;
-    uint32_t *start; /* by path: first of `sorted`; paths + 1 entries */
-    uint32_t *sorted; /* indexes of accesses, by path; only of paths that matter */
-    uint8_t *matters; /* by path: enum matter */
-    VEC(struct race_witness) hits;
-    uint32_t *parent_of; /* by step: union of those that share names, for grouping */
-};
-
-enum { NO_RACE = RACE_CLASSES, WEAK_RACE };
-
-static const char *path_of(const struct detector *d, uint32_t path)
-{
-    return intern_text(d->input->paths, path);
-}
-
-static const struct race_step *step_of(const struct detector *d, const struct race_access *a)
-{
-    return &d->input->steps[a->step];
-}
-
-static uint32_t count_of(const struct detector *d, uint32_t path)
-{
-    return d->start[path + 1] - d->start[path];
-}
-
-static const struct race_access *access_at(const struct detector *d, uint32_t path, uint32_t i)
-{
-    return &d->input->accesses[d->sorted[d->start[path] + i]];
-}
-
-static const struct race_access *access_of(const struct detector *d, uint32_t path, uint32_t step)
-{
-    for (uint32_t i = 0; i < count_of(d, path); i++)
-        if (access_at(d, path, i)->step == step)
-            return access_at(d, path, i);
-    return NULL;
-}
-
-/* ---- what a pair is ---- */
-
-/* Made and taken away again by the step itself: a name that was not there before and is not after,
- * or one that was left over from before and is written, then removed. */
-static bool is_private(const struct race_access *a)
-{
-    if (!(a->kinds & ACCESS_REMOVE) || a->left)
-        return false;
-    return a->found ? (a->kinds & ACCESS_WRITE) && !(a->kinds & ACCESS_CREATE)
-                    : (a->kinds & ACCESS_CREATE) != 0;
-}
-
-static bool looks_like_lock(const char *path)
-{
-    const char *name = path_base(path);
-    return str_ends(name, ".lock") || str_ends(name, ".lck") || strcmp(name, "lock") == 0 ||
-           strcmp(name, "LOCK") == 0;
-}
-
-static bool looks_like_cache(const char *path)
-{
-    static const char *const parts[] = {
-        "/__pycache__", "/.ccache/",           "/ccache/", "/.cache/", "/.sccache/",
-        "/go-build/",   "/CMakeFiles/Progress"};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (strstr(path, parts[i]))
-            return true;
-    return str_ends(path, ".pyc");
-}
-
-static bool looks_like_depfile(const char *path)
-{
-    return str_ends(path, ".d") || str_ends(path, ".dep") || str_ends(path, ".Po") ||
-           str_ends(path, ".Plo") || str_ends(path, ".Tpo") || str_ends(path, ".deps");
-}
-
-static bool names_it(const char *command, const char *path)
-{
-    return command && strstr(command, path_base(path));
-}
-
-/* Both commands speak of the name: the look of one is the guard of a creation. */
-static bool both_name_it(const struct detector *d, const struct race_access *a,
-                         const struct race_access *b)
-{
-    const char *path = path_of(d, a->path);
-    return names_it(step_of(d, a)->command, path) && names_it(step_of(d, b)->command, path);
-}
-
-static bool wrote(const struct detector *d, uint32_t step, uint32_t path)
-{
-    const struct race_access *a =
-        path == INTERN_NONE || !d->matters[path] ? NULL : access_of(d, path, step);
-    return a && (a->kinds & WRITES);
-}
-
-/* One recipe that ran for one of its targets and again for another. A pattern rule that ran for two
- * stems is not that: neither made the other's target. */
-static bool same_work(const struct detector *d, const struct race_access *a,
-                      const struct race_access *b)
-{
-    const struct race_step *one = step_of(d, a), *other = step_of(d, b);
-    return one->recipe && one->recipe == other->recipe &&
-           (wrote(d, a->step, other->target) || wrote(d, b->step, one->target));
-}
-
-/* The look at a path that another makes where it is absent: `test -e x || ln -s y x`. */
-static bool is_guarded(const struct race_access *a)
-{
-    return (a->kinds & ACCESS_STAT) && (a->kinds & (ACCESS_CREATE | ACCESS_MKDIR)) && !a->found;
-}
-
-static bool only_looked(const struct race_access *b)
-{
-    const uint32_t looks = ACCESS_STAT | ACCESS_LINK | ACCESS_META;
-    return (b->kinds & (ACCESS_STAT | ACCESS_LINK)) && !(b->kinds & ~looks);
-}
-
-static bool makes_without_p(const char *command)
-{
-    return command && strstr(command, "mkdir ") && !strstr(command, "mkdir -p") &&
-           !strstr(command, "mkdir -m");
-}
-
-static int classify_writer(const struct detector *d, const struct race_access *a,
-                           const struct race_access *b)
-{
-    if (b->kinds & WRITES)
-        return RACE_WRITE_WRITE;
-    if (is_guarded(a) && only_looked(b) && both_name_it(d, a, b))
-        return RACE_CHECK_THEN_CREATE;
-    if (b->kinds & USES) {
-        if (!b->found)
-            return RACE_SHADOW;
-        bool own = step_of(d, a)->target == a->path;
-        return a->found && !(a->kinds & ACCESS_CREATE) && !own ? RACE_OVERWRITE : RACE_MISSING_EDGE;
-    }
-    if (!(b->kinds & ACCESS_STAT))
-        return NO_RACE;
-    /* A shell's `test -f x` decides what is done; a compiler's or linker's stat does not. */
-    return !b->found && names_it(step_of(d, b)->command, path_of(d, a->path)) ? RACE_SHADOW
-                                                                              : WEAK_RACE;
-}
-
-/* What two unordered accesses of one path are; `a` changes it. */
-static int classify(const struct detector *d, const struct race_access *a,
-                    const struct race_access *b)
-{
-    const struct race_step *one = step_of(d, a), *other = step_of(d, b);
-    if (one->forecast && other->forecast)
-        return NO_RACE;
-    if (one->forecast || other->forecast) {
-        bool target = (one->forecast ? one : other)->target == a->path;
-        return same_work(d, a, b)                                     ? RACE_DOUBLE_WORK
-               : target && (a->kinds & WRITES) && (b->kinds & WRITES) ? RACE_WRITE_WRITE
-                                                                      : NO_RACE;
-    }
-    if (same_work(d, a, b) && (b->kinds & (CHANGES | USES)))
-        return RACE_DOUBLE_WORK;
-    if (is_private(a) || is_private(b)) {
-        uint32_t kinds = (is_private(a) ? b : a)->kinds;
-        if (kinds & ((CHANGES & ~(uint32_t)ACCESS_MKDIR) | USES))
-            return (kinds & REMOVES) && !(kinds & (WRITES | USES)) ? RACE_REMOVAL : RACE_SCRATCH;
-        return kinds & ACCESS_STAT ? WEAK_RACE : NO_RACE;
-    }
-    if (a->kinds & WRITES)
-        return classify_writer(d, a, b);
-    if (a->kinds & REMOVES)
-        return b->kinds & (WRITES | USES | ACCESS_MKDIR | ACCESS_ENSURE) ? RACE_REMOVAL : NO_RACE;
-    if (is_guarded(a) && only_looked(b) && both_name_it(d, a, b) &&
-        makes_without_p(step_of(d, a)->command) && makes_without_p(step_of(d, b)->command))
-        return RACE_CHECK_THEN_CREATE;
-    /* A compiler leaves out of its search what is no directory when it starts. */
-    if ((a->kinds & ACCESS_MKDIR) && !b->found && (b->kinds & (ACCESS_STAT | ACCESS_READ)) &&
-        !(b->kinds & (CHANGES | ACCESS_ENSURE)) &&
-        names_it(step_of(d, b)->command, path_of(d, a->path)))
-        return RACE_SHADOW;
-    /* What is created below a directory is looked at by itself. */
-    return b->kinds & (ACCESS_MKDIR | ACCESS_ENSURE) ? WEAK_RACE : NO_RACE;
-}
-
-/* Whether the reader is declared to come after another step that would make the same file. */
-static bool has_twin(const struct detector *d, const struct race_access *a,
-                     const struct race_access *b)
-{
-    uint32_t count = count_of(d, a->path);
-    for (uint32_t i = 0; i < count && count < PAIRS_MAX; i++) {
-        const struct race_access *twin = access_at(d, a->path, i);
-        if ((twin->kinds & WRITES) && twin->step != a->step && twin->step != b->step &&
-            order_before(d->order, twin->step, b->step) &&
-            !order_any(d->order, twin->step, a->step))
-            return true;
-    }
-    return false;
-}
-
-/* A named rule under which the pair is no race, or RACE_RULES. */
-static enum race_rule rule_for(const struct detector *d, const struct race_access *a,
-                               const struct race_access *b, int class)
-{
-    const char *path = path_of(d, a->path);
-    if (class == WEAK_RACE)
-        return is_private(a) || is_private(b)              ? RULE_PRIVATE
-               : b->kinds & (ACCESS_MKDIR | ACCESS_ENSURE) ? RULE_MKDIR
-                                                           : RULE_WEAK;
-    if (class == RACE_WRITE_WRITE && (a->kinds & b->kinds & ACCESS_APPEND))
-        return RULE_APPEND;
-    if ((class == RACE_SCRATCH || class == RACE_WRITE_WRITE || class == RACE_REMOVAL) &&
-        looks_like_lock(path))
-        return RULE_LOCK;
-    for (uint32_t i = 0; i < d->input->cache_prefixes_count; i++)
-        if (str_starts(path, d->input->cache_prefixes[i]))
-            return RULE_CACHE;
-    if (looks_like_cache(path))
-        return RULE_CACHE;
-    if ((class == RACE_MISSING_EDGE || class == RACE_OVERWRITE) && has_twin(d, a, b))
-        return RULE_TWIN;
-    bool reads = class == RACE_MISSING_EDGE || class == RACE_SHADOW || class == RACE_OVERWRITE;
-    if (reads && looks_like_depfile(path) && !names_it(step_of(d, b)->command, path))
-        return RULE_DEPFILE;
-    return RACE_RULES;
-}
 
 /* ---- telling ---- */
 
@@ -353,9 +69,9 @@ static void suppress(struct detector *d, enum race_rule rule, uint32_t first, ui
 /* A pair that is known to be unordered. */
 static void tell_pair(struct detector *d, const struct race_access *a, const struct race_access *b)
 {
-    int class = a->kinds & CHANGES ? classify(d, a, b) : NO_RACE;
+    int class = a->kinds & CHANGES ? race_classify(d, a, b) : NO_RACE;
     if (class >= NO_RACE && (b->kinds & CHANGES)) {
-        int other = classify(d, b, a);
+        int other = race_classify(d, b, a);
         if (other != NO_RACE && (class == NO_RACE || other < NO_RACE)) {
             const struct race_access *swapped = a;
             a = b;
@@ -365,7 +81,7 @@ static void tell_pair(struct detector *d, const struct race_access *a, const str
     }
     if (class == NO_RACE)
         return;
-    enum race_rule rule = rule_for(d, a, b, class);
+    enum race_rule rule = race_rule_for(d, a, b, class);
     if (rule != RACE_RULES)
         suppress(d, rule, a->step, b->step, a->path);
     else
@@ -539,7 +255,7 @@ static void look_at_creation(struct detector *d, const struct race_access *b, ui
     bool safe = !made || ensured(d, directory, b->step);
     for (uint32_t i = 0; i < count_of(d, directory); i++) {
         const struct race_access *a = access_at(d, directory, i);
-        if ((a->kinds & ACCESS_RMDIR) && a->step != b->step && !is_private(b) &&
+        if ((a->kinds & ACCESS_RMDIR) && a->step != b->step && !race_is_private(b) &&
             !order_any(d->order, a->step, b->step))
             add_hit(d, RACE_REMOVAL, a->step, b->step, directory);
         if (safe || !(a->kinds & (ACCESS_MKDIR | ACCESS_ENSURE)))
@@ -576,14 +292,15 @@ static bool may_look_for(const char *command, const char *name)
 /* A name that comes or goes in a directory that others list. */
 static void look_at_listing(struct detector *d, const struct race_access *a, uint32_t directory)
 {
-    if (!(d->matters[directory] & LISTED) || is_private(a) || d->input->steps[a->step].forecast)
+    if (!(d->matters[directory] & LISTED) || race_is_private(a) ||
+        d->input->steps[a->step].forecast)
         return;
     const char *path = path_of(d, a->path);
     for (uint32_t i = 0; i < count_of(d, directory); i++) {
         const struct race_access *b = access_at(d, directory, i);
         if (!(b->kinds & ACCESS_LIST) || order_any(d->order, a->step, b->step))
             continue;
-        if (looks_like_cache(path) || looks_like_depfile(path))
+        if (race_looks_like_cache(path) || race_looks_like_depfile(path))
             suppress(d, RULE_CACHE, a->step, b->step, directory);
         else if (!may_look_for(step_of(d, b)->command, path_base(path)))
             suppress(d, RULE_GLOB, a->step, b->step, directory);

@@ -1,0 +1,79 @@
+/*
+ * Inside of detection: detect.c brings accesses together, classify.c says what a pair of them is.
+ * Private to race; one thread.
+ */
+#ifndef GANTRY_RACE_DETECTOR_H
+#define GANTRY_RACE_DETECTOR_H
+
+#include "race/race.h"
+#include "trace/trace.h"
+
+/* Sets of kinds of access. */
+enum {
+    WRITES = ACCESS_WRITE | ACCESS_CREATE,
+    REMOVES = ACCESS_REMOVE | ACCESS_RMDIR,
+    CHANGES = ACCESS_WRITE | ACCESS_CREATE | ACCESS_REMOVE | ACCESS_RMDIR | ACCESS_MKDIR,
+    USES = ACCESS_READ | ACCESS_EXEC | ACCESS_LINK,
+    NAMES_CHANGE = ACCESS_CREATE | ACCESS_REMOVE | ACCESS_RMDIR | ACCESS_MKDIR,
+};
+
+enum { PAIRS_MAX = 1 << 13 }; /* of one path that are looked at one by one */
+
+enum matter { CHANGED = 1, LISTED = 2, MADE = 4 /* by mkdir */, UNMADE = 8 /* by rmdir */ };
+
+struct detector {
+    const struct race_input *input;
+    struct order *order;
+    struct race_result *result;
+    uint32_t paths;
+    uint32_t *start; /* by path: first of `sorted`; paths + 1 entries */
+    uint32_t *sorted; /* indexes of accesses, by path; only of paths that matter */
+    uint8_t *matters; /* by path: enum matter */
+    VEC(struct race_witness) hits;
+    uint32_t *parent_of; /* by step: union of those that share names, for grouping */
+};
+
+enum { NO_RACE = RACE_CLASSES, WEAK_RACE };
+
+static inline const char *path_of(const struct detector *d, uint32_t path)
+{
+    return intern_text(d->input->paths, path);
+}
+
+static inline const struct race_step *step_of(const struct detector *d, const struct race_access *a)
+{
+    return &d->input->steps[a->step];
+}
+
+static inline uint32_t count_of(const struct detector *d, uint32_t path)
+{
+    return d->start[path + 1] - d->start[path];
+}
+
+static inline const struct race_access *access_at(const struct detector *d, uint32_t path,
+                                                  uint32_t i)
+{
+    return &d->input->accesses[d->sorted[d->start[path] + i]];
+}
+
+static inline const struct race_access *access_of(const struct detector *d, uint32_t path,
+                                                  uint32_t step)
+{
+    for (uint32_t i = 0; i < count_of(d, path); i++)
+        if (access_at(d, path, i)->step == step)
+            return access_at(d, path, i);
+    return NULL;
+}
+
+/* What two unordered accesses of one path are, an enum race_class, or NO_RACE, or WEAK_RACE: none by
+ * a rule. `a` changes it. */
+int race_classify(const struct detector *d, const struct race_access *a,
+                  const struct race_access *b);
+/* A named rule under which a pair of such a class is no race, or RACE_RULES. */
+enum race_rule race_rule_for(const struct detector *d, const struct race_access *a,
+                             const struct race_access *b, int class);
+bool race_is_private(const struct race_access *a);
+bool race_looks_like_cache(const char *path);
+bool race_looks_like_depfile(const char *path);
+
+#endif
