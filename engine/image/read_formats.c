@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "image/read_disk.h"
 
 enum { SECTOR = 512, BLOCK_LEAST = 512, BLOCK_MOST = 256 << 20 };
@@ -191,14 +192,13 @@ static uint64_t tar_number(const unsigned char *at)
 struct tar_extent {
     uint64_t start, length;
 };
+typedef VEC(struct tar_extent) tar_extents;
 
 /* The places of data from sparse entries at `at`. */
-static void take_extents(const unsigned char *at, unsigned count, uint64_t *used,
-                         struct tar_extent *extents)
+static void take_extents(const unsigned char *at, unsigned count, tar_extents *extents)
 {
-    for (unsigned i = 0; i < count && at[24 * (size_t)i]; i++)
-        extents[(*used)++] = (struct tar_extent){tar_number(at + 24 * (size_t)i),
-                                                 tar_number(at + 24 * (size_t)i + 12)};
+    for (; count && *at; count--, at += 24)
+        vec_push(extents, (struct tar_extent){tar_number(at), tar_number(at + 12)});
 }
 
 static int copy_extent(struct unpacker *u, int to, const struct tar_extent *extent,
@@ -218,7 +218,7 @@ static int copy_extent(struct unpacker *u, int to, const struct tar_extent *exte
 /* The first member, which must be a disk, into `to`. */
 static int unpack_member(struct unpacker *u, int to, unsigned char *piece)
 {
-    enum { EXTENTS_MOST = 1 << 20, GROW = 32 };
+    enum { EXTENTS_MOST = 1 << 20 };
     unsigned char block[TAR_BLOCK];
     if (next_bytes(u, block, TAR_BLOCK) < 0)
         return -1;
@@ -226,30 +226,31 @@ static int unpack_member(struct unpacker *u, int to, unsigned char *piece)
     if (memcmp(block + 257, "ustar", 5) != 0 || (!sparse && block[156] != '0' && block[156]) ||
         strncmp((char *)block, "disk.raw", 9) != 0)
         return refuse(u->disk, "packed, but no tar with disk.raw as its first member", u->err);
-    uint64_t size = tar_number(block + (sparse ? 483 : 124)), used = 0;
-    struct tar_extent *extents = mem_zero(GROW, sizeof *extents);
+    uint64_t size = tar_number(block + (sparse ? 483 : 124));
+    tar_extents extents = {0};
     int status = 0;
     if (sparse) {
-        take_extents(block + 386, 4, &used, extents);
+        take_extents(block + 386, 4, &extents);
         for (bool more = block[482]; more && !status; more = block[504]) {
-            extents = mem_grow(extents, (size_t)(used + GROW) * sizeof *extents);
-            status = used < EXTENTS_MOST ? next_bytes(u, block, TAR_BLOCK)
-                                         : refuse(u->disk, "a tar of too many pieces", u->err);
+            status = extents.len < EXTENTS_MOST
+                         ? next_bytes(u, block, TAR_BLOCK)
+                         : refuse(u->disk, "a tar of too many pieces", u->err);
             if (!status)
-                take_extents(block, 21, &used, extents);
+                take_extents(block, 21, &extents);
         }
     } else {
-        extents[used++] = (struct tar_extent){0, size};
+        vec_push(&extents, (struct tar_extent){0, size});
     }
     if (size > UNPACKED_MOST)
         status = refuse(u->disk, "a disk of more than 16 TiB", u->err);
-    for (uint64_t i = 0; i < used && !status; i++) {
-        if (extents[i].start > size || extents[i].length > size - extents[i].start)
+    for (size_t i = 0; i < extents.len && !status; i++) {
+        const struct tar_extent *extent = &extents.at[i];
+        if (extent->start > size || extent->length > size - extent->start)
             status = refuse(u->disk, "a tar with data behind its end", u->err);
         else
-            status = copy_extent(u, to, &extents[i], piece);
+            status = copy_extent(u, to, extent, piece);
     }
-    free(extents);
+    vec_free(&extents);
     if (!status && ftruncate(to, (off_t)size) < 0)
         status = err_errno(u->err, "cannot unpack %s", u->disk->path);
     u->disk->virtual_bytes = size;

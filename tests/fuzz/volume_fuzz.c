@@ -94,7 +94,7 @@ static void read_volume(const char *path)
     struct image_listing listing = {0};
     struct str text = {0};
     if (image_list(path, &listing, &err) == 0) {
-        for (size_t i = 0; i < listing.files.len && i < 8; i++) {
+        for (size_t i = 0; i < listing.files.len && i < 2; i++) {
             if (listing.files.at[i].size_bytes < 1 << 20)
                 image_cat(path, listing.files.at[i].path, &text, &err);
             str_cut(&text, 0);
