@@ -123,6 +123,7 @@ static void start_build(struct console *console, const char *target, enum then t
                                     .untraced = console->cli->untraced,
                                     .fail_on_races = console->cli->fail_on_races,
                                     .unabridged = true,
+                                    .no_input = true,
                                     .journal = console->cli->journal};
     console->build_ns = clock_ns();
     console->stops = 0;

@@ -83,6 +83,7 @@ int cmd_build(struct cli *cli, int argc, char **argv)
         .fail_on_races = cli->fail_on_races,
         .journal = cli->journal,
         .capture = capture_of(cli),
+        .verbatim = cli->output == OUTPUT_RAW,
     };
     int status = stream_build(cli, &options);
     free(directory);

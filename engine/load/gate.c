@@ -445,6 +445,7 @@ struct watch {
     long status;
     bool ending; /* told to end, or left alone by the engine: nothing may stay */
     bool interrupted; /* ^C was typed: the command has had it as well */
+    bool whole; /* the whole command, not a line of a recipe */
     long waited_ms; /* since `ending` */
 };
 
@@ -509,6 +510,9 @@ static void supervise(struct watch *watch)
         if (watch->engine >= 0 && fds[1].revents)
             hear_engine(watch);
         reap(watch);
+        /* After ^C the engine ends everything; the command may be faster than its word. */
+        if (!watch->child && watch->whole && watch->interrupted)
+            watch->ending = true;
         if (!watch->ending)
             continue;
         if (watch->waited_ms >= 0) {
@@ -606,7 +610,7 @@ static _Noreturn void run_step(char **argv, char **env)
     CALL(__NR_rt_sigprocmask, SIG_BLOCK, &watched, &command.mask, sizeof watched);
     CALL(__NR_rt_sigaction, SIGCHLD, &plain, &old, sizeof plain.mask);
     command.child_ignored = old.handler == 1;
-    struct watch watch = {.engine = engine};
+    struct watch watch = {.engine = engine, .whole = wire.make == 0 && wire.step == 0};
     watch.signals = CALL(__NR_signalfd4, -1, &watched, sizeof watched, O_CLOEXEC | O_NONBLOCK);
     watch.child = start(&command);
     if (watch.child < 0) {

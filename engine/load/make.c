@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -113,26 +114,63 @@ static int command_env(const struct make_build *make, const struct make_server *
     return 0;
 }
 
+static bool is_make(const char *name)
+{
+    const char *base = path_base(name);
+    return strcmp(base, "make") == 0 || strcmp(base, "gmake") == 0;
+}
+
+/* The hook is a library: a program without a dynamic loader has none of it. */
+static bool is_static(const char *path)
+{
+    ElfW(Ehdr) head;
+    ElfW(Phdr) segment;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool elf = fd >= 0 && read(fd, &head, sizeof head) == (ssize_t)sizeof head &&
+               memcmp(head.e_ident, ELFMAG, SELFMAG) == 0;
+    bool loader = false;
+    for (unsigned i = 0; elf && !loader && i < head.e_phnum; i++) {
+        off_t at = (off_t)(head.e_phoff + i * (size_t)head.e_phentsize);
+        loader = pread(fd, &segment, sizeof segment, at) == (ssize_t)sizeof segment &&
+                 segment.p_type == PT_INTERP;
+    }
+    if (fd >= 0)
+        close(fd);
+    return elf && !loader;
+}
+
+static void warn_of_static(const struct make_build *make, const char *path)
+{
+    if (is_make(path) && is_static(path))
+        build_say(make->build, SEVERITY_WARNING,
+                  "%s is a static program: it builds as ever, but its recipes cannot be seen; "
+                  "install a make that is linked dynamically",
+                  path);
+}
+
 /* The program of the command as a shell would find it; new. */
 static char *find_program(const struct make_build *make, const char *directory, const char *name,
                           struct err *err)
 {
     if (strchr(name, '/')) {
         char *path = path_join(directory, name);
-        if (access(path, X_OK) == 0)
+        if (access(path, X_OK) == 0) {
+            warn_of_static(make, path);
             return path;
+        }
         err_set(err, ERR_INPUT, "%s: %s", name, strerror(errno));
         free(path);
         return NULL;
     }
     const char *at = getenv("PATH");
-    bool own = strcmp(name, "make") == 0 || strcmp(name, "gmake") == 0;
+    bool own = is_make(name);
     for (at = at ? at : "/usr/bin:/bin"; *at;) {
         size_t length = strcspn(at, ":");
         char *path = mem_format("%.*s/%s", (int)length, at, name);
         if (access(path, X_OK) == 0) {
             if (!own)
                 return path;
+            warn_of_static(make, path);
             free(path);
             return mem_format("%s/path/%s", make->payload, name);
         }
@@ -146,7 +184,8 @@ static char *find_program(const struct make_build *make, const char *directory, 
 
 static void give(const char *path, int fd)
 {
-    int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    int way = fd == STDIN_FILENO ? O_RDONLY : O_WRONLY | O_APPEND;
+    int file = open(path, way | O_CLOEXEC);
     if (file >= 0)
         dup2(file, fd);
 }
@@ -155,6 +194,8 @@ static void give(const char *path, int fd)
 static _Noreturn void become(const struct make_build *make, const char *directory, char **argv,
                              char **env)
 {
+    if (make->build->options.no_input)
+        give("/dev/null", STDIN_FILENO);
     if (make->output.path)
         give(make->output.path, STDOUT_FILENO);
     if (make->error_output.path)
@@ -350,6 +391,8 @@ int make_build_run(struct build *build, void *data)
     (void)data;
     struct err err = {0};
     struct make_build make = {.build = build};
+    make.terminal =
+        !build->options.no_input && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
     make.unlimited = !build->options.lanes || asks_for_jobs(build->options.command);
     make.state_dir = path_join(build->options.root, ".gantry");
     make.kept = make_state_new(&make);

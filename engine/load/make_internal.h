@@ -39,6 +39,7 @@ struct make_step {
     uint32_t lane; /* EVENT_NONE: holds none */
     struct connection *gate; /* of the line that runs or waits, or NULL */
     unsigned nested; /* makes that run inside of it */
+    bool lent; /* it had the terminal: what it said there is not known */
     bool recursive; /* a make ran, or runs, inside of it */
     bool begun, ended, failed;
     struct str lines; /* all commands of its recipe so far, by '\1' */
@@ -77,6 +78,7 @@ struct make_build {
     VEC(struct make_process *) makes; /* by number */
     VEC(struct connection *) waiting; /* gates without a lane, in make's order */
     struct map logs; /* log path -> non-NULL: names that are taken */
+    bool terminal; /* what we were started on is one, and steps that need it may have it */
     bool unlimited; /* nobody asked for a number of lanes: as many as make has jobs */
     /* What the command prints by itself; error_output only where standard error is kept apart. */
     struct step_log output, error_output;

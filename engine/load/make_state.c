@@ -87,7 +87,7 @@ struct make_state *make_state_new(struct make_build *make)
 {
     const struct build_options *options = &make->build->options;
     const char *program = path_base(options->command[0]);
-    if (options->dry_run || options->untraced ||
+    if (options->dry_run || options->untraced || options->verbatim ||
         (strcmp(program, "make") != 0 && strcmp(program, "gmake") != 0))
         return NULL;
     struct str asked = {0};
@@ -424,7 +424,7 @@ static void look_at_programs(const struct trace *trace, const char *root, bool *
 static bool speaks(const struct make_step *step)
 {
     const char *const paths[] = {step->log.path, step->error_log.path};
-    bool own = false;
+    bool own = step->lent;
     for (size_t i = 0; i < 2 && !own; i++) {
         char *text = paths[i] ? file_read(paths[i], NULL, NULL) : NULL;
         for (char *at = text; at && *at && !own;) {

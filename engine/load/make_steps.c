@@ -272,6 +272,17 @@ static uint32_t acquire(struct make_build *make, uint32_t step)
     return lanes_acquire(&make->lanes, step);
 }
 
+/* Steps that ask the user, by the names that such targets go by: nothing else can tell beforehand. */
+static bool needs_terminal(const struct make_step *step)
+{
+    static const char *const names[] = {"menuconfig", "nconfig", "config", "oldconfig",
+                                        "edit-conf"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(path_base(step->target), names[i]) == 0)
+            return true;
+    return false;
+}
+
 static void begin(struct make_build *make, struct make_step *step)
 {
     if (!step->begun) {
@@ -285,7 +296,11 @@ static void begin(struct make_build *make, struct make_step *step)
                                                 .lane = step->lane,
                                                 .text = step->command});
     }
-    gate_send_go(step->gate, step->log.path, step->error_log.path);
+    step->lent = make->terminal && needs_terminal(step);
+    if (step->lent)
+        gate_send_go(step->gate, "/dev/tty", NULL);
+    else
+        gate_send_go(step->gate, step->log.path, step->error_log.path);
 }
 
 struct make_step *gate_step(struct connection *gate);

@@ -31,6 +31,8 @@ struct build_options {
     unsigned
         shuffle; /* not 0: steps start in a random order that the makefiles allow, by this seed */
     bool fail_on_races; /* a race that is not excused fails the build */
+    bool verbatim; /* `command` does what it would without us: no step or build is passed over */
+    bool no_input; /* standard input is the front end's own: what `command` runs finds it empty */
     const char *journal; /* file; NULL: the tree's own place */
 };
 

@@ -86,22 +86,45 @@ for jobs in '' -j4; do
     wait_for 'status 130'
     [ -e scratch ] && fail "the recipe was not let clean up"
     rm -f started
-    mux kill-server
+    close_screen
 done
 
-say "a recipe that needs the terminal"
 cat >tty.mk <<'M'
-all: ; @test -t 0 && test -t 1 && test -t 2 && echo "on a terminal"; printf 'name? '; read name </dev/tty; echo "hello $$name"; stty size
+all menuconfig: ; @test -t 0 && test -t 1 && test -t 2 && echo "on a terminal"; printf 'name? '; read name </dev/tty; echo "hello $$name"; stty size
+both: menuconfig other
+other: ; @test -t 1 || echo other has none
 M
-open_screen 80 24 "$T"
-type_command "$GANTRY build --plain=raw -- make -f tty.mk; echo \"status \$?\""
-wait_for 'name?'
-screen | grep -q 'on a terminal' || fail "it is not on a terminal"
-type_command "gantry"
-wait_for 'hello gantry'
-wait_for '24 80'
-wait_for 'status 0'
-type_command "clear; $GANTRY build -j1 --plain=raw -- make -f tty.mk; echo \"status \$?\""
-wait_for 'name?'
-type_command "again"
-wait_for 'hello again'
+
+# asks ARGS...: the recipe talks with who sits at the terminal.
+asks() {
+    open_screen 80 24 "$T"
+    type_command "$GANTRY build $*; echo \"status \$?\""
+    wait_for 'name?'
+    screen | grep -q 'on a terminal' || fail "it is not on a terminal: $*"
+    type_command "gantry"
+    wait_for 'hello gantry'
+    wait_for '24 80'
+    wait_for 'status 0'
+}
+
+say "a recipe that needs the terminal"
+asks --plain=raw -- make -f tty.mk
+close_screen
+asks -j1 --plain=raw -- make -f tty.mk
+close_screen
+say "with many lanes it is lent to what goes by the name of such a target"
+asks -j4 --plain=raw -- make -f tty.mk both
+wait_for 'other has none'
+close_screen
+
+say "a static make is told of, and builds all the same"
+mkdir static
+cat >static/make.c <<'C'
+#include <stdio.h>
+int main(void) { puts("a static make"); return 3; }
+C
+gcc -static -o static/make static/make.c || fail "no static program can be made"
+run env PATH="$PWD/static:$PATH" "$GANTRY" build --plain -- make
+[ $status = 3 ] || fail "exit $status, not its own 3"
+has "$WORK/out" "a static make"
+has "$WORK/err" "static/make is a static program"
