@@ -1,12 +1,14 @@
 #include "trace/resolve.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 enum { LINKS_MAX = 40 }; /* path_resolution(7) */
@@ -22,6 +24,62 @@ void resolve_free(struct resolver *resolver)
     resolve_forget(resolver);
     str_free(&resolver->root);
     str_free(&resolver->through);
+}
+
+/*
+ * What stands below /usr is the same for all steps, and most of what they look at: what is a real
+ * file or directory there is asked once in ten seconds (packages are upgraded while a console is
+ * open). Where a step changes anything there, it is asked each time.
+ */
+#define COMMON_NS (10 * UINT64_C(1000000000))
+
+static struct {
+    pthread_rwlock_t lock;
+    struct intern files, directories;
+    uint64_t born_ns;
+    bool off;
+} common = {.lock = PTHREAD_RWLOCK_INITIALIZER};
+
+static bool is_common(const struct resolver *resolver, const char *path)
+{
+    return strncmp(path, "/usr/", 5) == 0 && !resolver->through.len;
+}
+
+static enum resolve_kind common_kind(const struct str *path)
+{
+    enum resolve_kind kind = RESOLVE_ABSENT; /* not known */
+    pthread_rwlock_rdlock(&common.lock);
+    if (common.off || clock_ns() - common.born_ns > COMMON_NS)
+        ;
+    else if (intern_find_n(&common.files, path->at, path->len) != INTERN_NONE)
+        kind = RESOLVE_FILE;
+    else if (intern_find_n(&common.directories, path->at, path->len) != INTERN_NONE)
+        kind = RESOLVE_DIRECTORY;
+    pthread_rwlock_unlock(&common.lock);
+    return kind;
+}
+
+static void remember_common(const struct str *path, bool directory)
+{
+    pthread_rwlock_wrlock(&common.lock);
+    if (clock_ns() - common.born_ns > COMMON_NS) {
+        intern_free(&common.files);
+        intern_free(&common.directories);
+        common.files = common.directories = (struct intern){0};
+        common.born_ns = clock_ns();
+    }
+    if (!common.off)
+        intern_id_n(directory ? &common.directories : &common.files, path->at, path->len);
+    pthread_rwlock_unlock(&common.lock);
+}
+
+void resolve_changed(const char *path)
+{
+    if (strncmp(path, "/usr/", 5) != 0)
+        return;
+    pthread_rwlock_wrlock(&common.lock);
+    common.off = true;
+    pthread_rwlock_unlock(&common.lock);
 }
 
 /* One walk: `done` is canonical and real so far, `rest` is still to be walked. */
@@ -89,12 +147,17 @@ static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool f
         *kind = RESOLVE_DIRECTORY;
         return true;
     }
+    bool shared = is_common(resolver, done->at);
+    if (shared && (*kind = common_kind(done)) != RESOLVE_ABSENT)
+        return *kind == RESOLVE_DIRECTORY;
     char room[2 * PATH_MAX];
     const char *real = looked_up(resolver, done->at, room);
     if (lstat(real, &st) < 0) {
         *kind = RESOLVE_ABSENT;
         return false;
     }
+    if (shared && !S_ISLNK(st.st_mode))
+        remember_common(done, S_ISDIR(st.st_mode));
     if (S_ISDIR(st.st_mode)) {
         *kind = RESOLVE_DIRECTORY;
         if (strncmp(done->at, "/proc/", 6) != 0 && /* processes come and go */

@@ -30,5 +30,8 @@ enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char 
 /* Forgets what it knows: a directory or a link was removed, renamed or made. */
 void resolve_forget(struct resolver *resolver);
 void resolve_free(struct resolver *resolver);
+/* A name changed there: where it is the system's own, nothing of that is remembered any more. Any
+ * thread. */
+void resolve_changed(const char *path);
 
 #endif

@@ -53,6 +53,8 @@ void keep_access(struct trace *trace, const struct pending *held, uint32_t proce
     bool plain = ((access->kinds & writes) && !(access->kinds & ACCESS_APPEND)) ||
                  ((held->kinds & writes) && !(held->kinds & ACCESS_APPEND));
     access->kinds |= held->kinds;
+    if (held->kinds & (ACCESS_CREATE | ACCESS_REMOVE | ACCESS_MKDIR | ACCESS_RMDIR | ACCESS_WRITE))
+        resolve_changed(intern_text(&trace->paths, held->path));
     access->last_ns = now_ns;
     if (plain) /* appending counts only where all writing was appending */
         access->kinds &= ~(uint32_t)ACCESS_APPEND;

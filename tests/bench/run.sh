@@ -5,6 +5,7 @@
 set -eu
 gantry=$1
 cd "$(dirname "$0")/../.."
+here=$PWD/tests/bench
 steps=${STEPS:-2000} rounds=${ROUNDS:-5}
 bench=$PWD/out/bench
 rm -rf "$bench"
@@ -52,5 +53,5 @@ measure "$rounds" "one source touched, other bytes" \
 echo "race analysis"
 "$(dirname "$gantry")/tests/bench/race_bench" 50000 10000000 3>>"$bench/bench.json"
 
-BENCH_DIR=$bench "$(dirname "$0")/trace.sh" "$gantry"
-BENCH_DIR=$bench "$(dirname "$0")/image.sh" "$gantry"
+BENCH_DIR=$bench "$here/trace.sh" "$gantry"
+BENCH_DIR=$bench "$here/image.sh" "$gantry"
