@@ -24,7 +24,7 @@
 extern const unsigned char payload_accelerator[], payload_accelerator_end[];
 
 enum {
-    MANY_CALLS = 200, /* that a program makes for the accelerator to be worth its start (~60 us) */
+    MANY_CALLS = 80, /* that a program makes for the accelerator to be worth its start (~60 us) */
     VARIABLES = 1000, /* of an environment that are looked at */
     CROWDED = RING_CHUNKS / 2, /* chunks in use from which on the dead are looked for */
 };
