@@ -10,7 +10,8 @@ bench=${BENCH_DIR:-$PWD/out/bench}
 mkdir -p "$bench"
 gcc -std=gnu17 -O2 -o "$bench/measure" tests/bench/measure.c
 sources=$(find engine -name '*.c' | LC_ALL=C sort | grep -v 'load/\(gate\|hook\)\|embed_tool' | awk 'NR % 8 == 1' | head -16)
-flags="-std=gnu17 -D_GNU_SOURCE -I$PWD/engine"
+# A version that needs no quotes.
+flags="-std=gnu17 -D_GNU_SOURCE -DGANTRY_VERSION=__FILE__ -I$PWD/engine"
 for level in ${OPTIMISE:--O2 -O0}; do
     tree=$bench/trace$level
     rm -rf "$tree"
