@@ -12,43 +12,8 @@
 
 #include "base/mem.h"
 #include "base/path.h"
-#include "load/make_internal.h"
+#include "load/make_database.h"
 #include "race/record.h"
-
-#define NO_ENTRY UINT32_MAX
-
-struct slice {
-    const char *at;
-    size_t length;
-};
-
-struct entry {
-    uint32_t name; /* id of names; entries are by it */
-    uint32_t step; /* EVENT_NONE: it has no recipe, or was not considered */
-    uint32_t makes_it; /* the entry whose recipe makes this one as well, or NO_ENTRY */
-    bool known; /* an entry of the data base, and not only a prerequisite */
-    bool considered, has_recipe, phony;
-    bool depends; /* something of it is more than order-only */
-    struct slice place; /* of its recipe: "'Makefile', line 4):" */
-    uint32_t seen; /* by the walk of which step, + 1 */
-    uint32_t needs, needs_count; /* slice of links */
-};
-
-/* One rule line: several may be for one name (double-colon rules). */
-struct rule {
-    uint32_t entry;
-    struct slice prerequisites;
-};
-
-struct database {
-    struct make_build *make;
-    uint32_t number;
-    struct intern names;
-    VEC(struct entry) entries;
-    VEC(struct rule) rules;
-    VEC(struct rule) also; /* "Also makes" lines */
-    VEC(uint32_t) links;
-};
 
 static uint32_t entry_of(struct database *base, const char *name, size_t length)
 {
@@ -60,24 +25,6 @@ static uint32_t entry_of(struct database *base, const char *name, size_t length)
 }
 
 /* ---- reading ---- */
-
-static bool next_line(struct slice *rest, struct slice *line)
-{
-    if (!rest->length)
-        return false;
-    const char *end = memchr(rest->at, '\n', rest->length);
-    *line = (struct slice){rest->at, end ? (size_t)(end - rest->at) : rest->length};
-    size_t used = line->length + (end != NULL);
-    rest->at += used;
-    rest->length -= used;
-    return true;
-}
-
-static bool line_starts(struct slice line, const char *text)
-{
-    size_t length = strlen(text);
-    return line.length >= length && memcmp(line.at, text, length) == 0;
-}
 
 /* The rest of the text after a line that begins with `heading`. */
 static struct slice section(struct slice all, const char *heading)
@@ -123,7 +70,7 @@ static bool is_word(struct slice word, const char *text)
 }
 
 /* Whether "target: NAME := value" stands there: variables of a target come before its rule. */
-static bool is_variable(struct slice line, size_t after, bool *defines)
+static bool is_variable(struct slice line, size_t after, struct slice *name, bool *defines)
 {
     static const char *const modifiers[] = {"override", "private", "export", "unexport"};
     static const char *const operators[] = {"=", ":=", "::=", ":::=", "?=", "+=", "!="};
@@ -136,6 +83,7 @@ static bool is_variable(struct slice line, size_t after, bool *defines)
     *defines = is_word(word, "define");
     if (*defines)
         return true;
+    *name = word;
     word = next_word(line, &after);
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
         if (is_word(word, operators[i]))
@@ -165,7 +113,7 @@ static void read_files(struct database *base, struct slice rest)
 {
     struct slice line;
     uint32_t current = NO_ENTRY;
-    bool at_start = true, in_define = false;
+    bool at_start = true, in_define = false, is_private = false;
     while (next_line(&rest, &line)) {
         if (in_define) {
             in_define = !line_starts(line, "endef");
@@ -178,10 +126,16 @@ static void read_files(struct database *base, struct slice rest)
             if (current != NO_ENTRY)
                 read_entry_line(base, line, current);
             in_define = line_starts(line, "# define ");
+            is_private = line_starts(line, "# makefile private ");
         } else if (at_start && line.at[0] != '\t') {
             size_t after = 0, length = name_length(line, &after);
-            if (length && is_variable(line, after, &in_define))
+            struct slice name = {NULL, 0};
+            if (length && is_variable(line, after, &name, &in_define)) {
+                if (name.length && name.at[0] != '.' && !is_private)
+                    vec_push(&base->own,
+                             (struct own_variable){entry_of(base, line.at, length), name});
                 continue; /* the rule's line is still to come */
+            }
             at_start = false;
             if (!length)
                 continue;
@@ -403,9 +357,11 @@ void database_merge(struct make_build *make, uint32_t number, const char *text, 
                                             .edges = make->edges});
     tell_steps(&base);
     record_jobs(&base, (struct slice){text, length});
+    database_goals(&base, (struct slice){text, length});
     intern_free(&base.names);
     vec_free(&base.entries);
     vec_free(&base.rules);
     vec_free(&base.also);
     vec_free(&base.links);
+    vec_free(&base.own);
 }

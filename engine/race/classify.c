@@ -9,8 +9,8 @@
 #include "race/detector.h"
 
 static const char *const class_names[RACE_CLASSES] = {
-    "missing-edge", "write-write", "overwrite",         "shadow",  "listing",
-    "directory",    "scratch",     "check-then-create", "removal", "double-work",
+    "missing-edge", "write-write",       "overwrite", "shadow",      "listing",        "directory",
+    "scratch",      "check-then-create", "removal",   "double-work", "goal-dependent",
 };
 static const char *const rule_names[RACE_RULES] = {
     "append-only log", "lock file",
@@ -38,6 +38,7 @@ const char *race_class_meaning(enum race_class class)
         "Two steps without declared order look for a name and make it where it is absent",
         "A step removes what another, without declared order, uses",
         "One recipe with several targets runs once for each of them",
+        "A command differs with the goal that reached its target first",
     };
     return meanings[class];
 }
@@ -51,7 +52,8 @@ enum race_grade race_class_grade(enum race_class class)
 {
     if (class == RACE_LISTING)
         return RACE_SLIGHT;
-    if (class == RACE_SHADOW || class == RACE_CHECK_THEN_CREATE || class == RACE_DOUBLE_WORK)
+    if (class == RACE_SHADOW || class == RACE_CHECK_THEN_CREATE || class == RACE_DOUBLE_WORK ||
+        class == RACE_GOAL_DEPENDENT)
         return RACE_DOUBTFUL;
     return RACE_GRAVE;
 }

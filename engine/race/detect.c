@@ -440,6 +440,8 @@ int race_detect(const struct race_input *input, struct race_result *result)
         look_at_path(&d, path);
         look_at_directory(&d, path);
     }
+    for (uint32_t i = 0; i < input->goals_count; i++)
+        vec_push(&d.hits, input->goals[i]);
     group_hits(&d);
     order_free(d.order);
     free(d.matters);

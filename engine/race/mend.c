@@ -435,6 +435,12 @@ int race_mend(const struct race_report *report, const struct report_finding *fin
         mend_edge(report, finding, true, mend);
         add_name_advice(report, finding, mend);
         break;
+    case RACE_GOAL_DEPENDENT:
+        str_addf(&mend->advice,
+                 "set the variable for %s itself, or say \"private\" before it where "
+                 "only the goal's own recipe is meant",
+                 race_target(report->record, finding->first));
+        break;
     default:
         mend_edge(report, finding, false, mend);
         break;

@@ -479,7 +479,10 @@ static void try_pair(struct trial *trial)
         if (!is_in_list(&trial->watched, trial->made_by_first.at[i]))
             vec_push(&trial->watched, mem_copy(trial->made_by_first.at[i]));
     trial->of = together ? 5 : 3;
-    if (out)
+    if (trial->class == RACE_GOAL_DEPENDENT)
+        say(trial, VERDICT_UNDECIDED,
+            "undecided: build it for one goal, then from clean for the other, and compare");
+    else if (out)
         say(trial, VERDICT_UNDECIDED, "undecided: it changes what is outside of the tree: %s", out);
     else if (together)
         try_together(trial);

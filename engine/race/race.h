@@ -24,6 +24,7 @@ enum race_class {
     RACE_CHECK_THEN_CREATE, /* both look whether it is there, and create it where it is not */
     RACE_REMOVAL, /* one removes what the other uses */
     RACE_DOUBLE_WORK, /* one recipe, run more than once for its several targets */
+    RACE_GOAL_DEPENDENT, /* a command differs with the goal that reached it first */
     RACE_CLASSES
 };
 const char *race_class_name(enum race_class class);
@@ -72,6 +73,9 @@ struct race_input {
     const struct intern *paths; /* canonical */
     const struct race_access *accesses; /* any order; one a (step, path) */
     uint64_t accesses_count;
+    const struct race_witness
+        *goals; /* steps whose command depends on the goal: told as they are */
+    uint32_t goals_count;
     uint32_t cache_prefixes_count;
     const char *const *cache_prefixes; /* directories that keep order themselves */
 };

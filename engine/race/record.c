@@ -36,6 +36,7 @@ void record_free(struct record *record)
     vec_free(&record->makes);
     vec_free(&record->steps);
     vec_free(&record->needs);
+    vec_free(&record->goals);
     vec_free(&record->accesses);
     vec_free(&record->programs);
     pthread_mutex_destroy(&record->lock);
@@ -180,6 +181,21 @@ void record_needs(struct record *record, uint32_t id, const uint32_t *needs, uin
     step->needs_count = count;
     for (uint32_t i = 0; i < count; i++)
         vec_push(&record->needs, needs[i]);
+    pthread_mutex_unlock(&record->lock);
+}
+
+void record_goal(struct record *record, const struct record_goal_spec *spec)
+{
+    pthread_mutex_lock(&record->lock);
+    const struct record_step *step = step_at(record, spec->step);
+    char *path = path_join(record_text(record, record->root), record_text(record, step->target));
+    vec_push(&record->goals,
+             (struct record_goal){.step = spec->step,
+                                  .path = intern_id(&record->texts, path),
+                                  .owner = intern_id(&record->texts, spec->owner),
+                                  .other = intern_id(&record->texts, spec->other),
+                                  .variable = intern_id(&record->texts, spec->variable)});
+    free(path);
     pthread_mutex_unlock(&record->lock);
 }
 

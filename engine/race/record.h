@@ -53,6 +53,13 @@ struct record_step {
     uint64_t begin_ns, wall_ns;
 };
 
+/* A step whose command depends on the goal that reached it first. */
+struct record_goal {
+    uint32_t step;
+    uint32_t path; /* text: its target, absolute */
+    uint32_t owner, other, variable; /* texts: who sets it, who needs the step too, what is set */
+};
+
 struct record {
     struct intern texts;
     uint32_t root; /* text */
@@ -64,6 +71,7 @@ struct record {
     VEC(struct record_make) makes;
     VEC(struct record_step) steps; /* by the build's step ids */
     VEC(uint32_t) needs;
+    VEC(struct record_goal) goals;
     VEC(struct race_access) accesses;
     VEC(uint32_t) programs; /* beside accesses: text of the program that touched first, or NONE */
     pthread_mutex_t lock;
@@ -95,6 +103,11 @@ struct record_spec {
 };
 void record_step(struct record *record, const struct record_spec *spec);
 void record_needs(struct record *record, uint32_t step, const uint32_t *needs, uint32_t count);
+struct record_goal_spec {
+    uint32_t step;
+    const char *owner, *other, *variable;
+};
+void record_goal(struct record *record, const struct record_goal_spec *spec);
 void record_begin(struct record *record, uint32_t step, uint32_t lane);
 void record_end(struct record *record, uint32_t step, bool failed);
 /* What the step's process tree touched; a step may have several traces (lines of a recipe). Looks at
@@ -116,6 +129,7 @@ struct record_input {
     struct race_input input;
     VEC(struct race_step) steps;
     VEC(uint32_t) need_start, needs, parent, serial;
+    VEC(struct race_witness) goals;
     VEC(struct race_access) accesses; /* where steps are forecast: the record's, and theirs */
 };
 void record_input(const struct record *record, struct record_input *out);

@@ -1,5 +1,5 @@
 /*
- * The record's bytes: "GANTRYR1", then XXH3-128 of the plain text and its length (24 bytes,
+ * The record's bytes: "GANTRYR2", then XXH3-128 of the plain text and its length (24 bytes,
  * little-endian), then the plain text under zstd. The plain text is a row of varints (LEB128) and
  * texts (a varint of the length, then the bytes); ids are written + 1, so that none is 0.
  */
@@ -12,7 +12,7 @@
 #include "base/str.h"
 #include "race/record.h"
 
-static const char magic[8] = {'G', 'A', 'N', 'T', 'R', 'Y', 'R', '1'};
+static const char magic[8] = {'G', 'A', 'N', 'T', 'R', 'Y', 'R', '2'};
 enum { HEAD = 8 + 16 + 8, LEVEL = 3 };
 
 static void put(struct str *out, uint64_t number)
@@ -89,6 +89,15 @@ void record_encode(const struct record *record, struct str *out)
     put(&plain, record->steps.len);
     for (size_t i = 0; i < record->steps.len; i++)
         put_step(record, &record->steps.at[i], &plain);
+    put(&plain, record->goals.len);
+    for (size_t i = 0; i < record->goals.len; i++) {
+        const struct record_goal *goal = &record->goals.at[i];
+        put(&plain, goal->step);
+        put(&plain, goal->path);
+        put(&plain, goal->owner);
+        put(&plain, goal->other);
+        put(&plain, goal->variable);
+    }
 
     struct hash hash = hash_bytes(plain.at, plain.len);
     uint64_t head[3] = {hash.low, hash.high, plain.len};
@@ -234,6 +243,15 @@ static void get_record(struct source *in, struct record *record)
     uint32_t steps = get_count(in);
     for (uint32_t i = 0; i < steps && !in->bad; i++)
         get_step(in, record, i, steps);
+    uint32_t goals = get_count(in);
+    for (uint32_t i = 0; i < goals && !in->bad; i++) {
+        struct record_goal goal = {.step = get_below(in, steps)};
+        goal.path = get_below(in, texts);
+        goal.owner = get_below(in, texts);
+        goal.other = get_below(in, texts);
+        goal.variable = get_below(in, texts);
+        vec_push(&record->goals, goal);
+    }
     for (size_t i = 0; i < record->makes.len; i++)
         in->bad |= record->makes.at[i].parent != ORDER_TOP && record->makes.at[i].parent >= steps;
     in->bad |= in->at != in->end || record->root == INTERN_NONE;

@@ -301,6 +301,12 @@ void record_input(const struct record *record, struct record_input *out)
     order_makes(&b);
     pack_edges(&b);
     break_rings(&b);
+    for (size_t i = 0; i < record->goals.len; i++) {
+        const struct record_goal *goal = &record->goals.at[i];
+        if (goal->step < record->steps.len)
+            vec_push(&out->goals, (struct race_witness){goal->step, goal->step, goal->path,
+                                                        RACE_GOAL_DEPENDENT});
+    }
     while (out->serial.len < b.steps)
         vec_push(&out->serial, 0u);
     out->parent.at = b.parents.at;
@@ -310,6 +316,8 @@ void record_input(const struct record *record, struct record_input *out)
         .order = {b.steps, out->need_start.at, out->needs.at, out->parent.at, out->serial.at},
         .steps = out->steps.at,
         .paths = &record->texts,
+        .goals = out->goals.at,
+        .goals_count = (uint32_t)out->goals.len,
         .accesses = out->accesses.len ? out->accesses.at : record->accesses.at,
         .accesses_count = out->accesses.len ? out->accesses.len : record->accesses.len,
     };
@@ -325,5 +333,6 @@ void record_input_free(struct record_input *input)
     vec_free(&input->needs);
     vec_free(&input->parent);
     vec_free(&input->serial);
+    vec_free(&input->goals);
     vec_free(&input->accesses);
 }

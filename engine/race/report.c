@@ -215,6 +215,19 @@ void race_sentence(const struct race_report *report, const struct report_finding
         str_addf(out, "one recipe runs for %s and again for %s, and writes %s each time", first,
                  second, path);
         break;
+    case RACE_GOAL_DEPENDENT:
+        for (size_t i = 0; i < record->goals.len; i++) {
+            const struct record_goal *goal = &record->goals.at[i];
+            if (goal->step != finding->first)
+                continue;
+            str_addf(out,
+                     "the command of %s uses %s, which %s sets for what it needs; %s needs it too, "
+                     "and the first that comes decides",
+                     race_target(record, goal->step), record_text(record, goal->variable),
+                     record_text(record, goal->owner), record_text(record, goal->other));
+            break;
+        }
+        break;
     default:
         break;
     }

@@ -266,6 +266,29 @@ E
 flagged 1 write-write shared a b
 proved "shared has other bytes"
 
+say "a command that depends on the goal that comes first"
+tree goal <<'E'
+COMPILE = cc $(CFLAGS) -c
+all: lib.so prog
+lib.so: CFLAGS += -DLIB
+lib.so: shared.o
+    cc -shared -o $@ shared.o
+prog: LDLIBS = -lm
+prog: shared.o main.o
+    cc -o $@ main.o shared.o $(LDLIBS)
+%.o: %.c
+    $(COMPILE) -fPIC -o $@ $<
+clean:
+    rm -f *.o lib.so prog
+E
+echo 'int shared;' >shared.c && echo 'int main(void) { return 0; }' >main.c
+clean_tree
+flagged 1 goal-dependent shared.o shared.o shared.o
+has "$WORK/out" "uses CFLAGS, which lib.so sets"
+sed -i 's/^lib.so: CFLAGS/lib.so: private CFLAGS/' Makefile
+clean_tree
+flagged_none 1
+
 say "makes that are in order, and what is no race"
 tree silent <<'E'
 all: one two
