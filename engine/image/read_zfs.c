@@ -262,8 +262,9 @@ const unsigned char *z_cached(struct zpool_read *pool, const unsigned char *bp, 
     /* The checksum's first word and the place tell blocks apart. */
     uint64_t place = z_word(bp, 1) + 1, birth = z_word(bp, 12) ^ z_word(bp, 10) ^ z_word(bp, 6);
     struct zblock *oldest = &pool->cache[0];
+    bool embedded = is_embedded(bp);
     pool->clock++;
-    for (unsigned i = 0; i < Z_CACHE && !is_embedded(bp); i++) {
+    for (unsigned i = 0; i < Z_CACHE && !embedded; i++) {
         struct zblock *block = &pool->cache[i];
         if (block->bytes && block->place == place && block->birth == birth) {
             block->used_at = pool->clock;
@@ -278,7 +279,7 @@ const unsigned char *z_cached(struct zpool_read *pool, const unsigned char *bp, 
         return NULL;
     free(oldest->bytes);
     *oldest = (struct zblock){place, birth, bytes, *length, pool->clock};
-    if (is_embedded(bp))
+    if (embedded)
         oldest->place = 0;
     return bytes;
 }

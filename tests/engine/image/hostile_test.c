@@ -204,7 +204,11 @@ static void five_gibibytes_of_holes(void **state)
 static void many_files_in_one_directory(void **state)
 {
     (void)state;
+#ifdef __SANITIZE_THREAD__ /* each access is looked at: ten times fewer */
+    enum { FILES = 20 * 1000 };
+#else
     enum { FILES = 200 * 1000 };
+#endif
     const char *source = scratch_text("source", "x"), *empty = scratch_text("empty", "");
     struct str text = {0};
     for (int i = 0; i < FILES; i++)
@@ -220,9 +224,11 @@ static void many_files_in_one_directory(void **state)
         if (image_list(scratch("image"), &listing, &err) < 0)
             fail_msg("%s", err.text);
         assert_int_equal(listing.files.len, FILES + (kinds[i] != IMAGE_RAMFS));
-        assert_string_equal(listing.files.at[listing.files.len - 1].path, "/d/name-number-199999");
+        char last[64];
+        snprintf(last, sizeof last, "/d/name-number-%06d", FILES - 1);
+        assert_string_equal(listing.files.at[listing.files.len - 1].path, last);
         image_listing_free(&listing);
-        assert_int_equal(image_cat(scratch("image"), "/d/name-number-123456", &bytes, &err), 0);
+        assert_int_equal(image_cat(scratch("image"), "/d/name-number-012456", &bytes, &err), 0);
         assert_string_equal(bytes.at, "x");
         str_free(&bytes);
         expect_sound(scratch("image"));
