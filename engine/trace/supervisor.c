@@ -53,7 +53,7 @@ struct supervisor {
     str_list ignored;
     unsigned helpers_wanted, helpers_count; /* threads that serve beside the first */
     pthread_t helpers[HELPERS_MAX];
-    _Atomic int listener;
+    int listener;
 };
 
 static void raise_event(int fd)
