@@ -27,6 +27,7 @@
 #include "tui/commands.h"
 #include "tui/own_words.h"
 #include "tui/stream.h"
+#include "vcs/vcs.h"
 
 enum { WITNESSES_SHOWN = 12, SIMULATED = 1000 };
 
@@ -196,6 +197,25 @@ static int run_list(struct races *r, struct err *err)
 
 /* ---- show ---- */
 
+/* Which commit brought the line of a step's recipe in, where git knows; evidence is good without. */
+static void print_blame(const struct races *r, uint32_t step)
+{
+    struct vcs_blame blame;
+    struct err none = {0};
+    uint32_t line = 0;
+    char *file = race_recipe_file(r->record, step, &line),
+         *path = file ? path_join(r->root, file) : NULL;
+    if (line && vcs_blame(path, line, &blame, &none) == 0 && blame.known) {
+        if (*blame.commit)
+            printf("%s:%u is by %s, %s, %s: %s\n", file, line, blame.commit, blame.author,
+                   blame.date, blame.summary);
+        else
+            printf("%s:%u is in no commit yet\n", file, line);
+    }
+    free(path);
+    free(file);
+}
+
 static void print_side(const struct races *r, const char *name, uint32_t step, uint32_t path)
 {
     const struct record *record = r->record;
@@ -297,6 +317,10 @@ static int run_show(struct races *r, struct err *err)
         printf("repeat it: sh %s\n", entry->script);
     if (reason)
         printf("excused: %s\n", reason);
+    fflush(stdout); /* a long history takes its time */
+    print_blame(r, finding->first);
+    if (finding->second != finding->first)
+        print_blame(r, finding->second);
     return 0;
 }
 

@@ -137,6 +137,8 @@ git init -q . && git add -A && git -c user.name=x -c user.email=x@x commit -qm x
 rm .gantry-races
 ok "$GANTRY" races --since HEAD
 has "$WORK/out" "0 findings"
+ok "$GANTRY" races show "$(finding)"
+has "$WORK/out" "Makefile:5 is by $(git rev-parse --short HEAD), x, 20"
 echo >>main.c
 ok "$GANTRY" races --since HEAD
 has "$WORK/out" "1 finding"

@@ -134,6 +134,48 @@ static void a_broken_repository_says_so(void **state)
     assert_non_null(strstr(err.text, "broken"));
 }
 
+static struct vcs_blame blame_of(const char *file, unsigned line)
+{
+    struct vcs_blame blame;
+    struct err err = {0};
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", directory, file);
+    if (vcs_blame(path, line, &blame, &err) < 0)
+        fail_msg("%s", err.text);
+    return blame;
+}
+
+static void a_line_has_the_commit_that_brought_it_in(void **state)
+{
+    (void)state;
+    sh(GIT "init -q blame && cd blame && mkdir d && printf '1\\n2\\n3\\n4\\n' >d/f && " GIT
+           "add -A && " GIT "commit -qm 'Add f' && printf '1\\nnew\\n2\\n3\\n4\\n' >d/f && " GIT
+           "commit -qam 'Put new between'");
+    struct vcs_blame got = blame_of("blame/d/f", 3);
+    assert_true(got.known);
+    assert_string_equal(got.summary, "Add f");
+    assert_true(strlen(got.commit) >= 7 && strlen(got.date) == 10 && *got.author);
+    assert_string_equal(blame_of("blame/d/f", 2).summary, "Put new between");
+    assert_string_equal(blame_of("blame/d/f", 5).summary, "Add f");
+}
+
+static void lines_are_followed_through_edits_that_are_in_no_commit(void **state)
+{
+    (void)state;
+    /* HEAD: 1 new 2 3 4. Two lines before all, "2" taken out, one after "3". */
+    sh("cd blame && printf 'a\\nb\\n1\\nnew\\n3\\nc\\n4\\n' >d/f && echo x >d/untracked");
+    assert_string_equal(blame_of("blame/d/f", 1).commit, "");
+    assert_true(blame_of("blame/d/f", 1).known);
+    assert_string_equal(blame_of("blame/d/f", 4).summary, "Put new between");
+    assert_string_equal(blame_of("blame/d/f", 3).summary, "Add f");
+    assert_string_equal(blame_of("blame/d/f", 5).summary, "Add f");
+    assert_string_equal(blame_of("blame/d/f", 6).commit, "");
+    assert_string_equal(blame_of("blame/d/f", 7).summary, "Add f");
+    assert_string_equal(blame_of("blame/d/untracked", 1).commit, "");
+    sh("mkdir -p plain && echo x >plain/f");
+    assert_false(blame_of("plain/f", 1).known);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +185,8 @@ int main(void)
         cmocka_unit_test(worktrees_and_detached_heads),
         cmocka_unit_test(submodules_do_not_count),
         cmocka_unit_test(a_tree_of_another_user_can_be_read),
+        cmocka_unit_test(a_line_has_the_commit_that_brought_it_in),
+        cmocka_unit_test(lines_are_followed_through_edits_that_are_in_no_commit),
         cmocka_unit_test(a_broken_repository_says_so),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
