@@ -398,6 +398,8 @@ static void op_command(void *app, const char *const *words)
     str_add(&line, "; printf '\\n[Enter comes back] '; read -r line");
     run_on_terminal(console, str_text(&line), "/proc/self/exe");
     str_free(&line);
+    if (strcmp(words[0], "races") == 0)
+        findings_refresh(console, words[1] && strcmp(words[1], "verify") == 0);
     actions_changed(console);
 }
 

@@ -66,6 +66,9 @@ void actions_refresh(struct console *console);
 void actions_changed(struct console *console);
 /* What happens when a build or a guest has ended. */
 void actions_ended(struct console *console, const struct event *event);
+/* Tells the model what `gantry races` found out since the build: verdicts, excuses, and, where it
+ * built again, which findings are gone. */
+void findings_refresh(struct console *console, bool built);
 /* The table's rows for the screens target and compose; what is read for them is kept until it is
  * forgotten. What is staged stays, unless it was written. */
 void target_screen_fill(struct app_ops *ops);

@@ -398,7 +398,12 @@ static void take_finding(struct model *model, const struct event *event)
     while (at < model->findings.len && model->findings.at[at].id != id)
         at++;
     if (at == model->findings.len)
-        vec_push(&model->findings, (struct model_finding){0});
+        vec_push(&model->findings,
+                 (struct model_finding){.first = MODEL_NONE, .second = MODEL_NONE});
+    const uint32_t before[] = {model->findings.at[at].first, model->findings.at[at].second};
+    for (int i = 0; i < 2; i++)
+        if (before[i] != MODEL_NONE) /* it may count no more */
+            model->steps.at[before[i]].raced = false;
     model->findings.at[at] = (struct model_finding){
         .id = id,
         .class = text_id(model, event->class ? event->class : ""),

@@ -143,6 +143,32 @@ echo >>main.c
 ok "$GANTRY" races --since HEAD
 has "$WORK/out" "1 finding"
 
+say "the console tells what was found out, without another build"
+rm -f .gantry/races.verdicts
+make -s clean
+make -s version.h
+open_screen 110 30 "$PWD"
+type_command "$GANTRY -j1 -- make"
+wait_for '✓ [0-9]+ done .*⚑1'
+keys 4
+wait_for '⚑ [0-9a-f]{8} suspected'
+keys P
+wait_for 'Enter comes back' 60
+proof=$(screen | grep -oE 'proved|no view' | head -1)
+keys Enter
+[ "$proof" = "no view" ] || wait_for '⚑ [0-9a-f]{8} proved'
+keys S
+type_text "never changes"
+keys Enter
+wait_for 'Enter comes back'
+keys Enter
+wait_for 'nothing that counts'
+screen | head -1 | grep -q '⚑' && fail "the header counts what is excused"
+keys q
+wait_for 'ready>'
+close_screen
+rm .gantry-races
+
 say "one recipe for several targets"
 tree group <<'E'
 all: lib/p.c lib/p.h lib/p.x

@@ -204,6 +204,33 @@ static void races_keys_ask_for_commands(void **state)
     test_screen_close(screen);
 }
 
+static void what_is_told_again_of_a_race_counts(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    build_events_raced(screen);
+    struct model *model = &test_screen_app(screen)->model;
+    assert_int_equal(model->races, 2);
+    const struct model_finding *finding = &model->findings.at[0];
+    uint32_t first = finding->first, second = finding->second;
+    struct event event = {.kind = EVENT_FINDING,
+                          .id = "R1",
+                          .severity = SEVERITY_ERROR,
+                          .verdict = "harmless",
+                          .first = model->steps.at[first].id,
+                          .second = model->steps.at[second].id};
+    assert_true(model->steps.at[first].raced && model->steps.at[second].raced);
+    model_event(model, &event);
+    assert_int_equal(model->races, 1);
+    assert_false(model->steps.at[first].raced || model->steps.at[second].raced);
+    event.verdict = "proved";
+    model_event(model, &event);
+    assert_int_equal(model->races, 2);
+    assert_int_equal(model->findings.len, 3);
+    assert_true(model->steps.at[first].raced && model->steps.at[second].raced);
+    test_screen_close(screen);
+}
+
 static void pop_ups(void **state)
 {
     (void)state;
@@ -232,6 +259,7 @@ int main(void)
         cmocka_unit_test(time_keys_play),
         cmocka_unit_test(races_and_what_is_known_of_them),
         cmocka_unit_test(races_keys_ask_for_commands),
+        cmocka_unit_test(what_is_told_again_of_a_race_counts),
         cmocka_unit_test(pop_ups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

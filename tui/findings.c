@@ -1,0 +1,71 @@
+/* What `gantry races` found out about the races on the screen: verdicts and excuses are read again when
+ * the console comes back from it, and told to the model as the build told them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "race/ledger.h"
+#include "race/report.h"
+#include "tui/console.h"
+
+/* Whether the last build still shows a finding; true where there is no record to ask. */
+static bool is_there(const struct race_report *report, const char *id)
+{
+    for (size_t i = 0; report && i < report->findings.len; i++)
+        if (strcmp(report->findings.at[i].id, id) == 0)
+            return true;
+    return !report;
+}
+
+static uint32_t step_id(const struct model *model, uint32_t index)
+{
+    return index == MODEL_NONE ? EVENT_NONE : model->steps.at[index].id;
+}
+
+static void tell(struct model *model, size_t at, const char *verdict)
+{
+    const struct model_finding *finding = &model->findings.at[at];
+    if (strcmp(model_text(model, finding->verdict), verdict) == 0)
+        return;
+    model_event(model, &(struct event){.kind = EVENT_FINDING,
+                                       .id = model_text(model, finding->id),
+                                       .class = model_text(model, finding->class),
+                                       .severity = (enum severity)finding->severity,
+                                       .path = model_text(model, finding->path),
+                                       .first = step_id(model, finding->first),
+                                       .first_target = model_text(model, finding->first_target),
+                                       .second = step_id(model, finding->second),
+                                       .second_target = model_text(model, finding->second_target),
+                                       .witnesses = finding->witnesses,
+                                       .verdict = verdict,
+                                       .text = model_text(model, finding->text)});
+}
+
+void findings_refresh(struct console *console, bool built)
+{
+    struct model *model = &console->app.model;
+    struct err none = {0}; /* the command has told the trouble */
+    struct ledger ledger;
+    struct race_report report;
+    char *state_dir = model->findings.len ? build_state_dir(console->root, console->assigns.at,
+                                                            console->assigns.len, &none)
+                                          : NULL;
+    if (!state_dir)
+        return;
+    struct record *record = built ? record_read(state_dir, &none) : NULL;
+    if (record)
+        race_report_make(&report, record);
+    if (ledger_read(&ledger, console->root, state_dir, &none) == 0)
+        for (size_t i = 0; i < model->findings.len; i++) {
+            const char *id = model_text(model, model->findings.at[i].id);
+            tell(model, i,
+                 !is_there(record ? &report : NULL, id) ? "gone"
+                 : ledger_reason(&ledger, id)
+                     ? "suppressed"
+                     : race_verdict_name(ledger_verdict(&ledger, id)->verdict));
+        }
+    ledger_free(&ledger);
+    if (record)
+        race_report_free(&report);
+    record_free(record);
+    free(state_dir);
+}
