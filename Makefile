@@ -178,7 +178,11 @@ $(O)/tests/bench/race_bench: $(OBJ)/tests/bench/race_bench.o $(LIBGANTRY)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
-bench: all $(O)/tests/bench/race_bench
+$(O)/tests/bench/frame_bench: $(OBJ)/tests/bench/frame_bench.o $(FRONT_NO_MAIN:%.c=$(OBJ)/%.o) $(LIBGANTRY)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+bench: all $(O)/tests/bench/race_bench $(O)/tests/bench/frame_bench
 	@tests/bench/run.sh $(abspath $(O))/gantry
 
 BIN = $(DESTDIR)$(PREFIX)/bin

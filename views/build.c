@@ -199,7 +199,7 @@ static void draw_map(struct build_view *build, const struct canvas *title,
                  model->complete ? "" : " so far");
     canvas_title(title, 0, focus, "map", str_text(&right));
     str_free(&right);
-    build_map_draw(&build->map, model, canvas, focus);
+    build_map_draw(&build->map, canvas, focus);
     if (!model->steps.len)
         canvas_put(canvas, 1, 0, STYLE_FAINT,
                    model->state == BUILD_ENDED ? "no steps" : "no graph yet");

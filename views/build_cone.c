@@ -77,14 +77,31 @@ static void find_members(struct build_cone *cone, const struct model *model)
     vec_free(&stack);
 }
 
-static bool is_over(const struct model_step *step)
+static bool is_over(uint8_t state)
 {
-    return step->state == STEP_STATE_DONE || step->state == STEP_STATE_FRESH;
+    return state == STEP_STATE_DONE || state == STEP_STATE_FRESH;
 }
 
-static uint64_t weight(const struct model_step *step)
+/* Brings `hot` up to date: everything where the shape is another, else what changed since. */
+static void take_changes(struct build_cone *cone, const struct model *model, bool everything)
 {
-    return step->expect_ns ? step->expect_ns : 1000000;
+    if (everything) {
+        vec_reserve(&cone->hot, model->steps.len + 1);
+        cone->hot.len = model->steps.len;
+        cone->changes = model->changed.len;
+    }
+    size_t from = everything ? 0 : cone->changes;
+    size_t to = everything ? model->steps.len : model->changed.len;
+    for (size_t i = from; i < to; i++) {
+        uint32_t at = everything ? (uint32_t)i : model->changed.at[i];
+        const struct model_step *step = &model->steps.at[at];
+        cone->hot.at[at] = (struct cone_hot){.weight = step->expect_ns ? step->expect_ns : 1000000,
+                                             .needs = step->needs,
+                                             .needs_count = step->needs_count,
+                                             .dir = step->dir,
+                                             .state = step->state};
+    }
+    cone->changes = model->changed.len;
 }
 
 /* The longest way of undone steps to each member, and what stands behind a failure. */
@@ -93,20 +110,19 @@ static void find_path(struct build_cone *cone, const struct model *model)
     cone->waits = cone->path = cone->blocked = 0;
     for (size_t i = 0; i < cone->members.len; i++) {
         uint32_t at = cone->members.at[i];
-        const struct model_step *step = &model->steps.at[at];
+        const struct cone_hot *step = &cone->hot.at[at];
         uint64_t longest = 0;
-        bool blocked = false;
-        for (uint32_t j = 0; j < step->needs_count; j++) {
+        bool blocked = false, over = is_over(step->state);
+        for (uint32_t j = 0; !over && j < step->needs_count; j++) {
             uint32_t need = model->links.at[step->needs + j];
             if (cone->lengths.at[need] > longest)
                 longest = cone->lengths.at[need];
-            blocked |= model->steps.at[need].state == STEP_STATE_FAILED ||
+            blocked |= cone->hot.at[need].state == STEP_STATE_FAILED ||
                        (cone->marks.at[need] & MARK_BLOCKED);
         }
-        cone->lengths.at[at] = is_over(step) ? 0 : longest + weight(step);
-        blocked = blocked && !is_over(step);
+        cone->lengths.at[at] = over ? 0 : longest + step->weight;
         cone->marks.at[at] = (uint8_t)(MARK_MEMBER | (blocked ? MARK_BLOCKED : 0));
-        cone->waits += !is_over(step) && at != cone->goal;
+        cone->waits += !over && at != cone->goal;
         cone->blocked += blocked;
     }
     for (uint32_t at = cone->goal; at != MODEL_NONE && cone->lengths.at[at];) {
@@ -154,27 +170,27 @@ static void add_state_rows(struct build_cone *cone, const struct model *model,
         return;
     for (size_t i = 0; i < cone->members.len && shown < FAILED_MAX; i++) {
         uint32_t at = cone->members.at[i];
-        if (model->steps.at[at].state == state && at != cone->goal) {
+        if (cone->hot.at[at].state == state && at != cone->goal) {
             add_step_row(cone, at, 1);
             shown++;
         }
     }
 }
 
-static bool is_waiting(const struct model_step *step)
+static bool is_waiting(uint8_t state)
 {
-    return step->state == STEP_STATE_WAITING || step->state == STEP_STATE_READY ||
-           step->state == STEP_STATE_CANCELLED;
+    return state == STEP_STATE_WAITING || state == STEP_STATE_READY ||
+           state == STEP_STATE_CANCELLED;
 }
 
 /* The steps of one directory, where its row is unfolded. */
-static void add_unfolded(struct build_cone *cone, const struct model *model, uint32_t dir,
-                         bool waiting, uint8_t depth)
+static void add_unfolded(struct build_cone *cone, uint32_t dir, bool waiting, uint8_t depth)
 {
     for (size_t i = 0; i < cone->members.len; i++) {
         uint32_t at = cone->members.at[i];
-        const struct model_step *step = &model->steps.at[at];
-        if (step->dir == dir && at != cone->goal && (waiting ? is_waiting(step) : is_over(step)))
+        const struct cone_hot *step = &cone->hot.at[at];
+        if (step->dir == dir && at != cone->goal &&
+            (waiting ? is_waiting(step->state) : is_over(step->state)))
             add_step_row(cone, at, depth);
     }
 }
@@ -187,21 +203,22 @@ static struct group *group_members(const struct build_cone *cone, const struct m
     uint32_t *slots = mem_zero(intern_count(&model->texts) + 1, sizeof *slots);
     for (size_t i = 0; i < cone->members.len; i++) {
         uint32_t at = cone->members.at[i];
-        const struct model_step *step = &model->steps.at[at];
-        if (at == cone->goal || (!is_over(step) && !is_waiting(step)))
+        const struct cone_hot *step = &cone->hot.at[at];
+        bool over = is_over(step->state), waiting = is_waiting(step->state);
+        if (at == cone->goal || (!over && !waiting))
             continue;
         if (!slots[step->dir]) {
             vec_push(&groups, (struct group){.dir = step->dir, .next = MODEL_NONE});
             slots[step->dir] = (uint32_t)groups.len;
         }
         struct group *group = &groups.at[slots[step->dir] - 1];
-        group->done += is_over(step);
-        if (!is_waiting(step))
+        group->done += over;
+        if (!waiting)
             continue;
         group->waiting++;
         bool critical = cone->marks.at[at] & MARK_CRITICAL;
         if (group->next == MODEL_NONE || critical ||
-            (model->steps.at[group->next].state != STEP_STATE_READY &&
+            (cone->hot.at[group->next].state != STEP_STATE_READY &&
              step->state == STEP_STATE_READY))
             group->next = at;
     }
@@ -235,7 +252,7 @@ static void add_fold_rows(struct build_cone *cone, const struct model *model)
         }
         vec_push(&cone->rows, row);
         if (is_unfolded(cone, row_id(&row)))
-            add_unfolded(cone, model, group->dir, true, 2);
+            add_unfolded(cone, group->dir, true, 2);
     }
     if (done.count)
         vec_push(&cone->rows, done);
@@ -246,7 +263,7 @@ static void add_fold_rows(struct build_cone *cone, const struct model *model)
             continue;
         vec_push(&cone->rows, row);
         if (is_unfolded(cone, row_id(&row)))
-            add_unfolded(cone, model, row.dir, false, 3);
+            add_unfolded(cone, row.dir, false, 3);
     }
     free(groups);
 }
@@ -265,6 +282,7 @@ void cone_update(struct build_cone *cone, const struct model *model)
     cone->goal = goal;
     if (!same)
         find_members(cone, model);
+    take_changes(cone, model, !same);
     cone->shape = model->shape;
     cone->generation = model->generation;
     cone->updated_ns = model->now_ns;

@@ -15,8 +15,15 @@
  * layout left for them; a layout is made anew when the size changes, the graph becomes complete,
  * or the room is used up.
  */
+struct map_tally { /* of the steps in a cell */
+    uint32_t count, forecast, raced;
+    uint32_t states[STEP_STATES];
+};
+
 struct map_stage {
     uint32_t *order; /* step indexes */
+    struct map_tally *tallies; /* by cell */
+    size_t tallies_cap;
     size_t count, cap;
     size_t room; /* steps that the cells are laid out for */
     int x, columns; /* of its cells; columns 0: not shown */
@@ -27,13 +34,17 @@ struct build_map {
     size_t seen; /* steps of the model that are in the orders */
     uint32_t shape; /* of the model when the orders were made */
     bool complete, laid_out;
+    /* What the tallies count, so that a frame only looks at what changed since the last. */
+    VEC(uint32_t) cells; /* by step: its cell */
+    VEC(uint8_t) counted; /* by step: its state, forecast and raced in the tally */
+    size_t changes; /* of the model's that are counted */
+    uint32_t builds; /* the model's */
     int w, h;
     int stage, cell; /* the cursor */
 };
 
 void build_map_update(struct build_map *map, const struct model *model, int w, int h);
-void build_map_draw(const struct build_map *map, const struct model *model,
-                    const struct canvas *canvas, bool focus);
+void build_map_draw(const struct build_map *map, const struct canvas *canvas, bool focus);
 /* Moves the cursor; true where the request was a motion. */
 bool build_map_request(struct build_map *map, enum request request, int x, int y);
 /* What the cursor's cell holds: "cc bsd/sys/netinet  38/41  1 running". */
@@ -69,12 +80,21 @@ struct cone_row {
     bool critical; /* on the critical path */
 };
 
+/* What is read of every step whenever the path is sought: kept close together. */
+struct cone_hot {
+    uint64_t weight; /* nanoseconds that it takes, as far as is known */
+    uint32_t needs, needs_count, dir; /* as in the model */
+    uint8_t state; /* enum step_state */
+};
+
 struct build_cone {
     struct list list;
     VEC(struct cone_row) rows;
     VEC(uint32_t) members; /* steps of the cone, prerequisites first */
     VEC(uint64_t) lengths; /* by step: nanoseconds of the longest way to it that is not done */
     VEC(uint8_t) marks; /* by step: enum cone_mark */
+    VEC(struct cone_hot) hot; /* by step */
+    size_t changes; /* of the model's that are in `hot` */
     VEC(uint64_t) unfolded; /* row identities */
     uint32_t goal; /* dense index; MODEL_NONE: everything */
     uint32_t pinned; /* event id of the goal that was asked for, or EVENT_NONE */

@@ -100,6 +100,7 @@ static void free_build(struct model *model)
     vec_free(&model->messages);
     vec_free(&model->parts);
     vec_free(&model->ended);
+    vec_free(&model->changed);
     free(model->by_id.ids);
     free(model->by_id.indexes);
 }
@@ -180,11 +181,24 @@ static enum stage stage_of(const char *rule, const char *target)
                                             : STAGE_GEN;
 }
 
+static void note_change(struct model *model, const struct model_step *step)
+{
+    vec_push(&model->changed, (uint32_t)(step - model->steps.at));
+}
+
+static void set_forecast(struct model *model, struct model_step *step, bool forecast)
+{
+    if (step->forecast != forecast)
+        note_change(model, step);
+    step->forecast = forecast;
+}
+
 static void set_state(struct model *model, struct model_step *step, enum step_state state)
 {
     model->counts[step->state]--;
     model->counts[state]++;
     step->state = (uint8_t)state;
+    note_change(model, step);
 }
 
 /* The step of an event, added where it is new. */
@@ -233,7 +247,7 @@ static void take_graph_step(struct model *model, const struct event *event)
     struct model_step *step = step_of(model, event);
     if (!step)
         return;
-    step->forecast = event->forecast;
+    set_forecast(model, step, event->forecast);
     if (event->state && strcmp(event->state, "fresh") == 0 && /* judged so after all */
         (step->state == STEP_STATE_WAITING || step->state == STEP_STATE_READY))
         set_state(model, step, STEP_STATE_FRESH);
@@ -259,7 +273,7 @@ static void take_add(struct model *model, const struct event *event)
     struct model_step *step = step_of(model, event);
     if (!step)
         return;
-    step->forecast = event->forecast;
+    set_forecast(model, step, event->forecast);
     if (step->state == STEP_STATE_FRESH)
         set_state(model, step, STEP_STATE_WAITING);
 }
@@ -293,7 +307,7 @@ static void take_begin(struct model *model, const struct event *event)
     if (!step)
         return;
     set_state(model, step, STEP_STATE_RUNNING);
-    step->forecast = false;
+    set_forecast(model, step, false);
     step->begin_ns = event->t_ns;
     step->expect_ns = event->expect_ns;
     step->lane = event->lane;
@@ -339,7 +353,7 @@ static void take_end(struct model *model, const struct event *event)
     static const enum step_state states[OUTCOMES] = {
         STEP_STATE_DONE, STEP_STATE_DONE, STEP_STATE_DONE, STEP_STATE_FAILED, STEP_STATE_CANCELLED};
     set_state(model, step, states[event->outcome]);
-    step->forecast = false;
+    set_forecast(model, step, false);
     step->outcome = (uint8_t)event->outcome;
     step->exit = event->exit;
     step->signal = event->signal;
@@ -391,6 +405,14 @@ bool model_finding_counts(const struct model *model, const struct model_finding 
            strcmp(verdict, "suppressed") != 0 && strcmp(verdict, "gone") != 0;
 }
 
+static void set_raced(struct model *model, uint32_t index)
+{
+    if (index == MODEL_NONE || model->steps.at[index].raced)
+        return;
+    model->steps.at[index].raced = true;
+    note_change(model, &model->steps.at[index]);
+}
+
 static void take_finding(struct model *model, const struct event *event)
 {
     uint32_t id = text_id(model, event->id ? event->id : "");
@@ -421,10 +443,10 @@ static void take_finding(struct model *model, const struct event *event)
         const struct model_finding *finding = &model->findings.at[i];
         bool counts = model_finding_counts(model, finding);
         model->races += counts;
-        if (counts && finding->first != MODEL_NONE)
-            model->steps.at[finding->first].raced = true;
-        if (counts && finding->second != MODEL_NONE)
-            model->steps.at[finding->second].raced = true;
+        if (counts)
+            set_raced(model, finding->first);
+        if (counts)
+            set_raced(model, finding->second);
     }
 }
 

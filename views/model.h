@@ -123,6 +123,9 @@ struct model {
     VEC(struct model_message) messages;
     VEC(struct model_part) parts; /* what was composed */
     VEC(uint32_t) ended; /* steps in the order in which they ended */
+    /* Steps whose state, forecast or raced changed, in order, from the beginning of the build: who
+     * keeps counts of them remembers how many it has seen, and `builds`. New steps are not in it. */
+    VEC(uint32_t) changed;
     struct model_vm vm; /* the last run of a guest */
     VEC(struct model_vm) vm_earlier; /* those before, the oldest first */
     /* id of an event -> dense index + 1, open addressing */

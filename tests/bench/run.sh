@@ -53,5 +53,8 @@ measure "$rounds" "one source touched, other bytes" \
 echo "race analysis"
 "$(dirname "$gantry")/tests/bench/race_bench" 50000 10000000 3>>"$bench/bench.json"
 
+echo "frames of the build screen, 100,000 steps, 200x60 (processor time)"
+"$(dirname "$gantry")/tests/bench/frame_bench" 100000
+
 BENCH_DIR=$bench "$here/trace.sh" "$gantry"
 BENCH_DIR=$bench "$here/image.sh" "$gantry"
