@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "state/state.h"
 #include "tui/commands.h"
+#include "tui/hints.h"
 #include "tui/native.h"
 #include "tui/own_words.h"
 
@@ -14,6 +15,7 @@
 struct wanted {
     enum graph_format format;
     const char *cone, *from, *to;
+    bool unused;
 };
 
 static bool json(const struct cli *cli)
@@ -48,6 +50,11 @@ static int read_words(struct wanted *wanted, int argc, char **argv, struct err *
             if (words.next == argc)
                 return err_set(err, ERR_INPUT, "--path wants two targets: --path FROM TO");
             wanted->to = argv[words.next++];
+        }
+        if (!taken && strcmp(argv[words.next], "--unused") == 0) {
+            taken = 1;
+            words.next++;
+            wanted->unused = true;
         }
         if (taken < 0)
             return -1;
@@ -179,6 +186,10 @@ int cmd_graph(struct cli *cli, int argc, char **argv)
     struct native_tree tree = {0};
     struct wanted wanted = {0};
     int status = read_words(&wanted, argc, argv, &err);
+    if (status == 0 && wanted.unused) {
+        status = hints_show_unused(cli, &err);
+        return status < 0 ? cli_fail(&err) : status;
+    }
     if (status == 0)
         status = native_open(&tree, cli, &err);
     if (status == 0)

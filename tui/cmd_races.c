@@ -25,6 +25,7 @@
 #include "run/build.h"
 #include "tui/cli.h"
 #include "tui/commands.h"
+#include "tui/hints.h"
 #include "tui/own_words.h"
 #include "tui/stream.h"
 #include "vcs/vcs.h"
@@ -41,7 +42,7 @@ struct races {
     bool *keep; /* by finding: not excused, not in the baseline, new since --since */
     unsigned kept, excused;
     const char *id, *reason, *baseline, *write_baseline, *since;
-    bool sarif, apply;
+    bool sarif, apply, all;
 };
 
 static bool json(const struct cli *cli)
@@ -50,18 +51,6 @@ static bool json(const struct cli *cli)
 }
 
 /* ---- opening ---- */
-
-static int find_state(struct races *r, struct err *err)
-{
-    struct err none = {0};
-    enum tree_kind kind = load_find_tree(r->cli->directory, &r->root, &none);
-    if (kind == TREE_NONE)
-        r->root = path_absolute(r->cli->directory);
-    r->state_dir = kind == TREE_NONE
-                       ? path_join(r->root, ".gantry")
-                       : build_state_dir(r->root, r->cli->assigns.at, r->cli->assigns.len, err);
-    return r->state_dir ? 0 : -1;
-}
 
 static int choose(struct races *r, struct err *err)
 {
@@ -88,7 +77,8 @@ static int choose(struct races *r, struct err *err)
 
 static int open_races(struct races *r, struct err *err)
 {
-    if (find_state(r, err) < 0)
+    r->state_dir = hints_state_dir(r->cli, &r->root, err);
+    if (!r->state_dir)
         return -1;
     r->record = record_read(r->state_dir, err);
     if (!r->record)
@@ -174,21 +164,27 @@ static int write_baseline(const struct races *r, struct err *err)
 static int run_list(struct races *r, struct err *err)
 {
     struct str doc = {0};
+    struct race_hints hints = {0};
     int status = 0;
     if (r->write_baseline)
         return write_baseline(r, err);
+    if (r->all)
+        race_hints_find(&r->report, &hints);
     if (r->sarif)
         race_export_sarif(&r->report, &r->ledger, r->keep, &doc);
     else if (json(r->cli))
-        race_export_json(&r->report, &r->ledger, r->keep, &doc);
+        race_export_json(&r->report, &r->ledger, r->keep, r->all ? &hints : NULL, &doc);
     if (doc.len) {
         status = cli_print_json(r->cli, str_text(&doc));
     } else {
         for (size_t i = 0; i < r->report.findings.len; i++)
             if (r->keep[i])
                 print_finding(r, &r->report.findings.at[i]);
+        for (size_t i = 0; i < hints.list.len; i++)
+            hints_print(&r->report, &hints, &hints.list.at[i]);
         print_total(r);
     }
+    race_hints_free(&hints);
     str_free(&doc);
     if (!status && r->cli->fail_on_races)
         status = r->kept != 0;
@@ -565,6 +561,8 @@ static int read_words(struct races *r, int argc, char **argv, const char **actio
             r->sarif = true;
         else if (strcmp(word, "--apply") == 0)
             r->apply = true;
+        else if (strcmp(word, "--all") == 0)
+            r->all = true;
         else if (word[0] == '-')
             return own_unknown("races", word, err);
         else if (count == 2)

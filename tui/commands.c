@@ -24,7 +24,8 @@ const struct command commands[] = {
      "the steps, and what orders them",
      "--format=FORMAT  text (out: in | order), dot, json, compdb (compile_commands.json)\n"
      "--cone TARGET    only what TARGET needs\n"
-     "--path A B       a chain of prerequisites between the two\n"},
+     "--path A B       a chain of prerequisites between the two\n"
+     "--unused         waits that the last build did not need (make trees, too)\n"},
     {"help", cmd_help, GROUP_TREE, "[COMMAND]", "this overview, or a command's own page",
      "--words  only the commands and options, one a line\n"},
     {"image", cmd_image, GROUP_IMAGE,
@@ -60,6 +61,8 @@ const struct command commands[] = {
      "check, show and edit manifests", NULL},
     {"races", cmd_races, GROUP_LOOK,
      "[list] [--since REV] [--baseline FILE] [--sarif]  what the last build showed\n"
+     "gantry races list --all                with hints: inputs and waits that are declared "
+     "wrongly\n"
      "gantry races list --write-baseline FILE   all of it, as known from now on\n"
      "gantry races show ID                   one finding and its evidence\n"
      "gantry races prove ID|all              does it do harm? tried in copies of the tree\n"

@@ -257,13 +257,14 @@ static void give_steps(struct database *base)
 
 typedef VEC(uint32_t) id_list;
 
-/* The steps that an entry needs, through those that have no recipe. */
-static void find_needs(struct database *base, uint32_t from, id_list *stack, id_list *out)
+/* The steps that an entry needs, through those that have no recipe; the latter, too. */
+static void find_needs(struct database *base, uint32_t from, id_list *stack, id_list *out,
+                       id_list *leaves)
 {
     const struct entry *start = &base->entries.at[from];
     uint32_t mark = from + 1;
     base->entries.at[from].seen = mark;
-    stack->len = out->len = 0;
+    stack->len = out->len = leaves->len = 0;
     for (uint32_t k = 0; k < start->needs_count; k++)
         vec_push(stack, base->links.at[start->needs + k]);
     while (stack->len) {
@@ -278,13 +279,15 @@ static void find_needs(struct database *base, uint32_t from, id_list *stack, id_
             vec_push(out, entry->step);
             continue;
         }
+        vec_push(leaves, id);
         for (uint32_t k = 0; k < entry->needs_count; k++)
             vec_push(stack, base->links.at[entry->needs + k]);
     }
 }
 
 /* Where the recipe stands, from "from 'Makefile', line 4):", and what its step needs. */
-static void record_entry(struct database *base, const struct entry *entry, const id_list *needs)
+static void record_entry(struct database *base, const struct entry *entry, const id_list *needs,
+                         const id_list *leaves)
 {
     static const char from[] = "from '", line[] = "', line ";
     struct record *record = base->make->build->races;
@@ -299,6 +302,8 @@ static void record_entry(struct database *base, const struct entry *entry, const
     }
     record_step(record, &spec);
     record_needs(record, entry->step, needs->at, (uint32_t)needs->len);
+    for (size_t i = 0; i < leaves->len; i++)
+        record_declare(record, entry->step, intern_text(&base->names, leaves->at[i]));
     free(file);
 }
 
@@ -318,14 +323,14 @@ static void record_jobs(struct database *base, struct slice all)
 
 static void tell_steps(struct database *base)
 {
-    id_list stack = {0}, needs = {0};
+    id_list stack = {0}, needs = {0}, leaves = {0};
     for (uint32_t i = 0; i < base->entries.len; i++) {
         if (base->entries.at[i].step == EVENT_NONE)
             continue;
         const struct make_step *step = base->make->steps.at[base->entries.at[i].step];
-        find_needs(base, i, &stack, &needs);
+        find_needs(base, i, &stack, &needs, &leaves);
         char *directory = path_dir(step->target);
-        record_entry(base, &base->entries.at[i], &needs);
+        record_entry(base, &base->entries.at[i], &needs, &leaves);
         build_send(base->make->build, &(struct event){.kind = EVENT_STEP,
                                                       .step = step->id,
                                                       .target = step->target,
@@ -338,6 +343,7 @@ static void tell_steps(struct database *base)
     }
     vec_free(&stack);
     vec_free(&needs);
+    vec_free(&leaves);
 }
 
 void database_merge(struct make_build *make, uint32_t number, const char *text, size_t length)

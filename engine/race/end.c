@@ -40,6 +40,9 @@ void race_begin_native(struct build *build, const struct graph *graph)
                                           .line = step->origin_line,
                                           .phony = step->flags & STEP_PHONY});
         record_needs(build->races, id, needs, used);
+        for (uint32_t i = 0; i < inputs; i++)
+            if (graph->files.at[in[i]].producer == STEP_NONE)
+                record_declare(build->races, id, graph_path(graph, in[i]));
         free(needs);
     }
     str_free(&text);

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "race/hint.h"
 #include "race/ledger.h"
 #include "race/report.h"
 
@@ -106,8 +107,33 @@ static void put_rules(const struct race_report *report, struct str *out)
     json_put_array_end(out);
 }
 
+void race_export_hints(const struct race_report *report, const struct race_hints *hints,
+                       const char *key, struct str *out)
+{
+    struct str sentence = {0};
+    json_put_array(out, key);
+    for (size_t i = 0; i < hints->list.len; i++) {
+        const struct race_hint *hint = &hints->list.at[i];
+        str_cut(&sentence, 0);
+        race_hint_sentence(report, hints, hint, &sentence);
+        json_put_object(out, NULL);
+        json_put_text(out, "class", hint_class_name(hint->class));
+        json_put_text(out, "severity", severity_name(SEVERITY_NOTE));
+        json_put_text(out, "target", race_target(report->record, hint->step));
+        if (hint->other != ORDER_TOP)
+            json_put_text(out, "needs", race_target(report->record, hint->other));
+        if (hint->path != INTERN_NONE)
+            json_put_text(out, "path", race_path(report->record, hint->path));
+        json_put_uint(out, "steps", hint->count);
+        json_put_text(out, "text", str_text(&sentence));
+        json_put_object_end(out);
+    }
+    json_put_array_end(out);
+    str_free(&sentence);
+}
+
 void race_export_json(const struct race_report *report, const struct ledger *ledger,
-                      const bool *keep, struct str *out)
+                      const bool *keep, const struct race_hints *hints, struct str *out)
 {
     const struct record *record = report->record;
     uint64_t traced = 0;
@@ -124,6 +150,8 @@ void race_export_json(const struct race_report *report, const struct ledger *led
         if (!keep || keep[i])
             race_export_finding(report, ledger, &report->findings.at[i], NULL, out);
     json_put_array_end(out);
+    if (hints)
+        race_export_hints(report, hints, "hints", out);
     put_rules(report, out);
     json_put_object_end(out);
 }

@@ -10,10 +10,14 @@
 struct race_report;
 struct report_finding;
 struct ledger;
+struct race_hints;
 
-/* Which findings are told: those of `keep` by index, or all where it is NULL. */
+/* Which findings are told: those of `keep` by index, or all where it is NULL; and hints, if not NULL. */
 void race_export_json(const struct race_report *report, const struct ledger *ledger,
-                      const bool *keep, struct str *out);
+                      const bool *keep, const struct race_hints *hints, struct str *out);
+/* Hints as an array. */
+void race_export_hints(const struct race_report *report, const struct race_hints *hints,
+                       const char *key, struct str *out);
 void race_export_sarif(const struct race_report *report, const struct ledger *ledger,
                        const bool *keep, struct str *out);
 /* One finding with all of its evidence, as an object. */

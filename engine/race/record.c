@@ -25,6 +25,7 @@ struct record *record_new(const char *root)
     free(real);
     record->argv = record->directory = INTERN_NONE;
     record->start_ns = clock_ns();
+    record->declares = true;
     return record;
 }
 
@@ -36,6 +37,7 @@ void record_free(struct record *record)
     vec_free(&record->makes);
     vec_free(&record->steps);
     vec_free(&record->needs);
+    vec_free(&record->declared);
     vec_free(&record->goals);
     vec_free(&record->accesses);
     vec_free(&record->programs);
@@ -181,6 +183,27 @@ void record_needs(struct record *record, uint32_t id, const uint32_t *needs, uin
     step->needs_count = count;
     for (uint32_t i = 0; i < count; i++)
         vec_push(&record->needs, needs[i]);
+    pthread_mutex_unlock(&record->lock);
+}
+
+void record_declare(struct record *record, uint32_t id, const char *name)
+{
+    pthread_mutex_lock(&record->lock);
+    struct record_step *step = step_at(record, id);
+    const char *directory = step->make < record->makes.len
+                                ? record_text(record, record->makes.at[step->make].directory)
+                                : ".";
+    char *place = path_join(record_text(record, record->root), *directory ? directory : "."),
+         *joined = path_join(place, name), *clean = path_clean(joined);
+    if (!step->declared_count)
+        step->declared = (uint32_t)record->declared.len;
+    if (step->declared + step->declared_count == record->declared.len) {
+        vec_push(&record->declared, intern_id(&record->texts, clean));
+        step->declared_count++;
+    }
+    free(clean);
+    free(joined);
+    free(place);
     pthread_mutex_unlock(&record->lock);
 }
 

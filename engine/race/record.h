@@ -49,6 +49,7 @@ struct record_step {
     uint32_t flags; /* enum record_flags */
     uint32_t lane;
     uint32_t needs, needs_count; /* slice of record->needs */
+    uint32_t declared, declared_count; /* slice of record->declared */
     uint32_t accesses, accesses_count; /* slice of record->accesses */
     uint64_t begin_ns, wall_ns;
 };
@@ -68,9 +69,11 @@ struct record {
     uint64_t start_ns; /* monotonic; `when` of accesses counts from here in RECORD_TICK_NS */
     uint64_t wall_ns; /* when the build ended, since the epoch */
     uint32_t lanes;
+    bool declares; /* `declared` is known: not in records that an older Gantry wrote */
     VEC(struct record_make) makes;
     VEC(struct record_step) steps; /* by the build's step ids */
     VEC(uint32_t) needs;
+    VEC(uint32_t) declared; /* texts: prerequisites that no step makes, absolute */
     VEC(struct record_goal) goals;
     VEC(struct race_access) accesses;
     VEC(uint32_t) programs; /* beside accesses: text of the program that touched first, or NONE */
@@ -103,6 +106,8 @@ struct record_spec {
 };
 void record_step(struct record *record, const struct record_spec *spec);
 void record_needs(struct record *record, uint32_t step, const uint32_t *needs, uint32_t count);
+/* One more prerequisite that no step makes, as the step's own make names it. */
+void record_declare(struct record *record, uint32_t step, const char *name);
 struct record_goal_spec {
     uint32_t step;
     const char *owner, *other, *variable;

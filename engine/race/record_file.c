@@ -1,5 +1,5 @@
 /*
- * The record's bytes: "GANTRYR2", then XXH3-128 of the plain text and its length (24 bytes,
+ * The record's bytes: "GANTRYR3" (GANTRYR2: without what steps declare), then XXH3-128 of the plain text and its length (24 bytes,
  * little-endian), then the plain text under zstd. The plain text is a row of varints (LEB128) and
  * texts (a varint of the length, then the bytes); ids are written + 1, so that none is 0.
  */
@@ -12,7 +12,7 @@
 #include "base/str.h"
 #include "race/record.h"
 
-static const char magic[8] = {'G', 'A', 'N', 'T', 'R', 'Y', 'R', '2'};
+static const char magic[8] = {'G', 'A', 'N', 'T', 'R', 'Y', 'R', '3'};
 enum { HEAD = 8 + 16 + 8, LEVEL = 3 };
 
 static void put(struct str *out, uint64_t number)
@@ -53,6 +53,9 @@ static void put_step(const struct record *record, const struct record_step *step
     put(out, step->needs_count);
     for (uint32_t i = 0; i < step->needs_count; i++)
         put(out, record->needs.at[step->needs + i]);
+    put(out, step->declared_count);
+    for (uint32_t i = 0; i < step->declared_count; i++)
+        put(out, record->declared.at[step->declared + i]);
     put(out, step->accesses_count);
     uint32_t path = 0;
     for (uint32_t i = 0; i < step->accesses_count; i++) {
@@ -118,6 +121,7 @@ void record_encode(const struct record *record, struct str *out)
 struct source {
     const unsigned char *at, *end;
     bool bad;
+    bool declares; /* from GANTRYR3 on */
 };
 
 static uint64_t get(struct source *in)
@@ -213,12 +217,17 @@ static void get_step(struct source *in, struct record *record, uint32_t id, uint
     step.needs_count = get_count(in);
     for (uint32_t i = 0; i < step.needs_count && !in->bad; i++)
         vec_push(&record->needs, get_below(in, steps));
+    step.declared = (uint32_t)record->declared.len;
+    step.declared_count = in->declares ? get_count(in) : 0;
+    for (uint32_t i = 0; i < step.declared_count && !in->bad; i++)
+        vec_push(&record->declared, get_below(in, texts));
     get_accesses(in, record, &step, id);
     vec_push(&record->steps, step);
 }
 
 static void get_record(struct source *in, struct record *record)
 {
+    record->declares = in->declares;
     get_texts(in, record);
     uint64_t texts = intern_count(&record->texts);
     record->root = get_id(in, texts);
@@ -261,7 +270,8 @@ struct record *record_decode(const char *bytes, size_t length)
 {
     enum { PLAIN_MAX = 1 << 30 };
     uint64_t head[3];
-    if (length < HEAD || memcmp(bytes, magic, sizeof magic) != 0)
+    if (length < HEAD || memcmp(bytes, magic, sizeof magic - 1) != 0 ||
+        (bytes[sizeof magic - 1] != '2' && bytes[sizeof magic - 1] != '3'))
         return NULL;
     memcpy(head, bytes + sizeof magic, sizeof head);
     if (head[2] > PLAIN_MAX)
@@ -271,7 +281,8 @@ struct record *record_decode(const char *bytes, size_t length)
     struct record *record = NULL;
     if (!ZSTD_isError(got) && got == head[2] &&
         hash_equal(hash_bytes(plain, got), (struct hash){head[0], head[1]})) {
-        struct source in = {(unsigned char *)plain, (unsigned char *)plain + got, false};
+        struct source in = {(unsigned char *)plain, (unsigned char *)plain + got, false,
+                            bytes[sizeof magic - 1] == '3'};
         record = mem_zero(1, sizeof *record);
         pthread_mutex_init(&record->lock, NULL);
         get_record(&in, record);

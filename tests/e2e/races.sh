@@ -169,6 +169,42 @@ wait_for 'ready>'
 close_screen
 rm .gantry-races
 
+say "hints, which are no races"
+tree hints <<'E'
+all: out/prog
+out/prog: out/main.o out/words
+    cc -o $@ out/main.o
+out/main.o: main.c out/words | out/dir
+    cc -c -o $@ main.c
+out/words: words.sh | out/dir
+    sh words.sh > $@
+    echo generated > words.log
+out/dir:
+    mkdir -p out
+    touch $@
+clean:
+    rm -rf out
+E
+printf '#include "own.h"\nint main(void) { return OWN; }\n' >main.c
+echo '#define OWN 0' >own.h
+echo 'cat list' >words.sh
+echo word >list
+flagged_none 2
+ok "$GANTRY" races
+grep -q '^-' "$WORK/out" && fail "hints are told unasked"
+ok "$GANTRY" races list --all --fail-on=races
+[ "$(grep -c '^-' "$WORK/out")" = 4 ] || fail "not four hints: $(cat "$WORK/out")"
+has "$WORK/out" "out/main.o reads own.h, which no rule names for it"
+has "$WORK/out" "out/words reads list, which no rule names for it"
+has "$WORK/out" "out/main.o waits for out/words and uses nothing that it makes (and 1 more)"
+has "$WORK/out" "out/words writes words.log, outside of out"
+ok "$GANTRY" races list --all --json
+has "$WORK/out" '"class":"unused-edge","severity":"note","target":"out/main.o","needs":"out/words"'
+ok "$GANTRY" graph --unused
+[ "$(wc -l <"$WORK/out")" = 1 ] || fail "not one wait in vain"
+has "$WORK/out" "out/main.o waits for out/words"
+refuses "no traced build" "$GANTRY" -C "$WORK" graph --unused
+
 say "one recipe for several targets"
 tree group <<'E'
 all: lib/p.c lib/p.h lib/p.x
