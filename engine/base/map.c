@@ -13,15 +13,16 @@ static uint32_t hash_of(const char *text, size_t length)
 }
 
 /* The slot that holds the string, or the free slot where it belongs. The table is never full. */
-static size_t slot_of(const struct intern *in, const char *text, size_t length, uint32_t hash)
+static struct intern_slot *slot_of(const struct intern *in, const char *text, size_t length,
+                                   uint32_t hash)
 {
     size_t mask = in->slots_count - 1;
-    for (size_t slot = hash & mask;; slot = (slot + 1) & mask) {
-        uint32_t id = in->slots[slot];
-        if (!id)
+    for (size_t at = hash & mask;; at = (at + 1) & mask) {
+        struct intern_slot *slot = &in->slots[at];
+        if (!slot->id)
             return slot;
-        if (in->hashes[slot] == hash && in->lengths_of.at[id - 1] == length &&
-            memcmp(in->names.at[id - 1], text, length) == 0)
+        if (slot->hash == hash && in->lengths_of.at[slot->id - 1] == length &&
+            memcmp(in->names.at[slot->id - 1], text, length) == 0)
             return slot;
     }
 }
@@ -29,36 +30,32 @@ static size_t slot_of(const struct intern *in, const char *text, size_t length, 
 static void grow(struct intern *in)
 {
     size_t old_count = in->slots_count;
-    uint32_t *old_slots = in->slots, *old_hashes = in->hashes;
+    struct intern_slot *old = in->slots;
     in->slots_count = old_count ? old_count * 2 : 64;
     in->slots = mem_zero(in->slots_count, sizeof *in->slots);
-    in->hashes = mem_zero(in->slots_count, sizeof *in->hashes);
     for (size_t i = 0; i < old_count; i++) {
-        if (!old_slots[i])
+        if (!old[i].id)
             continue;
-        size_t slot = old_hashes[i] & (in->slots_count - 1);
-        while (in->slots[slot])
-            slot = (slot + 1) & (in->slots_count - 1);
-        in->slots[slot] = old_slots[i];
-        in->hashes[slot] = old_hashes[i];
+        size_t at = old[i].hash & (in->slots_count - 1);
+        while (in->slots[at].id)
+            at = (at + 1) & (in->slots_count - 1);
+        in->slots[at] = old[i];
     }
-    free(old_slots);
-    free(old_hashes);
+    free(old);
 }
 
 uint32_t intern_id_n(struct intern *in, const char *text, size_t length)
 {
-    if ((in->names.len + 1) * 4 > in->slots_count * 3)
+    if ((in->names.len + 1) * 3 > in->slots_count * 2)
         grow(in);
     uint32_t hash = hash_of(text, length);
-    size_t slot = slot_of(in, text, length, hash);
-    if (in->slots[slot])
-        return in->slots[slot] - 1;
+    struct intern_slot *slot = slot_of(in, text, length, hash);
+    if (slot->id)
+        return slot->id - 1;
     vec_push(&in->names, arena_copy_n(&in->arena, text, length));
     vec_push(&in->lengths_of, (uint32_t)length);
-    in->slots[slot] = (uint32_t)in->names.len;
-    in->hashes[slot] = hash;
-    return (uint32_t)in->names.len - 1;
+    *slot = (struct intern_slot){hash, (uint32_t)in->names.len};
+    return slot->id - 1;
 }
 
 uint32_t intern_id(struct intern *in, const char *text)
@@ -70,8 +67,8 @@ uint32_t intern_find_n(const struct intern *in, const char *text, size_t length)
 {
     if (!in->slots_count)
         return INTERN_NONE;
-    size_t slot = slot_of(in, text, length, hash_of(text, length));
-    return in->slots[slot] ? in->slots[slot] - 1 : INTERN_NONE;
+    const struct intern_slot *slot = slot_of(in, text, length, hash_of(text, length));
+    return slot->id ? slot->id - 1 : INTERN_NONE;
 }
 
 uint32_t intern_find(const struct intern *in, const char *text)
@@ -95,7 +92,6 @@ void intern_free(struct intern *in)
     vec_free(&in->names);
     vec_free(&in->lengths_of);
     free(in->slots);
-    free(in->hashes);
     *in = (struct intern){0};
 }
 

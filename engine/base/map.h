@@ -14,12 +14,17 @@
 
 #define INTERN_NONE UINT32_MAX
 
+/* Hash and id side by side: a look-up that fails costs one line of the cache. */
+struct intern_slot {
+    uint32_t hash; /* low bits */
+    uint32_t id; /* + 1; 0: free */
+};
+
 struct intern {
     struct arena arena;
     VEC(const char *) names; /* by id */
     VEC(uint32_t) lengths_of; /* by id, bytes */
-    uint32_t *slots; /* id + 1, or 0 */
-    uint32_t *hashes; /* beside slots: low bits of the hash */
+    struct intern_slot *slots;
     size_t slots_count; /* power of two, or 0 */
 };
 

@@ -35,7 +35,9 @@ void str_add(struct str *str, const char *text)
 
 void str_add_char(struct str *str, char c)
 {
-    str_add_n(str, &c, 1);
+    make_room(str, 1);
+    str->at[str->len++] = c;
+    str->at[str->len] = '\0';
 }
 
 void str_addf(struct str *str, const char *format, ...)

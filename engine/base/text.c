@@ -53,12 +53,21 @@ const char *text_nearest(const char *word, const char *const *names, size_t coun
     return best;
 }
 
+/* What a shell takes as it stands: letters, digits and %+,-./:=@_ */
+static bool is_plain(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '+' && c <= ':') || (c >= '@' && c <= 'Z') || c == '_' ||
+           c == '%' || c == '=';
+}
+
 void text_shell_quote(struct str *out, const char *word)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "%+,-./:=@_";
-    if (*word && word[strspn(word, plain)] == '\0') {
-        str_add(out, word);
+    /* Not strspn, which makes its table anew for each word; there are many words. */
+    size_t plain = 0;
+    while (is_plain((unsigned char)word[plain]))
+        plain++;
+    if (plain && word[plain] == '\0') {
+        str_add_n(out, word, plain);
         return;
     }
     str_add_char(out, '\'');

@@ -60,29 +60,32 @@ static void add_replaced(struct str *out, const char *text, const char *from, si
     str_add(out, text);
 }
 
+static void add_line(const struct step *step, struct str *out)
+{
+    for (const char *const *word = step->argv; word && *word; word++) {
+        if (out->len)
+            str_add_char(out, ' ');
+        text_shell_quote(out, *word);
+    }
+    if (step->shell)
+        str_add(out, step->shell);
+    if (step->signature && !step->argv && !step->shell)
+        str_add(out, step->signature);
+}
+
 void command_text(const struct graph *graph, step_id step, bool as_template, struct str *out)
 {
-    const struct step *what = &graph->steps.at[step];
-    struct str line = {0};
-    for (const char *const *word = what->argv; word && *word; word++) {
-        if (line.len)
-            str_add_char(&line, ' ');
-        text_shell_quote(&line, *word);
-    }
-    if (what->shell)
-        str_add(&line, what->shell);
-    if (what->signature && !what->argv && !what->shell)
-        str_add(&line, what->signature);
     str_cut(out, 0);
-    if (as_template) {
-        const char *target = graph_step_target(graph, step), *input = first_input(graph, step);
-        struct str half = {0};
-        add_replaced(&half, str_text(&line), target, stem_length(target), '\1');
-        add_replaced(out, str_text(&half), input, strlen(input), '\2');
-        str_free(&half);
-    } else {
-        str_add(out, str_text(&line));
+    if (!as_template) {
+        add_line(&graph->steps.at[step], out);
+        return;
     }
+    const char *target = graph_step_target(graph, step), *input = first_input(graph, step);
+    struct str line = {0}, half = {0};
+    add_line(&graph->steps.at[step], &line);
+    add_replaced(&half, str_text(&line), target, stem_length(target), '\1');
+    add_replaced(out, str_text(&half), input, strlen(input), '\2');
+    str_free(&half);
     str_free(&line);
 }
 

@@ -358,58 +358,124 @@ static void settle(struct record *record)
     free(old_programs);
 }
 
-/* A step over builds: the directory of its make and what that calls its target. */
-static char *key_of(const struct record *record, const struct record_step *step)
+/* ---- taking over from the build before ---- */
+
+/* A step over builds is told by the directory of its make and what that calls its target: both as
+ * texts of the new record, in one number. */
+struct known_step {
+    uint64_t key;
+    uint32_t step; /* of the record before, + 1; 0: free */
+};
+
+struct carry {
+    struct record *record;
+    const struct record *before;
+    uint32_t *texts; /* by text of the one before: the new one's, or INTERN_NONE: not looked up */
+    struct known_step *known; /* open addressing */
+    unsigned known_bits; /* log2 of its size */
+};
+
+static uint32_t carried(struct carry *carry, uint32_t text)
 {
-    uint32_t directory =
-        step->make < record->makes.len ? record->makes.at[step->make].directory : INTERN_NONE;
-    uint32_t name = step->goal != INTERN_NONE ? step->goal : step->target;
-    return mem_format("%s\n%s", record_text(record, directory), record_text(record, name));
+    if (text == INTERN_NONE)
+        return INTERN_NONE;
+    uint32_t *to = &carry->texts[text];
+    if (*to == INTERN_NONE)
+        *to = intern_id_n(&carry->record->texts, intern_text(&carry->before->texts, text),
+                          carry->before->texts.lengths_of.at[text]);
+    return *to;
 }
 
-static void take_over_step(struct record *record, uint32_t id, const struct record *before,
-                           const struct record_step *then)
+/* The key of a step of `record`; its texts are ids of `record`, too. */
+static uint64_t key_of(const struct record *record, const struct record_step *step,
+                       uint32_t texts[2])
 {
+    texts[0] =
+        step->make < record->makes.len ? record->makes.at[step->make].directory : INTERN_NONE;
+    texts[1] = step->goal != INTERN_NONE ? step->goal : step->target;
+    return (uint64_t)texts[0] << 32 | texts[1];
+}
+
+/* The slot of a key, or the free one where it belongs. */
+static struct known_step *known_slot(const struct carry *carry, uint64_t key)
+{
+    size_t mask = ((size_t)1 << carry->known_bits) - 1;
+    size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - carry->known_bits));
+    while (carry->known[at].step && carry->known[at].key != key)
+        at = (at + 1) & mask;
+    return &carry->known[at];
+}
+
+/* Where a text of the one before is not known in the new record, nothing there can match. */
+static bool find_text(struct carry *carry, uint32_t *text)
+{
+    if (*text == INTERN_NONE)
+        return true;
+    uint32_t *to = &carry->texts[*text];
+    if (*to == INTERN_NONE)
+        *to = intern_find(&carry->record->texts, intern_text(&carry->before->texts, *text));
+    *text = *to;
+    return *to != INTERN_NONE;
+}
+
+static void note_known(struct carry *carry)
+{
+    const struct record *before = carry->before;
+    carry->known_bits = 4;
+    while ((size_t)1 << carry->known_bits < 2 * before->steps.len)
+        carry->known_bits++;
+    carry->known = mem_zero((size_t)1 << carry->known_bits, sizeof *carry->known);
+    for (uint32_t i = 0; i < before->steps.len; i++) {
+        uint32_t texts[2];
+        key_of(before, &before->steps.at[i], texts);
+        if (!find_text(carry, &texts[0]) || !find_text(carry, &texts[1]))
+            continue;
+        uint64_t key = (uint64_t)texts[0] << 32 | texts[1];
+        *known_slot(carry, key) = (struct known_step){key, i + 1};
+    }
+}
+
+static void take_over_step(struct carry *carry, uint32_t id, const struct record_step *then)
+{
+    struct record *record = carry->record;
+    const struct record *before = carry->before;
     struct record_step *now = &record->steps.at[id];
     now->flags |= then->flags & (RECORD_TRACED | RECORD_FLAWED | RECORD_FAILED);
     now->wall_ns = then->wall_ns;
-    if (now->command == INTERN_NONE && then->command != INTERN_NONE)
-        now->command = intern_id(&record->texts, record_text(before, then->command));
+    if (now->command == INTERN_NONE)
+        now->command = carried(carry, then->command);
     if (now->file == INTERN_NONE && then->file != INTERN_NONE) {
-        now->file = intern_id(&record->texts, record_text(before, then->file));
+        now->file = carried(carry, then->file);
         now->line = then->line;
     }
-    for (uint32_t i = 0; i < then->accesses_count; i++) {
-        struct race_access access = before->accesses.at[then->accesses + i];
-        uint32_t program = before->programs.at[then->accesses + i];
+    for (uint32_t i = then->accesses; i < then->accesses + then->accesses_count; i++) {
+        struct race_access access = before->accesses.at[i];
         access.step = id;
-        access.path = intern_id(&record->texts, record_text(before, access.path));
+        access.path = carried(carry, access.path);
         vec_push(&record->accesses, access);
-        vec_push(&record->programs, program == INTERN_NONE
-                                        ? INTERN_NONE
-                                        : intern_id(&record->texts, record_text(before, program)));
+        vec_push(&record->programs, carried(carry, before->programs.at[i]));
     }
 }
 
 /* What is known of steps that did not run this time. */
 static void take_over(struct record *record, const struct record *before)
 {
-    struct map keys = {0};
-    for (size_t i = 0; i < before->steps.len; i++) {
-        char *key = key_of(before, &before->steps.at[i]);
-        map_put(&keys, key, (void *)(uintptr_t)(i + 1));
-        free(key);
-    }
+    struct carry carry = {.record = record, .before = before};
+    size_t bytes = (intern_count(&before->texts) + (size_t)1) * sizeof *carry.texts;
+    carry.texts = mem_alloc(bytes);
+    memset(carry.texts, 0xff, bytes);
+    note_known(&carry);
     for (uint32_t i = 0; i < record->steps.len; i++) {
+        uint32_t texts[2];
         if (record->steps.at[i].flags & RECORD_RAN)
             continue;
-        char *key = key_of(record, &record->steps.at[i]);
-        size_t found = (size_t)(uintptr_t)map_get(&keys, key);
-        free(key);
+        uint64_t key = key_of(record, &record->steps.at[i], texts);
+        uint32_t found = known_slot(&carry, key)->step;
         if (found)
-            take_over_step(record, i, before, &before->steps.at[found - 1]);
+            take_over_step(&carry, i, &before->steps.at[found - 1]);
     }
-    map_free(&keys);
+    free(carry.texts);
+    free(carry.known);
 }
 
 /* Drops what cannot matter: reads outside of the tree of what nobody changed. */
@@ -417,15 +483,17 @@ static void thin(struct record *record)
 {
     const char *root = record_text(record, record->root);
     size_t length = strlen(root), kept = 0;
-    bool *matters = mem_zero(intern_count(&record->texts) + 1, sizeof *matters);
+    uint32_t count = intern_count(&record->texts);
+    bool *matters = mem_alloc((count + (size_t)1) * sizeof *matters);
+    for (uint32_t i = 0; i < count; i++) {
+        const char *text = intern_text(&record->texts, i);
+        matters[i] = strncmp(text, root, length) == 0 && (text[length] == '/' || !text[length]);
+    }
     for (size_t i = 0; i < record->accesses.len; i++)
         if (record->accesses.at[i].kinds & CHANGES)
             matters[record->accesses.at[i].path] = true;
     for (size_t i = 0; i < record->accesses.len; i++) {
-        uint32_t path = record->accesses.at[i].path;
-        const char *text = record_text(record, path);
-        bool inside = strncmp(text, root, length) == 0 && (text[length] == '/' || !text[length]);
-        if (!inside && !matters[path])
+        if (!matters[record->accesses.at[i].path])
             continue;
         record->accesses.at[kept] = record->accesses.at[i];
         record->programs.at[kept++] = record->programs.at[i];
