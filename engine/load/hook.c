@@ -249,13 +249,22 @@ static void note_reaped(pid_t pid, int status)
     }
 }
 
+/* True for `sh -c TEXT`, with any shell or interpreter; `gcc -c file` is none. */
+static bool gives_text(char *const argv[])
+{
+    size_t name = strlen(argv[0]), flags = strlen(argv[1]);
+    if (argv[1][0] != '-' || argv[1][flags - 1] != 'c')
+        return false;
+    return (name >= 2 && strcmp(argv[0] + name - 2, "sh") == 0) || strpbrk(argv[2], " \t\n;(");
+}
+
 /* What a person would call the command: the text that a shell is given, or the words. New. */
 static char *command_text(char *const argv[])
 {
     size_t count = 0, length = 1;
     while (argv[count])
         length += strlen(argv[count++]) + 1;
-    if (count == 3 && argv[1][0] == '-')
+    if (count == 3 && gives_text(argv))
         return strdup(argv[2]);
     if (length > WIRE_TEXT)
         length = WIRE_TEXT;

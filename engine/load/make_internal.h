@@ -167,5 +167,7 @@ void database_merge(struct make_build *make, uint32_t number, const char *text, 
 
 /* cc, cxx, as, link, ar, strip, make, gen, ...: a constant string. */
 const char *make_rule_of(const char *command);
+/* The rule of a recipe whose lines so far are `rule`, with one more line. */
+const char *make_rule_with(const char *rule, const char *command);
 
 #endif

@@ -111,3 +111,22 @@ const char *make_rule_of(const char *command)
     return strcmp(rule, "cc") == 0 || strcmp(rule, "cxx") == 0 ? compiler_rule(rule, command)
                                                                : rule;
 }
+
+/* The place in the table of the last program that does this; what compilers make of it too. */
+static size_t rule_rank(const char *rule)
+{
+    for (size_t i = PROGRAMS; i-- > 0;)
+        if (strcmp(programs[i].rule, rule) == 0)
+            return strcmp(rule, "gen") == 0 ? 0 : i + 1;
+    return 0;
+}
+
+const char *make_rule_with(const char *rule, const char *command)
+{
+    const char *other = make_rule_of(command);
+    bool passing = strcmp(rule, "note") == 0 || strcmp(rule, "file") == 0;
+    bool vague = strcmp(other, "note") == 0 || strcmp(other, "file") == 0;
+    if (passing)
+        return other;
+    return !vague && rule_rank(other) > rule_rank(rule) ? other : rule;
+}

@@ -196,6 +196,14 @@ static void open_log(struct make_build *make, struct make_step *step)
     }
 }
 
+static void tell_step(struct make_build *make, const struct make_step *step)
+{
+    build_send(make->build, &(struct event){.kind = EVENT_STEP_ADD,
+                                            .step = step->id,
+                                            .target = step->target,
+                                            .rule = step->rule});
+}
+
 void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, const char *target,
                     size_t target_length, const char *command, size_t command_length)
 {
@@ -205,9 +213,11 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
     if (serial < owner->steps.len) { /* one more line of a recipe */
         struct make_step *step = steps_find(make, number, serial);
         char *text = mem_copy_n(command, command_length);
-        const char *rule = make_rule_of(text);
-        if (strcmp(step->rule, "note") == 0 || strcmp(step->rule, "file") == 0)
+        const char *rule = make_rule_with(step->rule, text);
+        if (rule != step->rule) { /* `mkdir -p` came first, now comes the compiler */
             step->rule = rule;
+            tell_step(make, step);
+        }
         record_step(make->build->races,
                     &(struct record_spec){.step = step->id, .line_of_command = text});
         step->refused |= !make_state_line(make->kept, step, text);
@@ -227,10 +237,7 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
     /* What make itself said before comes before. */
     tell_own_growth(make);
     make->build->totals.total++;
-    build_send(make->build, &(struct event){.kind = EVENT_STEP_ADD,
-                                            .step = step->id,
-                                            .target = step->target,
-                                            .rule = step->rule});
+    tell_step(make, step);
     struct event ready = {.kind = EVENT_STEP_READY,
                           .step = step->id,
                           .target = step->target,
