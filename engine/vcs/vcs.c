@@ -271,7 +271,7 @@ int vcs_blame(const char *path, unsigned line, struct vcs_blame *blame, struct e
     char *real = realpath(path, NULL), *directory = real ? path_dir(real) : NULL;
     int status = 0;
     if (!real) {
-        status = err_errno(err, path);
+        status = err_errno(err, "%s", path);
     } else if (may_be_in_repository(directory)) {
         pthread_once(&git_once, open_git);
         status = git.error[0] ? err_set(err, ERR_SYSTEM, "%s", git.error) : 0;
