@@ -504,5 +504,6 @@ void cone_free(struct build_cone *cone)
     vec_free(&cone->members);
     vec_free(&cone->lengths);
     vec_free(&cone->marks);
+    vec_free(&cone->hot);
     vec_free(&cone->unfolded);
 }

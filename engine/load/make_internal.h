@@ -46,7 +46,6 @@ struct make_step {
     struct str echoed; /* what make printed of them */
     bool depends; /* its target has prerequisites: known once a data base was read */
     bool skipped; /* nothing calls for it: its gates are turned away with status 0 */
-    bool refused; /* or 2: it was skipped, and then its recipe turned out to be another one */
     int64_t begin_coarse_ns; /* wall clock, as files are stamped */
     int status; /* wait status of its last line */
     uint64_t begin_ns, cpu_ns, nested_cpu_ns, rss_kib;

@@ -235,26 +235,24 @@ void make_state_open(struct make_state *kept)
 
 /* ---- a step ---- */
 
-bool make_state_line(struct make_state *kept, struct make_step *step, const char *command)
+void make_state_line(struct make_state *kept, struct make_step *step, const char *command)
 {
     if (step->lines.len)
         str_add_char(&step->lines, '\1');
     str_add(&step->lines, command);
     if (!kept || !step->skipped)
-        return true;
+        return;
     text_id target = make_state_step(kept, step);
     const struct step_record *record = state_record(&kept->state, target);
     const char *was = record ? intern_text(&kept->state.texts, record->command) : "";
     size_t length = step->lines.len;
     if (strncmp(was, str_text(&step->lines), length) == 0 &&
         (was[length] == '\0' || was[length] == '\1'))
-        return true;
+        return;
+    /* What was passed over did nothing that is not in place (make_stale_skips): from here on it runs. */
     state_forget(&kept->state, target);
     commit(kept);
-    build_say(kept->make->build, SEVERITY_ERROR,
-              "%s: a later line of its recipe changed after the first was passed over; build again",
-              step->target);
-    return false;
+    step->skipped = false;
 }
 
 void make_state_begin(struct make_state *kept, struct make_step *step)

@@ -43,9 +43,9 @@ void make_state_open(struct make_state *kept);
 /* Ends it; `good`: the command ended with status 0. */
 void make_state_close(struct make_state *kept, bool good);
 
-/* One more line of a step is known. False where the step was passed over and the line is not the
- * one recorded: it may not be. */
-bool make_state_line(struct make_state *kept, struct make_step *step, const char *command);
+/* One more line of a step is known. Where the step was passed over and the line is not the one
+ * recorded, the step is passed over no more. */
+void make_state_line(struct make_state *kept, struct make_step *step, const char *command);
 void make_state_begin(struct make_state *kept, struct make_step *step);
 /* With step->trace, if any, still there. */
 void make_state_end(struct make_state *kept, struct make_step *step);

@@ -220,7 +220,7 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
         }
         record_step(make->build->races,
                     &(struct record_spec){.step = step->id, .line_of_command = text});
-        step->refused |= !make_state_line(make->kept, step, text);
+        make_state_line(make->kept, step, text);
         free(text);
         return;
     }
@@ -356,7 +356,7 @@ void steps_give_lanes(struct make_build *make)
             continue;
         }
         if (step->skipped || make_stale_skips(make->kept, step)) {
-            gate_send_refuse(step->gate, step->refused ? 2 : 0);
+            gate_send_refuse(step->gate, 0);
             continue;
         }
         if (step->due_ns > now_ns) {

@@ -1,17 +1,33 @@
 /* Manifests: read, resolved, edited and undone, whatever the text. */
 #include "tests/fuzz/fuzz.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "manifest/manifest.h"
 
+/* A glob over this machine's own directories: right, but slow and another one on each machine. */
+static bool walks_outside(const char *text)
+{
+    bool outside = strstr(text, "..") != NULL;
+    for (const char *at = text; (at = strchr(at, ':'));) {
+        at++;
+        outside |= at[strspn(at, " \t!&")] == '/';
+    }
+    return outside && strstr(text, "**");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err err = {0};
     char *text = mem_copy_n((const char *)data, size);
     const char *path = "fuzz.manifest";
+    if (walks_outside(text)) {
+        free(text);
+        return 0;
+    }
     const struct manifest_overlay overlay = {.path = path, .text = text};
     const struct manifest_variable variable = {.name = "src", .value = "/nonexistent"};
     const struct manifest_scope scope = {.variables = &variable,
