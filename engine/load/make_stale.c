@@ -143,11 +143,25 @@ static const struct step_record *step_record_at(const struct make_state *kept, t
     return record;
 }
 
-/* True where something that the makes themselves read has changed: any command may be another. */
+/* True where something that the makes themselves read has changed: any command may be another. Says
+ * what it was. */
 static bool makefiles_changed(struct make_state *kept)
 {
     const struct step_record *read = state_record(&kept->state, make_state_key(kept, KEY_READ));
-    return !read || !make_stale_holds(kept, read, NULL);
+    text_id why = TEXT_NONE;
+    if (!read)
+        return true;
+    if (make_stale_holds(kept, read, &why))
+        return false;
+    char *text = mem_copy(intern_text(&kept->state.texts, why));
+    char *path = strchr(text, '\t');
+    if (path)
+        path[1 + strcspn(path + 1, "\t")] = '\0';
+    build_say(kept->make->build, SEVERITY_NOTE,
+              "what make reads has changed (%s): every command is compared",
+              path && path[1] ? path + 1 : "the environment");
+    free(text);
+    return true;
 }
 
 void make_stale_prepare(struct make_state *kept)

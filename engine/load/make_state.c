@@ -568,6 +568,15 @@ static void use_of_make(void *data, const char *path, unsigned uses)
         vec_push(&taking->looked, take(taking, path));
 }
 
+/* What the makes wrote themselves, by $(shell) or $(file), they write anew each time: its change is
+ * theirs, and no news to them. */
+static void product_of_make(void *data, const char *path, unsigned uses)
+{
+    struct make_state *kept = data;
+    if ((uses & USE_MADE) && path[0] != '/')
+        make_state_add_product(kept, path);
+}
+
 static void put_goal(struct make_state *kept, enum make_key key, version_id *versions, size_t count)
 {
     id_list ids = {0};
@@ -748,6 +757,9 @@ static void finish_goal(struct make_state *kept)
 {
     struct taking taking = {.kept = kept, .since_ns = kept->start_coarse_ns};
     take_variables(kept);
+    for (size_t i = 0; i < kept->make->makes.len; i++)
+        if (kept->make->makes.at[i]->trace)
+            uses_of_trace(kept->make->makes.at[i]->trace, &kept->place, product_of_make, kept);
     for (size_t i = 0; i < kept->make->makes.len; i++)
         if (kept->make->makes.at[i]->trace)
             uses_of_trace(kept->make->makes.at[i]->trace, &kept->place, use_of_make, &taking);
