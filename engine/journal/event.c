@@ -261,6 +261,13 @@ void event_to_json(const struct event *event, const char *text_of_output, struct
     json_put_object_end(out);
 }
 
+/* A count or a time; what is negative is damage, and says nothing. */
+static uint64_t count_value(const json_t *value)
+{
+    json_int_t number = json_integer_value(value);
+    return number > 0 ? (uint64_t)number : 0;
+}
+
 /* Fills one member of `event` from a JSON value; strings stay Jansson's. A value of another type
  * than the field's is left out, as an unknown field is. */
 static void field_from_json(struct event *event, const struct field *field, const json_t *value)
@@ -277,7 +284,7 @@ static void field_from_json(struct event *event, const struct field *field, cons
         memcpy(slot, &number, sizeof number);
         break;
     case U64:
-        *(uint64_t *)slot = (uint64_t)json_integer_value(value);
+        *(uint64_t *)slot = count_value(value);
         break;
     case INT:
         *(int *)slot = (int)json_integer_value(value);
@@ -315,7 +322,7 @@ struct event *event_from_json(const char *json, size_t length, struct err *err)
         return NULL;
     }
     struct event event = {.kind = kind, .step = EVENT_NONE, .lane = EVENT_NONE};
-    event.t_ns = (uint64_t)json_integer_value(json_object_get(root, "t_ns"));
+    event.t_ns = count_value(json_object_get(root, "t_ns"));
     const json_t *why = json_object_get(root, "why");
     for (size_t i = 0; i < FIELDS; i++) {
         const json_t *value = json_object_get(root, fields[i].name);
