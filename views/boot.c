@@ -225,11 +225,12 @@ static void draw_nothing(const struct canvas *canvas, const struct view_ctx *ctx
         canvas_put(canvas, 1, 1, STYLE_TEXT, state->tree_error ? state->tree_error : "no tree");
     else if (state->booting)
         canvas_put(canvas, 1, 1, STYLE_TEXT, "starting …");
-    else if (state->arch && state->image)
-        canvas_putf(canvas, 1, 1, STYLE_TEXT,
-                    "nothing booted yet: r boots %s %s %s, and builds before what is stale",
-                    state->arch, state->mode, state->image);
-    else
+    else if (state->arch && state->image) {
+        canvas_putf(canvas, 1, 1, STYLE_STRONG, "nothing booted yet: %s %s %s", state->arch,
+                    state->mode, state->image);
+        int x = canvas_put(canvas, 1, 3, STYLE_KEY, "r");
+        canvas_put(canvas, x, 3, STYLE_TEXT, " builds what is stale, and boots it");
+    } else
         canvas_put(canvas, 1, 1, STYLE_TEXT, "nothing booted yet: r boots");
 }
 

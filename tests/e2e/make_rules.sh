@@ -8,7 +8,7 @@ files() {
 all: out/a out/b again
 out/%: %.in | out stamp ; cp $< $@; echo '$^' '|' '$|'
 out stamp: ; mkdir $@
-again: out/a ; @touch out/new; $(MAKE) -s out/a out/b check
+again: out/a out/b ; @touch out/new; $(MAKE) -s out/a out/b check
 check: | stamp ; @echo order only: '$|' '$?'
 M
     touch a.in b.in
