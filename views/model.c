@@ -234,7 +234,10 @@ static struct model_step *step_of(struct model *model, const struct event *event
         step->dir = dir ? intern_id_n(&model->texts, event->target, dir) : text_id(model, ".");
         model->shape++;
     }
-    if (event->rule && *event->rule && !*model_text(model, step->rule)) {
+    /* A step that is told again may have another rule: `mkdir -p` came first, now the compiler. */
+    bool settled = *model_text(model, step->rule) && event->kind != EVENT_STEP_ADD;
+    if (event->rule && *event->rule && !settled &&
+        strcmp(event->rule, model_text(model, step->rule)) != 0) {
         step->rule = text_id(model, event->rule);
         step->stage = (uint8_t)stage_of(event->rule, model_text(model, step->target));
         model->shape++;

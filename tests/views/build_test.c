@@ -65,6 +65,25 @@ static void keys_ask_for_what_they_say(void **state)
     test_screen_close(screen);
 }
 
+/* A recipe begins with `mkdir -p`; when its compiler comes, it is told again, and is a compile. */
+static void a_step_told_again_has_its_new_rule(void **state)
+{
+    (void)state;
+    struct model model;
+    model_init(&model);
+    struct event add = {.kind = EVENT_STEP_ADD, .step = 7, .target = "gen/x.txt", .rule = "file"};
+    model_event(&model, &add);
+    uint32_t step = model_find(&model, 7);
+    assert_int_equal(model.steps.at[step].stage, STAGE_GEN);
+    add.rule = "cxx";
+    model_event(&model, &add);
+    assert_string_equal(model_text(&model, model.steps.at[step].rule), "cxx");
+    assert_int_equal(model.steps.at[step].stage, STAGE_CC);
+    model_event(&model, &(struct event){.kind = EVENT_STEP_READY, .step = 7, .rule = "file"});
+    assert_string_equal(model_text(&model, model.steps.at[step].rule), "cxx");
+    model_free(&model);
+}
+
 static void more_happens(struct test_screen *screen, bool look)
 {
     struct model *model = &test_screen_app(screen)->model;
@@ -134,6 +153,7 @@ int main(void)
         cmocka_unit_test(a_done_build),
         cmocka_unit_test(a_build_that_runs_elsewhere),
         cmocka_unit_test(keys_ask_for_what_they_say),
+        cmocka_unit_test(a_step_told_again_has_its_new_rule),
         cmocka_unit_test(looking_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
