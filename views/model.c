@@ -277,6 +277,8 @@ static void take_add(struct model *model, const struct event *event)
     if (!step)
         return;
     set_forecast(model, step, event->forecast);
+    if (event->text)
+        step->command = text_id(model, event->text);
     if (step->state == STEP_STATE_FRESH)
         set_state(model, step, STEP_STATE_WAITING);
 }

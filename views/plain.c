@@ -533,6 +533,8 @@ void plain_event(struct plain *plain, const struct event *event)
         step = step_of(plain, event->step);
         keep(&step->target, event->target);
         keep(&step->rule, event->rule);
+        if (plain->options.verbose && event->text)
+            keep(&step->command, event->text);
         count_step(plain, step);
         break;
     case EVENT_STEP_READY:

@@ -79,7 +79,8 @@ static const struct field fields[] = {
     F(hash, TEXT, K(COMPOSE)),
     F(verdict, TEXT, K(VM_END) | K(FINDING)),
     F(text, TEXT,
-      K(STEP_BEGIN) | K(VM_BEGIN) | K(VM_OUTPUT) | K(DIAGNOSTIC) | K(MESSAGE) | K(FINDING)),
+      K(STEP_ADD) | K(STEP_BEGIN) | K(VM_BEGIN) | K(VM_OUTPUT) | K(DIAGNOSTIC) | K(MESSAGE) |
+          K(FINDING)),
     F(status, STATUS_F, K(BUILD_END)),
     F(exit, INT, K(STEP_END) | K(VM_END) | K(BUILD_END)),
     F(signal, INT, K(STEP_END)),

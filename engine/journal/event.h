@@ -22,7 +22,8 @@ enum event_kind {
     EVENT_GRAPH, /* steps files edges complete */
     EVENT_STEP, /* step target rule path(source dir) needs[] forecast state(fresh|waiting): one
                  graph record; sent again as fresh where a waiting one need not run after all */
-    EVENT_STEP_ADD, /* step target rule forecast */
+    EVENT_STEP_ADD, /* step target rule forecast; told again when a later line of a recipe says more
+                     of it, with text(that line) */
     EVENT_STEP_READY, /* step target rule why{reason path was now} */
     EVENT_STEP_BEGIN, /* step target lane host expect_ns text(command) */
     EVENT_STEP_OUTPUT, /* step stream path(log file) offset length: read the text from the log;

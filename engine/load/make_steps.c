@@ -196,12 +196,14 @@ static void open_log(struct make_build *make, struct make_step *step)
     }
 }
 
-static void tell_step(struct make_build *make, const struct make_step *step)
+/* `line` is a line of its recipe that tells more than those before, or null. */
+static void tell_step(struct make_build *make, const struct make_step *step, const char *line)
 {
     build_send(make->build, &(struct event){.kind = EVENT_STEP_ADD,
                                             .step = step->id,
                                             .target = step->target,
-                                            .rule = step->rule});
+                                            .rule = step->rule,
+                                            .text = line});
 }
 
 void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, const char *target,
@@ -216,7 +218,7 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
         const char *rule = make_rule_with(step->rule, text);
         if (rule != step->rule) { /* `mkdir -p` came first, now comes the compiler */
             step->rule = rule;
-            tell_step(make, step);
+            tell_step(make, step, text);
         }
         record_step(make->build->races,
                     &(struct record_spec){.step = step->id, .line_of_command = text});
@@ -237,7 +239,7 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
     /* What make itself said before comes before. */
     tell_own_growth(make);
     make->build->totals.total++;
-    tell_step(make, step);
+    tell_step(make, step, NULL);
     struct event ready = {.kind = EVENT_STEP_READY,
                           .step = step->id,
                           .target = step->target,

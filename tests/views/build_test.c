@@ -76,9 +76,11 @@ static void a_step_told_again_has_its_new_rule(void **state)
     uint32_t step = model_find(&model, 7);
     assert_int_equal(model.steps.at[step].stage, STAGE_GEN);
     add.rule = "cxx";
+    add.text = "g++ -c x.cc";
     model_event(&model, &add);
     assert_string_equal(model_text(&model, model.steps.at[step].rule), "cxx");
     assert_int_equal(model.steps.at[step].stage, STAGE_CC);
+    assert_string_equal(model_text(&model, model.steps.at[step].command), "g++ -c x.cc");
     model_event(&model, &(struct event){.kind = EVENT_STEP_READY, .step = 7, .rule = "file"});
     assert_string_equal(model_text(&model, model.steps.at[step].rule), "cxx");
     model_free(&model);
