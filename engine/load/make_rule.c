@@ -10,18 +10,18 @@
 static const struct {
     const char *program, *rule;
 } programs[] = {
-    {"echo", "note"},   {"printf", "note"}, {"true", "note"},       {":", "note"},
-    {"mkdir", "file"},  {"rm", "file"},     {"touch", "file"},      {"ln", "file"},
-    {"cp", "copy"},     {"mv", "copy"},     {"install", "copy"},    {"sed", "gen"},
-    {"awk", "gen"},     {"cat", "gen"},     {"python", "gen"},      {"perl", "gen"},
-    {"sh", "gen"},      {"bash", "gen"},    {"m4", "gen"},          {"bison", "gen"},
-    {"flex", "gen"},    {"strip", "strip"}, {"objcopy", "objcopy"}, {"ar", "ar"},
-    {"ranlib", "ar"},   {"gcc-ar", "ar"},   {"ant", "ant"},         {"mvn", "mvn"},
-    {"javac", "javac"}, {"cargo", "cargo"}, {"go", "go"},           {"cmake", "cmake"},
-    {"ld", "link"},     {"ld.bfd", "link"}, {"ld.gold", "link"},    {"ld.lld", "link"},
-    {"as", "as"},       {"cc", "cc"},       {"gcc", "cc"},          {"clang", "cc"},
-    {"c99", "cc"},      {"tcc", "cc"},      {"g++", "cxx"},         {"c++", "cxx"},
-    {"clang++", "cxx"}, {"gmake", "make"},  {"make", "make"},
+    {"echo", "note"},   {"printf", "note"}, {"true", "note"},   {":", "note"},
+    {"mkdir", "file"},  {"rm", "file"},     {"touch", "file"},  {"ln", "file"},
+    {"cp", "copy"},     {"dd", "copy"},     {"mv", "copy"},     {"install", "copy"},
+    {"sed", "gen"},     {"awk", "gen"},     {"cat", "gen"},     {"python", "gen"},
+    {"perl", "gen"},    {"sh", "gen"},      {"bash", "gen"},    {"m4", "gen"},
+    {"bison", "gen"},   {"flex", "gen"},    {"strip", "strip"}, {"objcopy", "objcopy"},
+    {"ar", "ar"},       {"ranlib", "ar"},   {"gcc-ar", "ar"},   {"ant", "ant"},
+    {"mvn", "mvn"},     {"javac", "javac"}, {"cargo", "cargo"}, {"go", "go"},
+    {"cmake", "cmake"}, {"ld", "link"},     {"ld.bfd", "link"}, {"ld.gold", "link"},
+    {"ld.lld", "link"}, {"as", "as"},       {"cc", "cc"},       {"gcc", "cc"},
+    {"clang", "cc"},    {"c99", "cc"},      {"tcc", "cc"},      {"g++", "cxx"},
+    {"c++", "cxx"},     {"clang++", "cxx"}, {"gmake", "make"},  {"make", "make"},
 };
 #define PROGRAMS (sizeof programs / sizeof *programs)
 

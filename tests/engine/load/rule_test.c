@@ -17,6 +17,7 @@ static void one_line_is_what_its_programs_do(void **state)
     assert_string_equal(make_rule_of("gcc -c start.S"), "as");
     assert_string_equal(make_rule_of("gcc -o prog a.o b.o"), "link");
     assert_string_equal(make_rule_of("mkdir -p out/"), "file");
+    assert_string_equal(make_rule_of("echo '  DD x'; dd if=a of=x"), "copy");
     assert_string_equal(make_rule_of("./own-tool x"), "gen");
 }
 
