@@ -293,6 +293,8 @@ static void prompt_key(struct app *app, const struct key *key)
         return;
     enum request request = app->prompt_for;
     app->prompt_for = REQ_NONE;
+    if (result == FIELD_ACCEPTED && *field_text(&app->prompt))
+        field_remember(&app->prompt, field_text(&app->prompt));
     if (result == FIELD_ACCEPTED)
         ask_view(app, request, &(struct request_arg){.text = field_text(&app->prompt)});
 }

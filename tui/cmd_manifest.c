@@ -259,6 +259,31 @@ static int run_mv(struct cli *cli, struct manifest_words *words, struct err *err
     return end_edit(cli, &edit, status, err);
 }
 
+static int move(struct cli *cli, struct manifest_words *words, bool later, struct err *err)
+{
+    struct manifest_edit edit = {0};
+    if (edit_words(words, 2, later ? "down FILE GUEST" : "up FILE GUEST", err) < 0)
+        return -1;
+    int status = manifest_edit_open(&edit, words->plain.at[0], err);
+    unsigned line = status ? 0 : manifest_edit_line(&edit, words->plain.at[1]);
+    if (!status && !line)
+        status = err_set(err, ERR_INPUT, "%s: no line is for %s", words->plain.at[0],
+                         words->plain.at[1]);
+    if (!status)
+        status = manifest_edit_move(&edit, line, later, err);
+    return end_edit(cli, &edit, status, err);
+}
+
+static int run_up(struct cli *cli, struct manifest_words *words, struct err *err)
+{
+    return move(cli, words, false, err);
+}
+
+static int run_down(struct cli *cli, struct manifest_words *words, struct err *err)
+{
+    return move(cli, words, true, err);
+}
+
 /* What an entry brings, for comparing. */
 static bool same_entry(const struct manifest_entry *a, const struct manifest_entry *b)
 {
@@ -331,8 +356,8 @@ static const struct {
     const char *name;
     int (*run)(struct cli *cli, struct manifest_words *words, struct err *err);
 } actions[] = {
-    {"add", run_add}, {"check", run_check}, {"diff", run_diff},
-    {"mv", run_mv},   {"rm", run_rm},       {"show", run_show},
+    {"add", run_add}, {"check", run_check}, {"diff", run_diff}, {"down", run_down},
+    {"mv", run_mv},   {"rm", run_rm},       {"show", run_show}, {"up", run_up},
 };
 enum { ACTIONS = sizeof actions / sizeof *actions };
 
@@ -340,7 +365,7 @@ int cmd_manifest(struct cli *cli, int argc, char **argv)
 {
     const char *names[ACTIONS];
     if (argc < 2)
-        return cli_usage("usage: gantry manifest check|show|add|rm|mv|diff ...");
+        return cli_usage("usage: gantry manifest check|show|add|rm|mv|up|down|diff ...");
     if (strcmp(cli->directory, ".") != 0 && chdir(cli->directory) < 0)
         return cli_usage("-C %s: %s", cli->directory, strerror(errno));
     for (unsigned i = 0; i < ACTIONS; i++) {

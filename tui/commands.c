@@ -57,6 +57,7 @@ const struct command commands[] = {
      "gantry manifest add FILE GUEST HOST   a new line, or another right side\n"
      "gantry manifest rm FILE GUEST\n"
      "gantry manifest mv FILE GUEST GUEST\n"
+     "gantry manifest up|down FILE GUEST    before or after the next entry\n"
      "gantry manifest diff FILE FILE        what the second puts in otherwise",
      "check, show and edit manifests", NULL},
     {"races", cmd_races, GROUP_LOOK,

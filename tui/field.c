@@ -1,5 +1,6 @@
 #include "tui/field.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ void field_begin(struct field *field, const char *text)
     str_add(&field->text, copy);
     field->at = field->text.len;
     field->scroll = 0;
+    field->back = 0;
     forget_words(field);
 }
 
@@ -72,6 +74,37 @@ static void replace(struct field *field, size_t from, size_t to, const char *wit
     str_free(&field->text);
     field->text = next;
     field->at = from + length;
+}
+
+void field_remember(struct field *field, const char *text)
+{
+    enum { PAST_MAX = 50 };
+    char *copy = mem_copy(text);
+    size_t kept = 0;
+    for (size_t i = 0; i < field->past.len; i++) {
+        bool drop = strcmp(field->past.at[i], copy) == 0 ||
+                    (i == 0 && field->past.len == PAST_MAX); /* the oldest */
+        if (drop)
+            free(field->past.at[i]);
+        else
+            field->past.at[kept++] = field->past.at[i];
+    }
+    field->past.len = kept;
+    vec_push(&field->past, copy);
+}
+
+/* Up and Down: another of the texts before, or back to the one that was being typed. */
+static void go_back(struct field *field, int by)
+{
+    if (by < 0 ? field->back == 0 : field->back == field->past.len)
+        return;
+    if (field->back == 0) {
+        free(field->typed);
+        field->typed = mem_copy(field_text(field));
+    }
+    field->back += (size_t)by;
+    const char *text = field->back ? field->past.at[field->past.len - field->back] : field->typed;
+    replace(field, 0, field->text.len, text, strlen(text));
 }
 
 static void offer(struct field *field)
@@ -152,6 +185,12 @@ enum field_result field_key(struct field *field, const struct key *key)
         str_add(&field->text, field->before ? field->before : "");
         field->at = field->text.len;
         return FIELD_REVERTED;
+    case KEY_UP:
+        go_back(field, 1);
+        break;
+    case KEY_DOWN:
+        go_back(field, -1);
+        break;
     case KEY_LEFT:
         field->at = step_left(field, field->at);
         break;
@@ -212,6 +251,8 @@ void field_free(struct field *field)
 {
     str_free(&field->text);
     free(field->before);
+    free(field->typed);
+    str_list_free(&field->past);
     forget_words(field);
     *field = (struct field){0};
 }

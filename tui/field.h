@@ -1,4 +1,5 @@
-/* An edit line: text, cursor, completion. The owner draws it where it likes. */
+/* An edit line: text, cursor, completion, and what was typed before. The owner draws it where it
+ * likes. */
 #ifndef GANTRY_TUI_FIELD_H
 #define GANTRY_TUI_FIELD_H
 
@@ -21,6 +22,9 @@ struct field {
     str_list words; /* what Tab offered last, shown by field_hint */
     size_t word; /* which of them stands in the text */
     size_t word_from; /* and where */
+    str_list past; /* what Up goes back to, the newest last; stays from one editing to the next */
+    size_t back; /* how far it went; 0: the text is what is being typed */
+    char *typed; /* that text meanwhile */
 };
 
 enum field_result { FIELD_EDITING, FIELD_ACCEPTED, FIELD_REVERTED };
@@ -33,6 +37,8 @@ void field_draw(struct field *field, const struct canvas *canvas, int x, int y, 
 /* The words that Tab offered, in one line; "" where there are none. */
 void field_hint(const struct field *field, struct str *out);
 const char *field_text(const struct field *field);
+/* Puts a text where Up finds it first; what is there already moves there. */
+void field_remember(struct field *field, const char *text);
 void field_free(struct field *field);
 
 #endif

@@ -47,6 +47,11 @@
     X(DELETE, "Del", "delete", "delete the entry", "")                                             \
     X(INSERT, "Ins", "insert", "add an entry", "")                                                 \
     X(WRITE, "W", "write", "write the staged edits", "gantry manifest add, gantry config set")     \
+    X(WRAP, "Z", "wrap", "let long lines go on in the next row, or cut them", "")                  \
+    X(MOVE_UP, "K", "move-up", "before the entry before it", "gantry manifest up FILE GUEST")      \
+    X(MOVE_DOWN, "J", "move-down", "after the next entry", "gantry manifest down FILE GUEST")      \
+    X(APPLY, "A", "apply", "put the boot arguments into the image at once",                        \
+      "gantry image set-args FILE ARGS")                                                           \
     X(PROVE, "P", "prove", "try in copies of the tree whether it does harm",                       \
       "gantry races prove ID")                                                                     \
     X(MEND, "M", "mend", "the edit that removes it", "gantry races mend ID")                       \

@@ -92,47 +92,6 @@ static const struct compose_note *keep_notes(struct compose_screen *screen, note
     return kept;
 }
 
-/* The tab that has a guest file which stays, or NULL. */
-static const struct compose_tab *tab_with(const struct compose_data *data, const char *guest)
-{
-    for (size_t i = 0; i < data->tabs_count; i++) {
-        const struct compose_tab *tab = &data->tabs[i];
-        for (size_t k = 0; k < tab->rows_count; k++)
-            if (tab->rows[k].stage != ROW_REMOVED && strcmp(tab->rows[k].guest, guest) == 0)
-                return tab;
-    }
-    return NULL;
-}
-
-/* What can be known of the arguments without running them: whether the root and the program that
- * they name are in the image. */
-static void check_args(struct compose_screen *screen)
-{
-    struct compose_data *data = &screen->data;
-    note_list notes = {0};
-    str_list words = {0};
-    text_split(&words, data->args_next);
-    for (size_t i = 0; i < words.len; i++) {
-        const char *word = words.at[i];
-        if (str_starts(word, "--rootfs=") && strcmp(word + 9, "ramfs") != 0 &&
-            data->tabs_count < 2) {
-            char *text = mem_format("%s needs a disk, and this image has none", word);
-            add_note(screen, &notes, 'n', text);
-            free(text);
-        }
-        if (str_starts(word, "--"))
-            continue;
-        const struct compose_tab *tab = tab_with(data, word);
-        char *text = tab ? mem_format("%s is in %s", word, tab->name)
-                         : mem_format("%s is in no manifest of this image", word);
-        add_note(screen, &notes, tab ? 'y' : 'n', text);
-        free(text);
-        break; /* the rest is the program's own */
-    }
-    str_list_free(&words);
-    data->checks = keep_notes(screen, &notes, &data->checks_count);
-}
-
 static void read_args(struct compose_screen *screen, struct conf *conf)
 {
     struct compose_data *data = &screen->data;
@@ -150,6 +109,21 @@ static void read_args(struct compose_screen *screen, struct conf *conf)
 }
 
 /* ---- image ---- */
+
+/* The arguments that the image had before. */
+static void read_past(struct compose_screen *screen, const char *path)
+{
+    struct image_history history = {0};
+    struct err none = {0};
+    if (image_args_history(path, &history, &none) == 0 && history.past.len) {
+        const char **past = arena_alloc(&screen->arena, history.past.len * sizeof *past);
+        for (size_t i = 0; i < history.past.len; i++)
+            past[i] = arena_copy(&screen->arena, history.past.at[history.past.len - 1 - i].args);
+        screen->data.args_past = past;
+        screen->data.args_past_count = history.past.len;
+    }
+    image_history_free(&history);
+}
 
 static void read_image(struct console *console, struct compose_screen *screen, struct conf *conf)
 {
@@ -173,6 +147,7 @@ static void read_image(struct console *console, struct compose_screen *screen, s
         data->image_format = formats[info.format];
         data->image_bytes = info.file_bytes;
         data->args_image = info.cmdline ? arena_copy(arena, info.cmdline) : NULL;
+        read_past(screen, path);
         struct compose_part *parts = arena_alloc(arena, (info.parts.len + 1) * sizeof *parts);
         for (size_t i = 0; i < info.parts.len; i++)
             parts[i] = (struct compose_part){arena_copy(arena, info.parts.at[i].name),
@@ -223,6 +198,20 @@ static void note_tab(struct compose_screen *screen, const struct compose_tab *ta
     }
 }
 
+/* What is staged makes of the image's size, before compression and rounding. */
+static void note_size(struct compose_screen *screen, note_list *notes)
+{
+    int64_t change = 0;
+    char size[16], text[48];
+    for (size_t i = 0; i < screen->data.tabs_count; i++)
+        change += screen->data.tabs[i].change_bytes;
+    if (!change)
+        return;
+    text_size(size, (unsigned long long)(change < 0 ? -change : change));
+    snprintf(text, sizeof text, "%s %s", size, change < 0 ? "less" : "more");
+    add_note(screen, notes, change < 0 ? '-' : '+', text);
+}
+
 static void note_next(struct compose_screen *screen)
 {
     struct compose_data *data = &screen->data;
@@ -231,6 +220,7 @@ static void note_next(struct compose_screen *screen)
         note_tab(screen, &data->tabs[i], &notes);
         data->staged_count += data->tabs[i].staged_count;
     }
+    note_size(screen, &notes);
     data->staged_count += data->args_staged;
     if (data->args_image && strcmp(data->args_image, data->args_next) != 0)
         add_note(screen, &notes, '~', "boot arguments");
@@ -270,7 +260,6 @@ void compose_screen_read(struct console *console, struct compose_screen *screen)
             compose_read_tab(console, screen, &graph, i);
         read_args(screen, conf);
         read_image(console, screen, conf);
-        check_args(screen);
         note_next(screen);
     }
     data->can_undo = screen->done.len > 0;
@@ -302,6 +291,7 @@ void compose_screen_fill(struct app_ops *ops)
 {
     ops->composition = op_composition;
     compose_stage_fill(ops);
+    compose_preview_fill(ops);
 }
 
 void compose_screen_forget(struct console *console)

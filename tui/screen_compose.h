@@ -56,6 +56,7 @@ void compose_read_tab(struct console *console, struct compose_screen *screen,
 /* The screen's, its data read. NULL where there is no native tree. */
 struct compose_screen *compose_screen_of(struct console *console);
 void compose_stage_fill(struct app_ops *ops);
+void compose_preview_fill(struct app_ops *ops);
 void compose_stage_free(struct compose_screen *screen);
 
 /* Notes in the arena, growing. */

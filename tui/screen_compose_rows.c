@@ -130,12 +130,13 @@ static int by_guest(const void *left, const void *right)
                                         : a->line > b->line;
 }
 
-static int resolve(struct console *console, struct reading *reading, struct manifest_list *list,
-                   struct err *err)
+/* Resolves a tab's manifests, with what is staged in them where `staged`. */
+static int resolve(struct console *console, struct reading *reading, bool with_staged,
+                   struct manifest_list *list, struct err *err)
 {
     VEC(struct manifest_overlay) overlays = {0};
     struct compose_screen *screen = reading->screen;
-    for (size_t i = 0; i < screen->manifests.len; i++) {
+    for (size_t i = 0; with_staged && i < screen->manifests.len; i++) {
         struct staged_manifest *staged = &screen->manifests.at[i];
         if (compose_staged(screen, staged->path))
             vec_push(&overlays, (struct manifest_overlay){staged->path, staged->edit.text});
@@ -150,6 +151,20 @@ static int resolve(struct console *console, struct reading *reading, struct mani
     return status;
 }
 
+/* Bytes that the tab's manifests put in as they are on disk. */
+static uint64_t bytes_on_disk(struct console *console, struct reading *reading)
+{
+    struct manifest_list list = {0};
+    struct err none = {0};
+    uint64_t bytes = 0;
+    if (resolve(console, reading, false, &list, &none) == 0)
+        for (size_t i = 0; i < list.entries.len; i++)
+            if (!list.entries.at[i].duplicate)
+                bytes += list.entries.at[i].size_bytes;
+    manifest_list_free(&list);
+    return bytes;
+}
+
 void compose_read_tab(struct console *console, struct compose_screen *screen,
                       const struct graph *graph, size_t tab_index)
 {
@@ -158,7 +173,7 @@ void compose_read_tab(struct console *console, struct compose_screen *screen,
     struct manifest_list list = {0};
     struct err err = {0};
     tab->name = reading.fs->name;
-    if (resolve(console, &reading, &list, &err) < 0)
+    if (resolve(console, &reading, true, &list, &err) < 0)
         tab->problem = arena_copy(&screen->arena, err.text);
     for (size_t i = 0; i < list.entries.len; i++)
         add_row(&reading, &list.entries.at[i]);
@@ -175,6 +190,8 @@ void compose_read_tab(struct console *console, struct compose_screen *screen,
         tab->staged_count += rows[i].stage != ROW_SAME;
         tab->size_bytes += stays ? rows[i].size_bytes : 0;
     }
+    if (tab->staged_count)
+        tab->change_bytes = (int64_t)tab->size_bytes - (int64_t)bytes_on_disk(console, &reading);
     tab->rows = rows;
     tab->rows_count = reading.rows.len;
     vec_free(&reading.rows);

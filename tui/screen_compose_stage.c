@@ -159,6 +159,18 @@ static void op_stage_change(void *app, size_t tab, const char *guest, const char
     change(app, tab, CHANGE_SET, guest, to, wanted);
 }
 
+static void op_stage_move(void *app, const char *file, unsigned line, bool later)
+{
+    struct console *console = app;
+    struct compose_screen *screen = compose_screen_of(console);
+    struct err err = {0};
+    size_t at = screen ? open_edit(console, screen, file, &err) : SIZE_MAX;
+    if (at == SIZE_MAX || manifest_edit_move(&screen->manifests.at[at].edit, line, later, &err) < 0)
+        fail(console, &err);
+    else
+        made(console, screen, (struct staged_step){.manifest = at});
+}
+
 /* ---- arguments ---- */
 
 static char *copy_or_null(const char *text)
@@ -280,6 +292,46 @@ static int write_args(struct console *console, const char *args, struct err *err
     return status;
 }
 
+/* Edits of the arguments that were written cannot be undone here any more. */
+static void forget_args_steps(staged_steps *steps)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < steps->len; i++) {
+        if (steps->at[i].manifest != SIZE_MAX) {
+            steps->at[kept++] = steps->at[i];
+            continue;
+        }
+        free(steps->at[i].args);
+        free(steps->at[i].args_before);
+    }
+    steps->len = kept;
+}
+
+/* What `gantry image set-args` does; staged ones are kept for the next compose, too, or it would take
+ * them away again. */
+static void op_apply_args(void *app)
+{
+    struct console *console = app;
+    struct compose_screen *screen = compose_screen_of(console);
+    struct err err = {0};
+    if (!screen || !screen->data.image_path)
+        return;
+    char *path = path_join(console->root, screen->data.image_path);
+    int status = image_change_args(path, screen->data.args_next, &err);
+    if (!status && screen->args)
+        status = write_args(console, screen->args, &err);
+    if (status < 0) {
+        fail(console, &err);
+    } else {
+        set_args(screen, NULL);
+        forget_args_steps(&screen->done);
+        forget_args_steps(&screen->undone);
+        app_say(&console->app, SEVERITY_NOTE, "written into the image, and kept for the next one");
+    }
+    free(path);
+    actions_changed(console);
+}
+
 static bool op_write_staged(void *app)
 {
     struct console *console = app;
@@ -390,7 +442,9 @@ void compose_stage_fill(struct app_ops *ops)
     ops->stage_add = op_stage_add;
     ops->stage_remove = op_stage_remove;
     ops->stage_change = op_stage_change;
+    ops->stage_move = op_stage_move;
     ops->stage_args = op_stage_args;
+    ops->apply_args = op_apply_args;
     ops->stage_undo = op_stage_undo;
     ops->stage_redo = op_stage_redo;
     ops->staged_diff = op_staged_diff;

@@ -76,6 +76,7 @@ struct compose_tab {
     const struct compose_row *rows; /* sorted by guest name */
     size_t rows_count, missing_count, staged_count;
     uint64_t size_bytes;
+    int64_t change_bytes; /* of size_bytes, by what is staged */
     const char *problem; /* a manifest that cannot be read: why; else NULL */
 };
 
@@ -98,8 +99,8 @@ struct compose_data {
     const char *args_origin; /* of args_next: "conf/images/uush.mk:6" */
     bool args_staged;
     unsigned args_max; /* bytes that the guest takes */
-    const struct compose_note *checks; /* of args_next */
-    size_t checks_count;
+    const char *const *args_past; /* what the image had before, the newest first */
+    size_t args_past_count;
     const char *image_path; /* relative to the tree; NULL: conf names no boot image */
     const char *image_format, *image_when; /* NULL: no image yet */
     uint64_t image_bytes;

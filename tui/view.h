@@ -144,7 +144,16 @@ struct app_ops {
     /* Renames an entry and gives it another right side. */
     void (*stage_change)(void *app, size_t tab, const char *guest, const char *to,
                          const char *wanted);
+    /* Lets the entry at a line of a manifest change places with the one before it, or after it. */
+    void (*stage_move)(void *app, const char *file, unsigned line, bool later);
+    /* What an entry would put in: sizes, matches, what is missing and what it replaces; new, NULL
+     * where there is nothing to say. `changing`: the guest name of the entry that it would be instead
+     * of, or NULL. */
+    char *(*preview_entry)(void *app, size_t tab, const char *guest, const char *wanted,
+                           const char *changing);
     void (*stage_args)(void *app, const char *args);
+    /* Puts the arguments of the next compose into the composed image now. */
+    void (*apply_args)(void *app);
     void (*stage_undo)(void *app);
     void (*stage_redo)(void *app);
     /* A unified diff of everything staged, new; "" where nothing is. */

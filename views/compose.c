@@ -26,6 +26,8 @@ static void close_compose(struct view *view)
 {
     struct compose_view *v = (struct compose_view *)view;
     vec_free(&v->shown);
+    str_list_free(&v->toggled);
+    free(v->preview);
     free(v->filter);
     re_free(v->filter_re);
     re_free(v->search_re);
@@ -67,7 +69,7 @@ static void draw_stacked(struct compose_view *v, const struct canvas *canvas,
                          const struct compose_data *data)
 {
     int w = canvas->w, h = canvas->h;
-    int args_h = args_pane_rows(data, w), image_h = image_pane_rows(data, w);
+    int args_h = args_pane_rows(v, data, w), image_h = image_pane_rows(data, w);
     int limit = h / 3;
     args_h = args_h > limit ? limit : args_h;
     image_h = image_h > limit ? limit : image_h;
@@ -85,7 +87,7 @@ static void draw_wide(struct compose_view *v, const struct canvas *canvas,
                       const struct compose_data *data)
 {
     int left = canvas->w * 60 / 100, right = canvas->w - left - 1;
-    int args_h = args_pane_rows(data, right) + 1;
+    int args_h = args_pane_rows(v, data, right) + 1;
     draw_pane(v, PANE_MANIFEST, canvas, (struct rect){0, 0, left, canvas->h}, data);
     draw_pane(v, PANE_ARGS, canvas, (struct rect){left + 1, 0, right, args_h}, data);
     draw_pane(v, PANE_IMAGE, canvas, (struct rect){left + 1, args_h, right, canvas->h - args_h},
@@ -95,9 +97,10 @@ static void draw_wide(struct compose_view *v, const struct canvas *canvas,
 /* The diff, and the question. */
 static void draw_popup(struct compose_view *v, const struct canvas *canvas)
 {
-    static const char *const titles[] = {"", "staged", "write?", "write and compose?"};
+    static const char *const titles[] = {"", "staged", "write?", "write and compose?", "apply?"};
     static const char *const answers[] = {"", "Esc back", "Enter writes   Esc back",
-                                          "Enter writes and composes   Esc back"};
+                                          "Enter writes and composes   Esc back",
+                                          "Enter writes into the image   Esc back"};
     v->diff_rows = 0;
     for (const char *p = v->diff; *p; p++)
         v->diff_rows += *p == '\n';
@@ -158,21 +161,37 @@ static void close_popup(struct compose_view *v)
     v->diff_top = 0;
 }
 
-void compose_ask(struct compose_view *v, enum compose_popup popup, const struct view_ctx *ctx)
+void compose_show(struct compose_view *v, enum compose_popup popup, char *text)
 {
     close_popup(v);
-    v->diff = ctx->ops->staged_diff(ctx->app);
+    v->diff = text;
+    v->popup = popup;
+}
+
+void compose_ask(struct compose_view *v, enum compose_popup popup, const struct view_ctx *ctx)
+{
+    compose_show(v, popup, ctx->ops->staged_diff(ctx->app));
     if (*v->diff)
-        v->popup = popup;
-    else
-        ctx->ops->say(ctx->app, SEVERITY_NOTE, "nothing is staged");
+        return;
+    close_popup(v);
+    ctx->ops->say(ctx->app, SEVERITY_NOTE, "nothing is staged");
+}
+
+/* Does what the pop-up asked about. */
+static void accept_popup(struct compose_view *v, const struct view_ctx *ctx)
+{
+    enum compose_popup popup = v->popup;
+    close_popup(v);
+    if (popup == POPUP_APPLY)
+        ctx->ops->apply_args(ctx->app);
+    else if (popup != POPUP_DIFF && ctx->ops->write_staged(ctx->app) && popup == POPUP_COMPOSE)
+        ctx->ops->compose(ctx->app);
 }
 
 /* While the diff is shown: scroll, do it, or go back. Everything else waits. */
 static enum view_result popup_request(struct compose_view *v, enum request request,
                                       const struct view_ctx *ctx)
 {
-    enum compose_popup popup = v->popup;
     size_t page = v->diff_shown > 1 ? v->diff_shown - 1 : 1;
     switch (request) {
     case REQ_UP:
@@ -192,9 +211,8 @@ static enum view_result popup_request(struct compose_view *v, enum request reque
     case REQ_ENTER:
     case REQ_WRITE:
     case REQ_COMPOSE:
-        close_popup(v);
-        if (popup != POPUP_DIFF && ctx->ops->write_staged(ctx->app) && popup == POPUP_COMPOSE)
-            ctx->ops->compose(ctx->app);
+    case REQ_APPLY:
+        accept_popup(v, ctx);
         break;
     case REQ_BACK:
     case REQ_DIFF:
@@ -307,8 +325,10 @@ static void compose_save(const struct view *view, struct str *out)
     const struct compose_view *v = (const struct compose_view *)view;
     if (v->filter)
         str_addf(out, "filter %s\n", v->filter);
-    if (v->by_size)
-        str_add(out, "sort size\n");
+    static const char *const orders[] = {"", "sort size\n", "sort file\n"};
+    str_add(out, orders[v->order]);
+    for (size_t i = 0; i < v->toggled.len; i++)
+        str_addf(out, "open %s\n", v->toggled.at[i]);
     str_addf(out, "pane %d\n", (int)v->pane);
 }
 
@@ -317,7 +337,10 @@ static void compose_restore(struct view *view, const char *line, const struct vi
     struct compose_view *v = (struct compose_view *)view;
     if (str_starts(line, "filter "))
         manifest_pane_filter(v, line + 7, ctx);
-    v->by_size |= strcmp(line, "sort size") == 0;
+    if (str_starts(line, "sort "))
+        v->order = strcmp(line + 5, "size") == 0 ? ORDER_SIZE : ORDER_FILE;
+    if (str_starts(line, "open "))
+        manifest_toggle(v, line + 5, strlen(line + 5));
     if (str_starts(line, "pane ") && line[5] >= '0' && line[5] < '0' + COMPOSE_PANES)
         v->pane = (enum compose_pane)(line[5] - '0');
 }
@@ -330,8 +353,9 @@ static bool compose_knocks(const struct view *view, const struct view_ctx *ctx)
 }
 
 static const struct view_key compose_keys[] = {
-    {REQ_TYPE, NULL},   {REQ_INSERT, "add"}, {REQ_DELETE, NULL}, {REQ_WRITE, NULL},
-    {REQ_DIFF, "diff"}, {REQ_COMPOSE, NULL}, {REQ_UNDO, "undo"}, {REQ_NONE, NULL},
+    {REQ_TYPE, NULL},      {REQ_INSERT, "add"}, {REQ_DELETE, NULL}, {REQ_WRITE, NULL},
+    {REQ_DIFF, "diff"},    {REQ_COMPOSE, NULL}, {REQ_UNDO, "undo"}, {REQ_SORT, "sort"},
+    {REQ_MOVE_DOWN, NULL}, {REQ_MOVE_UP, NULL}, {REQ_APPLY, NULL},  {REQ_NONE, NULL},
 };
 
 const struct view_ops view_compose = {

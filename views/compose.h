@@ -20,7 +20,21 @@ enum compose_typing {
 };
 
 /* What a pop-up with the diff asks. */
-enum compose_popup { POPUP_NONE, POPUP_DIFF, POPUP_WRITE, POPUP_COMPOSE };
+enum compose_popup { POPUP_NONE, POPUP_DIFF, POPUP_WRITE, POPUP_COMPOSE, POPUP_APPLY };
+
+/* The order of the manifest pane's rows; the file's own never changes by it. */
+enum compose_order { ORDER_GUEST, ORDER_SIZE, ORDER_FILE, COMPOSE_ORDERS };
+
+/* A row of the manifest pane: an entry, or a directory whose entries fold below it. */
+struct shown_row {
+    size_t row; /* of the tab; of a directory its first entry */
+    uint32_t count; /* of a directory: its entries; 0: an entry */
+    size_t dir; /* bytes of the guest name that are its directory, without the last slash; of an
+                   entry 0 where its directory has no row */
+    uint64_t size_bytes; /* of a directory, as are these */
+    uint32_t missing, staged;
+    bool folded;
+};
 
 struct compose_view {
     struct view view;
@@ -32,15 +46,17 @@ struct compose_view {
     /* manifest */
     size_t tab;
     struct list list;
-    VEC(size_t) shown; /* rows of the tab that the filter lets through, in order; then one to add */
+    VEC(struct shown_row) shown; /* in order; behind them one to add */
+    str_list toggled; /* directories that are not folded */
     char *filter; /* NULL: none */
     struct re *filter_re, *search_re;
-    bool by_size;
+    enum compose_order order;
 
     enum compose_typing typing;
     struct field guest, host, args;
     char *changing; /* guest name of the entry that is edited; NULL: a new one */
     char *beside; /* a new one goes where this one stands; NULL: the tab's first manifest */
+    char *preview; /* what the entry that is typed would put in; NULL: nothing to say */
     const struct view_ctx *ctx; /* while a key is handled: for completion */
 
     enum compose_popup popup;
@@ -50,6 +66,19 @@ struct compose_view {
 
 /* Brings `shown` up to date with the data, and the tab into bounds. */
 void manifest_pane_sync(struct compose_view *v, const struct compose_data *data);
+/* The tab's rows that the filter lets through, in order, folds opened; new. */
+size_t *manifest_order(const struct compose_view *v, const struct compose_tab *tab, size_t *count);
+/* Whether an entry passes a pattern: on either side of it. */
+bool manifest_row_passes(struct re *re, const struct compose_row *row);
+/* Folds a directory, or unfolds it. */
+void manifest_toggle(struct compose_view *v, const char *dir, size_t length);
+/* Where the columns stand at a width. */
+struct manifest_columns {
+    int guest_x, guest_w, host_x, host_w, size_x, size_w, from_x, from_w; /* from_w 0: dropped */
+};
+struct manifest_columns manifest_columns_of(int w);
+void manifest_row_draw(const struct canvas *canvas, int y, const struct shown_row *shown,
+                       const struct compose_tab *tab);
 void manifest_pane_draw(struct compose_view *v, const struct canvas *canvas,
                         const struct compose_data *data);
 /* True where the request was the pane's. */
@@ -62,7 +91,7 @@ void manifest_pane_filter(struct compose_view *v, const char *text, const struct
 void manifest_pane_key(struct compose_view *v, const struct key *key, const struct view_ctx *ctx);
 
 /* Rows that the pane needs at a width, title included. */
-int args_pane_rows(const struct compose_data *data, int w);
+int args_pane_rows(const struct compose_view *v, const struct compose_data *data, int w);
 void args_pane_draw(struct compose_view *v, const struct canvas *canvas,
                     const struct compose_data *data);
 bool args_pane_request(struct compose_view *v, enum request request, const struct view_ctx *ctx,
@@ -70,11 +99,21 @@ bool args_pane_request(struct compose_view *v, enum request request, const struc
 void args_pane_key(struct compose_view *v, const struct key *key, const struct view_ctx *ctx,
                    const struct compose_data *data);
 
+/* What can be said of boot arguments: each option, and the program; the notes' texts are theirs. */
+typedef VEC(struct compose_note) args_notes;
+void args_check(const struct compose_data *data, const char *text, args_notes *notes);
+void args_notes_free(args_notes *notes);
+/* Options, their values and guest files that continue the word before the cursor; as field.h's. */
+void args_complete(const struct compose_data *data, const char *text, size_t at, size_t *from,
+                   str_list *words);
+
 int image_pane_rows(const struct compose_data *data, int w);
 void image_pane_draw(struct compose_view *v, const struct canvas *canvas,
                      const struct compose_data *data);
 
-/* Shows the diff of what is staged, with what Enter does about it. */
+/* Shows what would be done (text is taken over), with what Enter does about it. */
+void compose_show(struct compose_view *v, enum compose_popup popup, char *text);
+/* The same of the diff of what is staged. */
 void compose_ask(struct compose_view *v, enum compose_popup popup, const struct view_ctx *ctx);
 
 #endif

@@ -212,6 +212,42 @@ int manifest_edit_add(struct manifest_edit *edit, const char *guest, const char 
     return status;
 }
 
+int manifest_edit_move(struct manifest_edit *edit, unsigned line, bool later, struct err *err)
+{
+    struct str text = {0};
+    size_t count = edit->lines.len, at = line - 1, other = at;
+    if (!line || line > count || !edit->lines.at[at].guest)
+        return err_at(err, edit->path, line, 0, "this line is no entry");
+    do
+        other = later ? other + 1 : other - 1;
+    while (other < count && !edit->lines.at[other].guest); /* before 0 comes SIZE_MAX */
+    if (other >= count)
+        return err_at(err, edit->path, line, 0, "no entry is %s it in this file",
+                      later ? "after" : "before");
+    bool ends = edit->text[strlen(edit->text) - 1] == '\n';
+    for (size_t i = 0; i < count; i++) {
+        size_t from = i == at ? other : i == other ? at : i;
+        str_add(&text, edit->lines.at[from].text);
+        if (i + 1 < count || ends)
+            str_add_char(&text, '\n');
+    }
+    change(edit, &text);
+    str_free(&text);
+    return 0;
+}
+
+unsigned manifest_edit_line(const struct manifest_edit *edit, const char *guest)
+{
+    struct err none = {0};
+    char *clean = check_guest(guest, &none);
+    unsigned line = 0;
+    for (size_t i = 0; clean && i < edit->lines.len; i++)
+        if (names(&edit->lines.at[i], clean))
+            line = (unsigned)i + 1;
+    free(clean);
+    return line;
+}
+
 static bool step(struct manifest_edit *edit, str_list *from, str_list *to)
 {
     if (!from->len)

@@ -98,6 +98,12 @@ int manifest_edit_remove(struct manifest_edit *edit, const char *guest, struct e
  * place and in one step of undo. */
 int manifest_edit_set(struct manifest_edit *edit, const char *guest, const char *to,
                       const char *host, struct err *err);
+/* Lets the entry of a line (from 1) change places with the entry before it, or after it where `later`;
+ * comments and blank lines between them stay where they are. Of two lines for one guest the later one
+ * wins. An error where there is no such entry. */
+int manifest_edit_move(struct manifest_edit *edit, unsigned line, bool later, struct err *err);
+/* The last line (from 1) for a guest, 0 where there is none. */
+unsigned manifest_edit_line(const struct manifest_edit *edit, const char *guest);
 /* False where there is nothing to undo or redo. */
 bool manifest_edit_undo(struct manifest_edit *edit);
 bool manifest_edit_redo(struct manifest_edit *edit);

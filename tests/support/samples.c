@@ -1,5 +1,7 @@
 #include "tests/support/samples.h"
 
+#include <stdio.h>
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static const struct target_arch archs[] = {
@@ -147,12 +149,10 @@ static const struct compose_tab tabs[] = {
      .rows_count = COUNT(usr_rows),
      .missing_count = 1,
      .staged_count = 3,
-     .size_bytes = 3250274},
+     .size_bytes = 3250274,
+     .change_bytes = -98},
 };
-static const struct compose_note checks[] = {
-    {'y', "/tools/uush.so is in usr"},
-    {'n', "--rootfs=zfs needs a disk, and this image has none"},
-};
+static const char *const past[] = {"--rootfs=rofs /tools/uush.so", "--verbose /tools/hello.so"};
 static const struct compose_part parts[] = {
     {"boot sector", 512}, {"command line", 48}, {"loader", 21700}, {"partition 2", 3300000}};
 static const struct compose_note next[] = {
@@ -166,8 +166,8 @@ static const struct compose_data composition = {
     .args_image = "--rootfs=rofs /tools/uush.so -c \"cat /etc/motd\"",
     .args_staged = true,
     .args_max = 1023,
-    .checks = checks,
-    .checks_count = COUNT(checks),
+    .args_past = past,
+    .args_past_count = COUNT(past),
     .image_path = "build/release.x64/images/default/usr.img",
     .image_format = "qcow2",
     .image_when = "08:14",
@@ -180,6 +180,21 @@ static const struct compose_data composition = {
     .staged_count = 4,
     .can_undo = true,
 };
+static struct compose_data free_image;
+
+/* A manifest of many directories: two large ones, one of them with a file that is missing. */
+enum { LONG_ROWS = 60 };
+static struct compose_row long_rows[LONG_ROWS];
+static char long_names[LONG_ROWS][2][48];
+static struct compose_tab long_tab = {.name = "usr", .rows = long_rows, .rows_count = LONG_ROWS};
+static struct compose_data long_composition = {
+    .tabs = &long_tab,
+    .tabs_count = 1,
+    .args_next = "/tools/uush.so",
+    .args_max = 1023,
+    .image_path = "build/release.x64/usr.img",
+};
+
 static const struct compose_data uncomposed = {
     .tabs = tabs,
     .tabs_count = 1,
@@ -192,6 +207,34 @@ static const struct compose_data uncomposed = {
 void sample_composition(struct test_screen *screen)
 {
     test_screen_data(screen, NULL, &composition);
+}
+
+void sample_free_image(struct test_screen *screen)
+{
+    free_image = composition;
+    free_image.held = NULL;
+    test_screen_data(screen, NULL, &free_image);
+}
+
+void sample_long_manifest(struct test_screen *screen)
+{
+    static const char *const dirs[] = {"/usr/lib", "/usr/tests", "/etc"};
+    for (unsigned i = 0; i < LONG_ROWS; i++) {
+        unsigned dir = i < 30 ? 0 : i < 57 ? 1 : 2;
+        snprintf(long_names[i][0], sizeof long_names[i][0], "%s/file%02u.so", dirs[dir], i);
+        snprintf(long_names[i][1], sizeof long_names[i][1], "build/file%02u.so", i);
+        long_rows[i] = (struct compose_row){.id = 100 + i,
+                                            .guest = long_names[i][0],
+                                            .wanted = long_names[i][1],
+                                            .from = "usr.manifest.skel:9",
+                                            .file = "manifests/usr.manifest.skel",
+                                            .line = 100 - i,
+                                            .size_bytes = 1000 + 100 * i,
+                                            .missing = i == 40};
+    }
+    long_tab.missing_count = 1;
+    long_tab.size_bytes = 237000;
+    test_screen_data(screen, NULL, &long_composition);
 }
 
 void sample_uncomposed(struct test_screen *screen)

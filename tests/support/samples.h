@@ -9,6 +9,10 @@ void sample_targets(struct test_screen *screen);
 /* Two file systems, with entries that are missing, overridden, not built, staged, removed. */
 void sample_composition(struct test_screen *screen);
 /* The same, nothing staged, nothing composed yet. */
+/* 60 entries in three directories, one missing: long enough to fold. */
+void sample_long_manifest(struct test_screen *screen);
+/* The composition, its image held by nobody. */
+void sample_free_image(struct test_screen *screen);
 void sample_uncomposed(struct test_screen *screen);
 /* Both, with a tree of three archs. */
 void sample_everything(struct test_screen *screen);

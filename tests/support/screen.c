@@ -161,6 +161,23 @@ static void op_stage_args(void *app, const char *args)
 {
     note(app, "args", args);
 }
+static void op_stage_move(void *app, const char *file, unsigned line, bool later)
+{
+    char *text = mem_format("%s:%u %s", file, line, later ? "down" : "up");
+    note(app, "move", text);
+    free(text);
+}
+static char *op_preview_entry(void *app, size_t tab, const char *guest, const char *wanted,
+                              const char *changing)
+{
+    (void)app;
+    return mem_format("%zu %s, of %s%s%s", tab, guest, wanted, changing ? ", was " : "",
+                      changing ? changing : "");
+}
+static void op_apply_args(void *app)
+{
+    note(app, "apply", NULL);
+}
 static void op_stage_undo(void *app)
 {
     note(app, "undo", NULL);
@@ -213,6 +230,9 @@ static const struct app_ops ops = {
     .stage_remove = op_stage_remove,
     .stage_change = op_stage_change,
     .stage_args = op_stage_args,
+    .stage_move = op_stage_move,
+    .preview_entry = op_preview_entry,
+    .apply_args = op_apply_args,
     .stage_undo = op_stage_undo,
     .stage_redo = op_stage_redo,
     .staged_diff = op_staged_diff,

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/str.h"
 #include "tests/support/build_events.h"
 #include "tests/support/samples.h"
 
@@ -32,15 +33,64 @@ static void log_keys_open_places(void **state)
                     "/usr/bin/ld: kernel/main.c:88: undefined reference to `sched_start'\n"
                     "make[1]: *** [build.mk:412: tools/lsroute.so] Error 1\n"
                     "    [javac] src/Hello.java:3: error: ';' expected\n"
-                    "12:34:56: not a place\n");
+                    "arch/boot.S:9: Error: no such instruction: `mvo %eax'\n"
+                    "main.c:(.text+0x5): undefined reference to `missing'\n"
+                    "build.mk:7: *** missing separator.  Stop.\n"
+                    "/src/demo/build.xml:23: Compile failed; see the compiler error output\n"
+                    "12:34:56: not a place\n"
+                    "/usr/bin/ld: cannot find -ltools: No such file or directory\n"
+                    "make: *** No rule to make target 'x', needed by 'all'.  Stop.\n"
+                    "collect2: error: ld returned 1 exit status\n");
     test_screen_keys(screen, "5");
     test_screen_text(screen);
-    test_screen_keys(screen, "Home > e > e > e > e > e");
+    test_screen_keys(screen, "Home > e > e > e > e > e > e > e > e > e");
     assert_string_equal(test_screen_asked(screen),
                         "edit(kernel/a.c:12) edit(include/b.h:7) edit(kernel/main.c:88) "
-                        "edit(build.mk:412) edit(src/Hello.java:3)");
-    test_screen_keys(screen, "End e"); /* names no place */
+                        "edit(build.mk:412) edit(src/Hello.java:3) edit(arch/boot.S:9) "
+                        "edit(main.c:0) edit(build.mk:7) edit(/src/demo/build.xml:23)");
+    test_screen_keys(screen, "> y > y > y"); /* troubles without a place are stopped at, too */
+    assert_string_equal(test_screen_asked(screen),
+                        "copy(/usr/bin/ld: cannot find -ltools: No such file or directory) "
+                        "copy(make: *** No rule to make target 'x', needed by 'all'.  Stop.) "
+                        "copy(collect2: error: ld returned 1 exit status)");
+    test_screen_keys(screen, "e"); /* names no place */
     assert_string_equal(test_screen_asked(screen), "");
+    test_screen_keys(screen, "< < <");
+    test_screen_keys(screen, "e");
+    assert_string_equal(test_screen_asked(screen), "edit(/src/demo/build.xml:23)");
+    test_screen_close(screen);
+}
+
+static void a_log_of_long_lines(struct test_screen *screen)
+{
+    struct str text = {0};
+    for (unsigned i = 1; i <= 30; i++) {
+        str_addf(&text, "line %u", i);
+        for (unsigned k = 0; i % 3 == 0 && k < 40; k++)
+            str_addf(&text, " wörd%u", k);
+        str_add_char(&text, '\n');
+    }
+    test_screen_log(screen, EVENT_NONE, str_text(&text));
+    str_free(&text);
+}
+
+/* Wrapped, a long line takes as many rows as it needs, and the cursor stays in sight. */
+static void log_wraps_and_copies(void **state)
+{
+    (void)state;
+    test_goldens("log-wrapped", a_log_of_long_lines, "5 Z");
+    test_goldens("log-wrapped-found", a_log_of_long_lines, "5 Z Home / 'wörd1' Enter");
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    a_log_of_long_lines(screen);
+    test_screen_keys(screen, "5 Z Home");
+    const char *text = test_screen_text(screen);
+    assert_non_null(strstr(text, "wörd39")); /* cut, it could not be seen */
+    test_screen_keys(screen, "Z");
+    assert_null(strstr(test_screen_text(screen), "wörd39"));
+    test_screen_keys(screen, "Z End Home Down Down Down");
+    assert_non_null(strstr(test_screen_text(screen), "4 of 30"));
+    test_screen_keys(screen, "Home Down Space End Home y"); /* from line 2 to line 1 */
+    assert_string_equal(test_screen_asked(screen), "copy(line 1\nline 2\n)");
     test_screen_close(screen);
 }
 
@@ -97,6 +147,57 @@ static void compose_keys_stage(void **state)
     test_screen_keys(screen, "Tab i ' x' Enter");
     assert_string_equal(test_screen_asked(screen),
                         "args(--rootfs=zfs --verbose /tools/uush.so hello world x)");
+    test_screen_close(screen);
+}
+
+/* A long manifest folds by directory; what is missing stays in sight. */
+static void compose_folds_and_orders(void **state)
+{
+    (void)state;
+    test_goldens("compose-folded", sample_long_manifest, "7");
+    test_goldens("compose-unfolded", sample_long_manifest, "7 Down Down Down Right");
+    test_goldens("compose-file-order", sample_long_manifest, "7 s s Home");
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    sample_long_manifest(screen);
+    test_screen_keys(screen, "7");
+    assert_null(strstr(test_screen_text(screen), "file35"));
+    assert_non_null(strstr(test_screen_text(screen), "file40"));
+    test_screen_keys(screen, "/ 'file35' Enter"); /* found in a fold, which opens */
+    assert_non_null(strstr(test_screen_text(screen), "file35"));
+    test_screen_keys(screen, "Left"); /* and closes */
+    assert_null(strstr(test_screen_text(screen), "file35"));
+    test_screen_keys(screen, "Del"); /* a directory is no entry */
+    assert_string_equal(test_screen_asked(screen), "");
+    test_screen_keys(screen, "End Up J"); /* another order first, then the entry moves */
+    assert_string_equal(test_screen_asked(screen), "");
+    test_screen_keys(screen, "J K");
+    assert_string_equal(test_screen_asked(screen), "move(manifests/usr.manifest.skel:60 down) "
+                                                   "move(manifests/usr.manifest.skel:60 up)");
+    test_screen_close(screen);
+}
+
+/* Options are known, completed and judged while they are typed; A asks before it writes. */
+static void compose_args_are_read(void **state)
+{
+    (void)state;
+    test_goldens("compose-args-typed", sample_composition,
+                 "7 Tab i ^U '--rootsf=zfs --delay=x --env= \"/a b' Tab");
+    test_goldens("compose-args-apply", sample_free_image, "7 Tab A");
+    struct test_screen *screen = test_screen_open(120, 40, TEST_COLOR);
+    sample_composition(screen);
+    test_screen_keys(screen, "7 Tab i ^U '--rootf' Tab");
+    test_screen_text(screen);
+    test_screen_keys(screen, "'z' Tab ' /etc/m' Tab Enter");
+    assert_string_equal(test_screen_asked(screen), "args(--rootfs=zfs /etc/motd)");
+    test_screen_keys(screen, "i Up Up Up Down Enter"); /* history: what the image had */
+    assert_string_equal(test_screen_asked(screen), "args(--rootfs=rofs /tools/uush.so)");
+    test_screen_keys(screen, "A");
+    assert_non_null(strstr(test_screen_text(screen), "the image is held by pid 4711"));
+    sample_free_image(screen);
+    test_screen_keys(screen, "A Esc");
+    assert_string_equal(test_screen_asked(screen), ""); /* looking writes nothing */
+    test_screen_keys(screen, "A Enter");
+    assert_string_equal(test_screen_asked(screen), "apply()");
     test_screen_close(screen);
 }
 
@@ -247,10 +348,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(log_of_a_step_and_of_the_build),
         cmocka_unit_test(log_keys_open_places),
+        cmocka_unit_test(log_wraps_and_copies),
         cmocka_unit_test(target_and_a_pick),
         cmocka_unit_test(target_keys_pick),
         cmocka_unit_test(compose_and_its_edits),
         cmocka_unit_test(compose_keys_stage),
+        cmocka_unit_test(compose_folds_and_orders),
+        cmocka_unit_test(compose_args_are_read),
         cmocka_unit_test(boot_and_its_verdicts),
         cmocka_unit_test(boot_hands_keys_on),
         cmocka_unit_test(graph_of_what_needs_what),

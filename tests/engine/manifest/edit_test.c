@@ -84,6 +84,26 @@ static void undo_and_redo(void **state)
     assert_false(manifest_edit_redo(&edit)); /* a new edit ends what could be redone */
 }
 
+static void entries_change_places(void **state)
+{
+    (void)state;
+    assert_int_equal(manifest_edit_line(&edit, "/a"), 5);
+    assert_int_equal(manifest_edit_line(&edit, "/none"), 0);
+    assert_int_equal(manifest_edit_move(&edit, 5, false, &err), 0);
+    assert_string_equal(edit.text, "# header\n[manifest]\n/a:\ttwo # not a comment\n\n"
+                                   "/b:  one   \n/t/**: d/**\n");
+    assert_int_equal(manifest_edit_move(&edit, 3, false, &err), -1); /* it is the first */
+    assert_non_null(strstr(err.text, "no entry is before it"));
+    assert_int_equal(manifest_edit_move(&edit, 6, true, &err), -1);
+    assert_int_equal(manifest_edit_move(&edit, 1, true, &err), -1); /* a comment */
+    assert_int_equal(manifest_edit_move(&edit, 99, true, &err), -1);
+    assert_int_equal(manifest_edit_move(&edit, 3, true, &err), 0); /* and back */
+    assert_string_equal(edit.text, text);
+    assert_true(manifest_edit_undo(&edit));
+    assert_true(manifest_edit_undo(&edit));
+    assert_string_equal(edit.text, text);
+}
+
 static void the_diff_shows_what_changed(void **state)
 {
     (void)state;
@@ -182,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(only_the_edited_line_changes, make, clean),
         cmocka_unit_test_setup_teardown(undo_and_redo, make, clean),
+        cmocka_unit_test_setup_teardown(entries_change_places, make, clean),
         cmocka_unit_test_setup_teardown(the_diff_shows_what_changed, make, clean),
         cmocka_unit_test_setup_teardown(far_changes_are_hunks_of_their_own, make, clean),
         cmocka_unit_test_setup_teardown(a_file_that_someone_changed_is_left_alone, make, clean),
