@@ -5,6 +5,7 @@
  *
  *   gate MAKE.STEP.LINE PATH ARGV0 [ARGV...]     one line of a recipe (0.0.0: the whole command)
  *   make [ARGS...]                               under this name: the next make on PATH, with hook
+ *                                                (none where GANTRY_GATE speaks of another Gantry)
  *
  * Started once a recipe line, so it has no libc and no heap: it costs little more than its exec.
  * If the engine is gone, a gate that waits ends with status 1, and one that runs ends its command
@@ -253,6 +254,60 @@ static char **with_hook(char **env, const char *dir, char *room, size_t size, ch
 
 /* ---- the make in front of PATH ---- */
 
+/* The end of the first piece of a list with ':' between. */
+static const char *piece_end(const char *at)
+{
+    while (*at && *at != ':')
+        at++;
+    return at;
+}
+
+/* Whether a path leads to this very program. */
+static bool is_self(const char *path)
+{
+    struct stat own, other;
+    return CALL(__NR_newfstatat, AT_FDCWD, "/proc/self/exe", &own, 0) == 0 &&
+           CALL(__NR_newfstatat, AT_FDCWD, path, &other, 0) == 0 && own.st_dev == other.st_dev &&
+           own.st_ino == other.st_ino;
+}
+
+/* DIRECTORY/NAME into `path`, for a piece of a list. */
+static void join(char *path, size_t size, const char *directory, size_t length, const char *name)
+{
+    path[0] = '\0';
+    append(path, size, directory, length);
+    append(path, size, length ? "/" : "./", length ? 1 : 2);
+    append(path, size, name, text_length(name));
+}
+
+/* What stands behind us in PATH, or NULL. Others like us may be there, too, of a Gantry in whose step this one
+ * runs: each looks behind itself only. */
+static const char *path_behind(const char *path, const char *name)
+{
+    static char file[8192];
+    const char *behind = path;
+    for (const char *at = path;;) {
+        const char *end = piece_end(at);
+        join(file, sizeof file, at, (size_t)(end - at), name);
+        if (is_self(file))
+            behind = *end ? end + 1 : NULL;
+        if (!*end)
+            return behind;
+        at = end + 1;
+    }
+}
+
+/* Whether GANTRY_GATE is of the Gantry that we belong to. */
+static bool is_in_charge(char **env)
+{
+    static char gate[8192];
+    struct place place;
+    if (!read_place(&place, env))
+        return false;
+    join(gate, sizeof gate, place.dir, text_length(place.dir), "gate");
+    return is_self(gate);
+}
+
 static _Noreturn void run_next_make(char **argv, char **env)
 {
     static char own[4096], path[8192], preload[8192];
@@ -269,25 +324,14 @@ static _Noreturn void run_next_make(char **argv, char **env)
     const char *at = variable(env, "PATH=");
     if (!at)
         at = "/usr/local/bin:/usr/bin:/bin";
-    bool hooked = variable(env, "GANTRY_GATE=") != NULL;
-    char **out = hooked ? with_hook(env, own, preload, sizeof preload, list) : env;
-    for (;;) {
-        const char *end = at;
-        while (*end && *end != ':')
-            end++;
-        path[0] = '\0';
-        append(path, sizeof path, at, (size_t)(end - at));
-        const char *rest = after(path, own);
-        if (!rest || !equal(rest, "/path")) {
-            append(path, sizeof path, path[0] ? "/" : "./", path[0] ? 1 : 2);
-            append(path, sizeof path, name, text_length(name));
-            long result = CALL(__NR_execve, path, argv, out, 0);
-            if (result != -ENOENT && result != -ENOTDIR)
-                error = result;
-        }
-        if (!*end)
-            break;
-        at = end + 1;
+    char **out = is_in_charge(env) ? with_hook(env, own, preload, sizeof preload, list) : env;
+    for (at = path_behind(at, name); at;) {
+        const char *end = piece_end(at);
+        join(path, sizeof path, at, (size_t)(end - at), name);
+        long result = CALL(__NR_execve, path, argv, out, 0);
+        if (result != -ENOENT && result != -ENOTDIR)
+            error = result;
+        at = *end ? end + 1 : NULL;
     }
     complain(name, error);
     leave(127);
