@@ -98,8 +98,8 @@ one() {
     status=$?
     took=$((($(date +%s%N) - start) / 100000000))
     # cmocka counts its own tests; everything else is one.
-    passed=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s)\.$/\1/p' "$log" | tail -1)
-    failed=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s), listed below:$/\1/p' "$log" | tail -1)
+    passed=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s)\.$/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
+    failed=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s), listed below:$/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
     passed=${passed:-0} failed=${failed:-0}
     if [ $status != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
     if [ $status = 0 ] && [ "$passed" = 0 ]; then passed=1; fi

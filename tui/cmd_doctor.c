@@ -146,9 +146,16 @@ static void look_at_arch(struct doctor *d, const char *arch)
 static void look_at_tracing(struct doctor *d)
 {
     struct trace_features features = trace_probe();
-    if (!features.notify)
-        add(d, HEALTH_LESS, "tracing", NULL,
-            "seccomp user notification is refused here: builds run untraced");
+    const char *why = features.notify ? "GANTRY_TRACE asks for it"
+                      : features.refused == EBUSY
+                          ? "something around Gantry supervises calls itself"
+                      : features.refused == EPERM || features.refused == EACCES
+                          ? "seccomp user notification is not permitted here"
+                          : "this Linux has no seccomp user notification";
+    if (features.stops && (features.forced || !features.notify))
+        add(d, HEALTH_LESS, "tracing", NULL, "by ptrace, which is slower: %s", why);
+    else if (!features.notify)
+        add(d, HEALTH_LESS, "tracing", NULL, "%s, nor is ptrace: builds run untraced", why);
     else if (!features.killable_wait)
         add(d, HEALTH_LESS, "tracing", NULL,
             "works; steps cannot be held, since Linux 5.19's killable wait is missing");

@@ -100,6 +100,8 @@ void make_trace_child(const struct make_trace *trace);
 void make_trace_started(struct make_trace *trace, pid_t command);
 /* Whether anything is seen; known once the command runs. */
 bool make_trace_works(const struct make_trace *trace);
+/* Whether nothing can have gone by unseen. */
+bool make_trace_sees_all(const struct make_trace *trace);
 /* From now on what the descendants of a process do is `whose`, and what it does itself too, where it
  * is no gate. */
 void make_trace_mark(struct make_trace *trace, pid_t pid, bool gate, struct trace *whose);

@@ -112,6 +112,8 @@ void steps_end_make(struct make_build *make, uint32_t number)
     owner->alive = false;
     record_make_end(make->build->races, number);
     make_trace_drop(make->trace, owner->trace);
+    if (owner->trace && !make_trace_sees_all(make->trace))
+        owner->trace->flaws |= TRACE_UNREADABLE;
     for (uint32_t i = 1; i < owner->steps.len; i++) {
         struct make_step *step = make->steps.at[owner->steps.at[i]];
         if (!step->ended && step->command)
@@ -474,6 +476,21 @@ static enum outcome outcome_of(const struct make_build *make, const struct make_
                                                                     : OUTCOME_FAILED;
 }
 
+/* What cannot work while it is traced, and what to try. A make cannot be run once more. */
+static void warn_of_flaws(struct make_build *make, const struct make_step *step)
+{
+    unsigned flaws = step->trace->flaws;
+    if (!step->failed || !(flaws & (TRACE_PRIVILEGE | TRACE_OWN_LISTENER | TRACE_OWN_TRACER)))
+        return;
+    bool listener = !(flaws & (TRACE_PRIVILEGE | TRACE_OWN_TRACER));
+    build_say(make->build, SEVERITY_WARNING,
+              "%s %s, which is not for a step that is traced so: try %s -- ...", step->target,
+              flaws & TRACE_PRIVILEGE    ? "runs a set-user-ID program"
+              : flaws & TRACE_OWN_TRACER ? "traces a process itself"
+                                         : "supervises system calls itself",
+              listener ? "GANTRY_TRACE=ptrace gantry build" : "gantry build --trace=off");
+}
+
 /* What the step's processes touched is complete: it goes where it is wanted. Returns how much. */
 static size_t close_trace(struct make_build *make, struct make_step *step)
 {
@@ -481,12 +498,7 @@ static size_t close_trace(struct make_build *make, struct make_step *step)
         return 0;
     make_trace_drop(make->trace, step->trace);
     record_trace(make->build->races, step->id, step->trace);
-    if (step->failed && (step->trace->flaws & (TRACE_PRIVILEGE | TRACE_OWN_LISTENER)))
-        build_say(make->build, SEVERITY_WARNING,
-                  "%s %s, which is not for a traced step: try gantry build --trace=off -- ...",
-                  step->target,
-                  step->trace->flaws & TRACE_PRIVILEGE ? "runs a set-user-ID program"
-                                                       : "supervises system calls itself");
+    warn_of_flaws(make, step);
     size_t accesses = step->trace->accesses.len;
     trace_free(step->trace);
     step->trace = NULL;
@@ -500,8 +512,10 @@ void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool f
         return;
     step->ended = true;
     step->failed = failed;
+    if (step->trace && !make_trace_sees_all(make->trace))
+        step->trace->flaws |= TRACE_UNREADABLE;
     make_state_end(make->kept, step);
-    bool traced = step->trace != NULL;
+    bool traced = step->trace && !(step->trace->flaws & TRACE_PARTIAL);
     size_t accesses = close_trace(make, step);
     record_end(make->build->races, step->id, failed);
     if (step->lane != EVENT_NONE)

@@ -1,6 +1,6 @@
 /*
  * Tracing of a make and all that it starts, by one listener: the kernel allows no second one below
- * the first. Whose a call is, is told by ancestry: a gate stands above the processes of each recipe
+ * the first, and a thread has one tracer. Whose a call is, is told by ancestry: a gate stands above the processes of each recipe
  * line and is their subreaper, a make above those of its $(shell)s. What gates do is nobody's.
  */
 #include <errno.h>
@@ -125,6 +125,11 @@ void make_trace_started(struct make_trace *trace, pid_t command)
 bool make_trace_works(const struct make_trace *trace)
 {
     return trace && trace->server;
+}
+
+bool make_trace_sees_all(const struct make_trace *trace)
+{
+    return make_trace_works(trace) && trace_server_sees_all(trace->server);
 }
 
 void make_trace_mark(struct make_trace *trace, pid_t pid, bool gate, struct trace *whose)

@@ -169,14 +169,23 @@ static void run_action(struct work *work)
     free(out);
 }
 
-/* What a step did that cannot work while it is traced, where it failed; else NULL. */
-static const char *fails_traced(const struct work *work, const struct child_end *end)
+/* What a step did that cannot work as it is traced, where it failed; and how it is to be run then.
+ * False: nothing. */
+static bool fails_traced(const struct work *work, const struct child_end *end,
+                         struct child_spec *spec, const char **did)
 {
     if (!end->exit || !end->trace || build_stopping(work->job->build) >= STOP_KILL)
-        return NULL;
-    return end->trace->flaws & TRACE_PRIVILEGE      ? "runs a set-user-ID program"
-           : end->trace->flaws & TRACE_OWN_LISTENER ? "supervises system calls itself"
-                                                    : NULL;
+        return false;
+    unsigned flaws = end->trace->flaws;
+    *did = flaws & TRACE_PRIVILEGE      ? "runs a set-user-ID program"
+           : flaws & TRACE_OWN_TRACER   ? "traces a process itself"
+           : flaws & TRACE_OWN_LISTENER ? "supervises system calls itself"
+                                        : NULL;
+    bool by_stops = flaws & TRACE_OWN_LISTENER && !(flaws & (TRACE_PRIVILEGE | TRACE_OWN_TRACER)) &&
+                    spec->way != TRACE_BY_STOPS;
+    spec->way = by_stops ? TRACE_BY_STOPS : spec->way;
+    spec->untraced = !by_stops;
+    return *did != NULL;
 }
 
 static void run_child(struct work *work)
@@ -184,19 +193,19 @@ static void run_child(struct work *work)
     struct job *job = work->job;
     const char *root = job->build->options.root;
     char *dir = work->step->dir ? path_join(root, work->step->dir) : mem_copy(root);
-    struct child_spec spec = {work->step->argv, work->step->shell, dir, job->environment, false};
+    struct child_spec spec = {work->step->argv, work->step->shell, dir, job->environment, false,
+                              TRACE_BY_ANY};
     struct child_end end = {0};
     struct err err = {0};
     int status = spawn_run(&spec, job->build, &work->log, &end, &err);
-    const char *wanted = status == 0 ? fails_traced(work, &end) : NULL;
-    if (wanted) {
-        char *text = mem_format(
-            "gantry: it %s, which is not for a traced step: once more, untraced\n", wanted);
+    const char *did;
+    while (status == 0 && fails_traced(work, &end, &spec, &did)) {
+        char *text = mem_format("gantry: it %s, which is not for a traced step: once more, %s\n",
+                                did, spec.untraced ? "untraced" : "traced by ptrace");
         steplog_write(&work->log, text, strlen(text));
         free(text);
         trace_free(end.trace);
         end = (struct child_end){0};
-        spec.untraced = true;
         status = spawn_run(&spec, job->build, &work->log, &end, &err);
     }
     if (status < 0) {

@@ -232,9 +232,10 @@ int spawn_run(const struct child_spec *spec, struct build *build, struct steplog
             close(null);
         return -1;
     }
-    struct supervisor *supervisor = build->options.untraced || spec->untraced
-                                        ? NULL
-                                        : supervisor_start(NULL); /* NULL: it runs untraced */
+    struct supervisor *supervisor =
+        build->options.untraced || spec->untraced
+            ? NULL
+            : supervisor_start(spec->way, NULL); /* NULL: it runs untraced */
     uint64_t start_ns = clock_ns();
     struct child_setup setup = {null, ends[1], supervisor, getpid()};
     pid_t pid = start(spec, &setup);

@@ -18,6 +18,7 @@ struct child_spec {
     const char *dir; /* absolute */
     char *const *environment;
     bool untraced; /* whatever the build's options say */
+    enum trace_way way; /* how it is traced, if it is */
 };
 
 struct child_end {
@@ -27,9 +28,10 @@ struct child_end {
 };
 
 /*
- * Runs a child to its end, traced unless the build's options or the machine say otherwise. Its output goes to the log; a BUILD_KILL ends its process group (SIGTERM,
- * after 2 s or a second BUILD_KILL SIGKILL), and nothing of the group is left then. A program that
- * cannot be started says so in the log and ends with 127. -1 and err where no process could be made.
+ * Runs a child to its end, traced unless the build's options or the machine say otherwise. Its output
+ * goes to the log; a BUILD_KILL ends its process group (SIGTERM, after 2 s or a second BUILD_KILL
+ * SIGKILL), and nothing of the group is left then. A program that cannot be started says so in the log
+ * and ends with 127. -1 and err where no process could be made.
  */
 int spawn_run(const struct child_spec *spec, struct build *build, struct steplog *log,
               struct child_end *end, struct err *err);

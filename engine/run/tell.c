@@ -125,7 +125,8 @@ void tell_end(struct build *build, const struct plan *plan, const struct job *jo
                           .rss_kib = job->ran.rss_kib,
                           .accesses = job->trace ? job->trace->accesses.len : 0,
                           /* What we do ourselves opens what the graph says and no more. */
-                          .traced = job->trace || job->graph->steps.at[job->step].action};
+                          .traced = (job->trace && !(job->trace->flaws & TRACE_PARTIAL)) ||
+                                    job->graph->steps.at[job->step].action};
     record_end(build->races, job->step, job->outcome != OUTCOME_RAN);
     build_send(build, &event);
 }

@@ -377,35 +377,13 @@ static bool say_result(struct trace_server *server, const struct seccomp_notif *
     return ioctl(server->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0;
 }
 
-/* The number of the process that a thread is of: the thread's own where it leads it. */
-static pid_t process_of(pid_t tid)
-{
-    int fd = (int)syscall(SYS_pidfd_open, tid, 0);
-    if (fd >= 0) {
-        close(fd);
-        return tid;
-    }
-    char path[64], text[1024];
-    snprintf(path, sizeof path, "/proc/%ld/status", (long)tid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
-    text[length > 0 ? length : 0] = '\0';
-    const char *line = strstr(text, "\nTgid:");
-    long pid = tid;
-    if (line)
-        sscanf(line, "\nTgid: %ld", &pid);
-    return (pid_t)pid;
-}
-
 /* A process introduces itself: it is a guest from now on, or stands elsewhere now. Writes its number
  * where it wants it. */
 static bool welcome(struct trace_server *server, struct thread *thread,
                     const struct seccomp_notif *notice)
 {
     struct accelerator *own = server->accelerator;
-    pid_t pid = process_of(thread->tid);
+    pid_t pid = thread_leader(thread->tid);
     for (size_t i = 0; i < own->guests.len; i++)
         if (own->guests.at[i].pid == pid)
             own->guests.at[i].gone = true;

@@ -1,10 +1,14 @@
 #include "trace/calls.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ptrace.h>
 
 #include <linux/audit.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 
 /* A row: the name, what it does, the arguments of directory, path and flags. Names are Linux's own;
@@ -57,6 +61,8 @@ const struct call trace_calls[] = {
     NEW("listxattrat", STAT, 0, 1, 2, 465),
     NEW("file_getattr", STAT, 0, 1, 4, 468),
     ONE("name_to_handle_at", STAT, 0, 1, N),
+    ONE("open_by_handle_at", HANDLE, N, N, N),
+    NEW("fspick", STAT, 0, 1, N, 433),
     ONE("readlink", READLINK, N, 0, N),
     ONE("readlinkat", READLINK, 0, 1, N),
     RUN("execve", N, 0, N, 1),
@@ -102,6 +108,7 @@ const struct call trace_calls[] = {
     ONE("fchdir", FCHDIR, 0, N, N),
     ONE("getdents", LIST, 0, N, N),
     ONE("getdents64", LIST, 0, N, N),
+    ONE("readdir", LIST, 0, N, N),
     ONE("bind", BIND, N, 1, 2),
     ONE("connect", CONNECT, N, 1, 2),
     ONE("socketcall", SOCKETCALL, N, N, N),
@@ -113,6 +120,7 @@ const struct call trace_calls[] = {
     ONE("setns", ROOT, N, N, N),
     ONE("unshare", UNSHARE, N, N, N),
     ONE("seccomp", LISTENER, N, N, N),
+    ONE("ptrace", TRACER, N, N, N),
 };
 const unsigned trace_calls_count = sizeof trace_calls / sizeof *trace_calls;
 
@@ -162,4 +170,30 @@ const struct call *trace_call_of(uint32_t arch, int number)
         if (tables[t].arch == arch && number >= 0 && number < NUMBERS && tables[t].call[number])
             return &trace_calls[tables[t].call[number] - 1];
     return NULL;
+}
+
+bool trace_call_matters(const struct call *call, const uint64_t *arguments)
+{
+    int request = (int)arguments[0];
+    switch (call->op) {
+    case CALL_STAT:
+        return call->flags == NO_ARG || !(arguments[call->flags] & AT_EMPTY_PATH);
+    case CALL_UNSHARE:
+        return arguments[0] & (CLONE_FS | CLONE_NEWNS | CLONE_NEWUSER);
+    case CALL_LISTENER:
+        return arguments[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    case CALL_TRACER:
+        return request == PTRACE_TRACEME || request == PTRACE_ATTACH || request == PTRACE_SEIZE;
+    default:
+        return true;
+    }
+}
+
+bool trace_call_is_refused(uint32_t arch, uint64_t number)
+{
+    enum { X32_BIT = 0x40000000, IO_URING_SETUP = 425 }; /* the same on all machines */
+    pthread_once(&tables_once, fill_tables);
+    if (arch == 0 || (arch != tables[0].arch && arch != tables[1].arch))
+        return true;
+    return number == IO_URING_SETUP || (arch == AUDIT_ARCH_X86_64 && (int64_t)number >= X32_BIT);
 }

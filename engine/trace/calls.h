@@ -2,12 +2,14 @@
 #ifndef GANTRY_TRACE_CALLS_H
 #define GANTRY_TRACE_CALLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum call_op {
     CALL_OPEN, /* flags argument decides */
     CALL_OPENAT2, /* flags stand in struct open_how, to which `flags` points */
     CALL_CREAT,
+    CALL_HANDLE, /* opens what has no path here */
     CALL_STAT, /* follows a last link unless AT_SYMLINK_NOFOLLOW */
     CALL_LSTAT,
     CALL_READLINK,
@@ -32,6 +34,7 @@ enum call_op {
     CALL_ROOT, /* chroot, pivot_root, mount, setns: paths may mean something else now */
     CALL_UNSHARE, /* of the directory, or of what it means */
     CALL_LISTENER, /* seccomp for a listener of its own */
+    CALL_TRACER, /* ptrace: only who traces by it himself has to see that */
 };
 
 enum { NO_ARG = -1 };
@@ -53,5 +56,11 @@ extern const unsigned trace_calls_count;
 int trace_call_number(const struct call *call, uint32_t arch);
 /* The call behind a number of an architecture (AUDIT_ARCH_*), or NULL. */
 const struct call *trace_call_of(uint32_t arch, int number);
+/* Whether a traced call is worth a stop, by its arguments. What the filter decides on its own is
+ * decided here for those who have none. */
+bool trace_call_matters(const struct call *call, const uint64_t *arguments);
+/* Whether a call is answered with ENOSYS, since it would not be seen: of an architecture that is not
+ * followed, or for io_uring. */
+bool trace_call_is_refused(uint32_t arch, uint64_t number);
 
 #endif

@@ -6,7 +6,9 @@
 #include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,14 +20,16 @@
 
 #include "trace/calls.h"
 #include "trace/ring.h"
+#include "trace/stops.h"
 #include "trace/trace.h"
 #include "trace/wire.h"
 
 struct trace_filter {
-    struct sock_fprog program;
+    struct sock_fprog listener, stops; /* what they let through: each its own way of seeing */
+    enum { FIRST_LISTENER, FIRST_STOPS, FIRST_EVERY } first; /* what is tried first */
 };
 
-static struct trace_filter *the_filter;
+static struct trace_filter filters[TRACE_WAYS]; /* by enum trace_way */
 static pthread_once_t filter_once = PTHREAD_ONCE_INIT;
 
 /*
@@ -44,6 +48,7 @@ enum leaf {
     LEAF_STAT_4,
     LEAF_LISTENER,
     LEAF_UNSHARE,
+    LEAF_TRACER,
     LEAF_REFUSE,
     LEAVES
 };
@@ -51,6 +56,7 @@ enum leaf {
 struct code {
     struct sock_filter at[CODE_MAX];
     unsigned len;
+    uint32_t action; /* what becomes of a call that is to be seen */
     struct {
         unsigned at; /* a jump that waits for its leaf */
         enum leaf leaf;
@@ -94,6 +100,8 @@ static enum leaf leaf_of(const struct call *call)
         return LEAF_LISTENER;
     if (call->op == CALL_UNSHARE)
         return LEAF_UNSHARE;
+    if (call->op == CALL_TRACER)
+        return LEAF_TRACER;
     if (call->op != CALL_STAT || call->flags == NO_ARG)
         return LEAF_NOTIFY;
     return call->flags == 2 ? LEAF_STAT_2 : call->flags == 3 ? LEAF_STAT_3 : LEAF_STAT_4;
@@ -102,6 +110,10 @@ static enum leaf leaf_of(const struct call *call)
 /* What is made by the accelerator's one instruction (ring.h) passes: it was noted. */
 static void notify(struct code *code)
 {
+    if (code->action != SECCOMP_RET_USER_NOTIF) {
+        give(code, code->action);
+        return;
+    }
     const size_t pointer = offsetof(struct seccomp_data, instruction_pointer);
     const bool big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
     load(code, pointer + (big ? 4 : 0));
@@ -127,13 +139,21 @@ static void emit_leaf(struct code *code, enum leaf leaf)
         load_argument(code, 0);
         emit(code, BPF_JMP | BPF_JSET | BPF_K, CLONE_FS | CLONE_NEWNS | CLONE_NEWUSER, 1, 0);
         give(code, SECCOMP_RET_ALLOW);
-        give(code, SECCOMP_RET_USER_NOTIF);
+        give(code, code->action);
         break;
     case LEAF_LISTENER:
         load_argument(code, 1);
         emit(code, BPF_JMP | BPF_JSET | BPF_K, SECCOMP_FILTER_FLAG_NEW_LISTENER, 1, 0);
         give(code, SECCOMP_RET_ALLOW);
-        give(code, SECCOMP_RET_USER_NOTIF);
+        give(code, code->action);
+        break;
+    case LEAF_TRACER:
+        load_argument(code, 0);
+        emit(code, BPF_JMP | BPF_JEQ | BPF_K, PTRACE_TRACEME, 3, 0);
+        emit(code, BPF_JMP | BPF_JEQ | BPF_K, PTRACE_ATTACH, 2, 0);
+        emit(code, BPF_JMP | BPF_JEQ | BPF_K, PTRACE_SEIZE, 1, 0);
+        give(code, SECCOMP_RET_ALLOW);
+        give(code, code->action);
         break;
     case LEAF_REFUSE:
         give(code, SECCOMP_RET_ERRNO | ENOSYS);
@@ -180,6 +200,8 @@ static void emit_block(struct code *code, uint32_t arch)
     unsigned count = 0;
     for (unsigned i = 0; i < trace_calls_count; i++) {
         int number = trace_call_number(&trace_calls[i], arch);
+        if (trace_calls[i].op == CALL_TRACER && code->action == SECCOMP_RET_USER_NOTIF)
+            continue; /* a listener is in nobody's way */
         if (number >= 0)
             numbers[count++] = (struct number){(uint32_t)number, leaf_of(&trace_calls[i])};
     }
@@ -209,53 +231,72 @@ static void emit_block(struct code *code, uint32_t arch)
     assert(code->len <= CODE_MAX);
 }
 
-static void make_filter(void)
+static struct sock_fprog make_program(struct code *code, uint32_t action)
 {
-    static struct code code;
     uint32_t native = seccomp_arch_native();
     bool other = native == SCMP_ARCH_X86_64;
-    load(&code, offsetof(struct seccomp_data, arch));
-    emit(&code, BPF_JMP | BPF_JEQ | BPF_K, native, 1, 0);
-    unsigned skip = code.len;
-    emit(&code, BPF_JMP | BPF_JA, 0, 0, 0);
-    emit_block(&code, native);
-    code.at[skip].k = code.len - skip - 1;
+    code->action = action;
+    load(code, offsetof(struct seccomp_data, arch));
+    emit(code, BPF_JMP | BPF_JEQ | BPF_K, native, 1, 0);
+    unsigned skip = code->len;
+    emit(code, BPF_JMP | BPF_JA, 0, 0, 0);
+    emit_block(code, native);
+    code->at[skip].k = code->len - skip - 1;
     if (other) {
-        load(&code, offsetof(struct seccomp_data, arch));
-        emit(&code, BPF_JMP | BPF_JEQ | BPF_K, SCMP_ARCH_X86, 1, 0);
-        give(&code, SECCOMP_RET_ERRNO | ENOSYS);
-        emit_block(&code, SCMP_ARCH_X86);
+        load(code, offsetof(struct seccomp_data, arch));
+        emit(code, BPF_JMP | BPF_JEQ | BPF_K, SCMP_ARCH_X86, 1, 0);
+        give(code, SECCOMP_RET_ERRNO | ENOSYS);
+        emit_block(code, SCMP_ARCH_X86);
     } else { /* an architecture that is not ours: refused, never missed */
-        give(&code, SECCOMP_RET_ERRNO | ENOSYS);
+        give(code, SECCOMP_RET_ERRNO | ENOSYS);
     }
-    static struct trace_filter filter;
-    filter.program = (struct sock_fprog){.len = (unsigned short)code.len, .filter = code.at};
-    the_filter = &filter;
+    return (struct sock_fprog){.len = (unsigned short)code->len, .filter = code->at};
 }
 
-const struct trace_filter *trace_filter_get(void)
+static void make_filters(void)
 {
-    pthread_once(&filter_once, make_filter);
-    return the_filter;
+    static struct code listener, stops;
+    const char *forced = getenv("GANTRY_TRACE");
+    struct trace_filter *any = &filters[TRACE_BY_ANY];
+    any->listener = make_program(&listener, SECCOMP_RET_USER_NOTIF);
+    any->stops = make_program(&stops, SECCOMP_RET_TRACE);
+    if (forced && strstr(forced, "ptrace"))
+        any->first = strstr(forced, "ptrace-filter") ? FIRST_STOPS : FIRST_EVERY;
+    for (unsigned way = TRACE_BY_STOPS; way < TRACE_WAYS; way++) {
+        filters[way] = *any;
+        filters[way].first = way == TRACE_BY_STOPS ? FIRST_EVERY : FIRST_STOPS;
+    }
 }
 
-static int install(const struct trace_filter *filter)
+const struct trace_filter *trace_filter_get(enum trace_way way)
 {
+    pthread_once(&filter_once, make_filters);
+    return &filters[way];
+}
+
+static int install(const struct sock_fprog *program, bool *killable)
+{
+    const unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -1;
-    unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
-    long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter->program);
+    long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                      flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, program);
+    *killable = fd >= 0;
     if (fd < 0 && errno == EINVAL) /* before 5.19 */
-        fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
-                     &filter->program);
+        fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program);
     return (int)fd;
 }
 
 int trace_child(const struct trace_filter *filter, int socket)
 {
-    int listener = install(filter);
-    if (listener < 0)
-        return -1;
+    bool killable, every = filter->first == FIRST_EVERY;
+    int listener = filter->first == FIRST_LISTENER ? install(&filter->listener, &killable) : -1;
+    if (listener < 0) {
+        /* Behind somebody's listener, who may take calls that our filter would have stopped, each
+         * call has to be. */
+        every |= filter->first == FIRST_LISTENER && errno == EBUSY;
+        return stops_child(every ? NULL : &filter->stops, socket);
+    }
     int status = wire_send_fd(socket, listener);
     int kept = errno;
     close(listener);
@@ -265,41 +306,74 @@ int trace_child(const struct trace_filter *filter, int socket)
 
 int trace_receive(int socket)
 {
-    return wire_receive_fd(socket);
+    char first = 0;
+    int fd = wire_receive_fd(socket, &first);
+    return fd < 0 && first == STOPS_ASK ? stops_start(socket) : fd;
+}
+
+/* In a child that tries it: sends the listener, or why there is none. */
+static _Noreturn void try_listener(int socket)
+{
+    bool killable = false;
+    int fd = install(&trace_filter_get(TRACE_BY_ANY)->listener, &killable);
+    int number = fd < 0 ? errno : 0;
+    if (fd >= 0)
+        wire_send_fd(socket, fd);
+    _exit(number ? number : killable ? 0 : ENOSYS);
+}
+
+/* Runs `body` in a child; what comes over the socket, or -1; its exit status. */
+static int probe(void (*body)(int socket), int (*receive)(int socket), int *status)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return -1;
+    pid_t child = fork();
+    if (child == 0) {
+        close(pair[0]);
+        body(pair[1]);
+        _exit(0);
+    }
+    close(pair[1]);
+    int fd = child > 0 ? receive(pair[0]) : -1;
+    close(pair[0]);
+    *status = 0;
+    while (child > 0 && waitpid(child, status, 0) < 0 && errno == EINTR)
+        continue;
+    return fd;
+}
+
+static void try_stops(int socket)
+{
+    trace_child(trace_filter_get(TRACE_BY_STOPS), socket);
+}
+
+static int receive_listener(int socket)
+{
+    char first;
+    return wire_receive_fd(socket, &first);
 }
 
 struct trace_features trace_probe(void)
 {
     struct trace_features features = {0};
-    const struct trace_filter *filter = trace_filter_get();
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return features;
-    pid_t child = fork();
-    if (child == 0) {
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-                          SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
-                          &filter->program);
-        int killable = fd >= 0;
-        if (fd < 0)
-            fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
-                         &filter->program);
-        if (fd >= 0)
-            wire_send_fd(pair[1], (int)fd);
-        _exit(killable);
-    }
-    close(pair[1]);
-    int listener = child > 0 ? wire_receive_fd(pair[0]) : -1;
-    close(pair[0]);
-    int status = 0;
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
+    int status;
+    int listener = probe(try_listener, receive_listener, &status);
     features.notify = listener >= 0;
-    features.killable_wait = WIFEXITED(status) && WEXITSTATUS(status) == 1;
+    features.refused = features.notify ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;
+    features.killable_wait = features.notify && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (listener >= 0) {
         features.sync_wake_up = wire_sync_wake_up(listener) == 0;
         close(listener);
     }
+    int calls = probe(try_stops, trace_receive, &status);
+    features.stops = calls >= 0;
+    if (calls >= 0) {
+        pid_t tracer;
+        stops_at_every_call(calls, &tracer);
+        close(calls);
+        stops_end(tracer);
+    }
+    features.forced = trace_filter_get(TRACE_BY_ANY)->first != FIRST_LISTENER;
     return features;
 }

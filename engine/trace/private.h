@@ -7,6 +7,7 @@
 #define GANTRY_TRACE_PRIVATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -47,7 +48,11 @@ struct pending {
 };
 
 struct trace_server {
-    int listener;
+    int listener; /* or, with `stops`, what calls come by from a tracer (stops.h), */
+    bool stops, every; /* which stops at each call there is */
+    _Atomic bool lost; /* that tracer was killed, */
+    _Atomic bool ended; /* or told that all has ended */
+    pid_t tracer;
     pthread_mutex_t lock; /* of all below, where several threads serve */
     struct trace *only; /* the trace of all calls; or NULL: */
     struct trace *(*trace_of)(void *data, pid_t tid); /* whose a thread's calls are */
@@ -79,7 +84,9 @@ void keep_access(struct trace *trace, const struct pending *held, uint32_t proce
 struct thread *thread_of(struct trace_server *server, pid_t tid, uint64_t now_ns);
 /* The process entry of a thread, looked up where it has none. */
 uint32_t thread_process(struct trace_server *server, struct thread *thread);
-/* A thread is about to execute `program` (path id); its arguments stand at `argv` in its memory. */
+/* The number of the process that a thread is of: the thread's own where it leads it. */
+pid_t thread_leader(pid_t tid);
+/* A thread is about to execute `program` (path id, or INTERN_NONE: it has no path); its arguments stand at `argv` in its memory. */
 void thread_executes(struct trace_server *server, struct thread *thread, uint32_t program,
                      uint64_t argv, bool words_of_4);
 /* What is known of directories is not to be trusted until the thread calls again. */

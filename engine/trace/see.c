@@ -33,7 +33,7 @@ static uint64_t argument(const struct still *still, int index)
     return still->notice->data.args[index];
 }
 
-static void flaw(const struct still *still, enum trace_flaw flaw)
+static void flaw(const struct still *still, unsigned flaw)
 {
     still->thread->trace->flaws |= flaw;
 }
@@ -120,6 +120,29 @@ static void set_root(const struct still *still)
     str_free(&ours);
 }
 
+/* The way up out of a directory that was removed is still there: its parent into server->absolute,
+ * and what follows the dots in *raw. False for every other way. */
+static bool leave_removed(const struct still *still, int dir, const char **raw)
+{
+    struct str *absolute = &still->server->absolute;
+    const char *rest = *raw;
+    while (rest[0] == '.' && rest[1] == '/')
+        rest += 1 + strspn(rest + 1, "/");
+    if (strncmp(rest, "..", 2) != 0 || (rest[2] && rest[2] != '/'))
+        return false;
+    char link[64];
+    if (dir == AT_FDCWD)
+        snprintf(link, sizeof link, "/proc/%ld/cwd", (long)still->tid);
+    else
+        snprintf(link, sizeof link, "/proc/%ld/fd/%d", (long)still->tid, dir);
+    if (!read_link(link, absolute) || absolute->at[0] != '/' ||
+        !str_ends(absolute->at, " (deleted)"))
+        return false;
+    str_cut(absolute, (size_t)(strrchr(absolute->at, '/') - absolute->at));
+    *raw = rest + 2;
+    return true;
+}
+
 /* A path in server->raw as an absolute one in server->absolute; false where there is none. */
 static bool make_absolute(const struct still *still, int dir)
 {
@@ -132,7 +155,7 @@ static bool make_absolute(const struct still *still, int dir)
     } else {
         if (raw[0] == '\0' && dir == AT_FDCWD)
             return false;
-        if (!base_directory(still, dir))
+        if (!base_directory(still, dir) && !leave_removed(still, dir, &raw))
             return false;
         if (raw[0])
             str_add_char(&server->absolute, '/');
@@ -187,6 +210,27 @@ static uint32_t open_kinds(uint64_t flags, enum resolve_kind kind)
     return kinds;
 }
 
+/* openat2 with RESOLVE_IN_ROOT: the directory is the root of all that the path says. */
+static enum resolve_kind resolve_in_root(const struct still *still, bool follow, bool *seen)
+{
+    struct trace_server *server = still->server;
+    struct resolver *resolver = &server->resolver;
+    *seen =
+        was_read(still, read_path(still->tid, argument(still, still->call->path), &server->raw)) &&
+        base_directory(still, (int)argument(still, still->call->dir));
+    if (!*seen)
+        return RESOLVE_ABSENT;
+    set_root(still);
+    str_cut(&resolver->root, 0);
+    str_add(&resolver->root, server->absolute.len > 1 ? server->absolute.at : "");
+    str_add_char(&server->absolute, '/');
+    str_add(&server->absolute, str_text(&server->raw));
+    enum resolve_kind kind =
+        resolve_path(resolver, still->tid, server->absolute.at, follow, &server->canonical);
+    str_cut(&resolver->root, 0);
+    return kind;
+}
+
 static void see_open(const struct still *still)
 {
     struct trace_server *server = still->server;
@@ -203,7 +247,9 @@ static void see_open(const struct still *still)
     }
     bool exclusive = (flags & O_CREAT) && (flags & O_EXCL);
     bool seen, follow = !(flags & O_NOFOLLOW) && !exclusive;
-    enum resolve_kind kind = resolve_argument(still, call->dir, call->path, follow, &seen);
+    enum resolve_kind kind = how.resolve & RESOLVE_IN_ROOT
+                                 ? resolve_in_root(still, follow, &seen)
+                                 : resolve_argument(still, call->dir, call->path, follow, &seen);
     if (!seen || (flags & O_TMPFILE) == O_TMPFILE)
         return;
     hold_access(server, server->canonical.at, open_kinds(flags, kind), kind != RESOLVE_ABSENT);
@@ -239,14 +285,35 @@ static void see_interpreters(const struct still *still)
     str_free(&real);
 }
 
+/* The program of a descriptor that has no name: of a memfd, or removed. */
+static void see_nameless_exec(const struct still *still)
+{
+    struct trace_server *server = still->server;
+    char link[64];
+    if (still->call->dir == NO_ARG || server->raw.len)
+        return;
+    int fd = (int)argument(still, still->call->dir);
+    snprintf(link, sizeof link, "/proc/%ld/fd/%d", (long)still->tid, fd);
+    if (access(link, F_OK) < 0)
+        return;
+    thread_executes(server, still->thread, INTERN_NONE, argument(still, still->call->argv),
+                    still->notice->data.arch == AUDIT_ARCH_I386);
+    still->thread->inject = INJECT_NOT;
+    str_cut(&server->canonical, 0);
+    str_add(&server->canonical, link);
+    see_interpreters(still);
+}
+
 static void see_exec(const struct still *still)
 {
     struct trace_server *server = still->server;
     bool seen;
     enum resolve_kind kind =
         resolve_argument(still, still->call->dir, still->call->path, true, &seen);
-    if (!seen)
+    if (!seen) {
+        see_nameless_exec(still);
         return;
+    }
     hold_access(server, server->canonical.at, ACCESS_READ | ACCESS_EXEC, kind == RESOLVE_FILE);
     if (kind != RESOLVE_FILE)
         return;
@@ -438,7 +505,16 @@ void see_call(struct trace_server *server, const struct seccomp_notif *notice,
         accelerate_stop(server);
         break;
     case CALL_LISTENER:
-        flaw(&still, TRACE_OWN_LISTENER);
+        if (server->stops && !server->every) /* it takes calls before they stop */
+            flaw(&still, TRACE_OWN_LISTENER | TRACE_UNREADABLE);
+        else if (!server->stops)
+            flaw(&still, TRACE_OWN_LISTENER);
+        break;
+    case CALL_TRACER:
+        flaw(&still, TRACE_OWN_TRACER);
+        break;
+    case CALL_HANDLE:
+        flaw(&still, TRACE_UNREADABLE);
         break;
     default:
         see_one(&still);

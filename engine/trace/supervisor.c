@@ -12,12 +12,13 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
+#include "trace/stops.h"
 
 enum {
     STACK_BYTES = 256 * 1024,
     GRACE_MS = 20, /* for processes that are ending beside the step's own */
     NUDGE_MS = 2,
-    HELPERS_MAX = 15,
+    HELPERS_MAX = STOPS_SERVERS - 1,
 };
 
 /* A thread that waits for a call hears of nothing else: a signal gets it out. */
@@ -40,6 +41,7 @@ static void prepare_nudge(void)
 }
 
 struct supervisor {
+    enum trace_way way;
     const struct trace_filter *filter;
     pthread_t thread;
     int ours, childs; /* the two ends of the socket that the listener comes by */
@@ -133,7 +135,7 @@ static void free_descriptors(struct supervisor *supervisor)
 
 static struct supervisor *start(struct supervisor *supervisor, struct err *err)
 {
-    supervisor->filter = trace_filter_get();
+    supervisor->filter = trace_filter_get(supervisor->way);
     supervisor->ours = supervisor->childs = supervisor->listener = -1;
     supervisor->stop_fd = eventfd(0, EFD_CLOEXEC);
     supervisor->done_fd = eventfd(0, EFD_CLOEXEC);
@@ -159,9 +161,11 @@ static struct supervisor *start(struct supervisor *supervisor, struct err *err)
     return NULL;
 }
 
-struct supervisor *supervisor_start(struct err *err)
+struct supervisor *supervisor_start(enum trace_way way, struct err *err)
 {
-    return start(mem_zero(1, sizeof(struct supervisor)), err);
+    struct supervisor *supervisor = mem_zero(1, sizeof *supervisor);
+    supervisor->way = way;
+    return start(supervisor, err);
 }
 
 struct supervisor *supervisor_start_shared(struct trace *(*trace_of)(void *data, pid_t tid),
@@ -209,7 +213,8 @@ int supervisor_listener(struct supervisor *supervisor)
         eventfd_t raised; /* poll alone orders nothing between threads */
         eventfd_read(supervisor->listener_fd, &raised);
     }
-    return supervisor->listener;
+    bool can_be_held = supervisor->listener >= 0 && trace_is_listener(supervisor->listener);
+    return can_be_held ? supervisor->listener : -1;
 }
 
 struct trace *supervisor_finish(struct supervisor *supervisor, bool *survivors)

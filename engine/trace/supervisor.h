@@ -13,7 +13,7 @@
 struct supervisor;
 
 /* Starts the thread, which waits for a listener. NULL and err where that cannot be. */
-struct supervisor *supervisor_start(struct err *err);
+struct supervisor *supervisor_start(enum trace_way way, struct err *err);
 /* The same for many steps (see trace_server_open), served by several threads. Paths that begin with
  * one of `ignored` (NULL-ended) are not kept. */
 struct supervisor *supervisor_start_shared(struct trace *(*trace_of)(void *data, pid_t tid),
@@ -26,7 +26,8 @@ struct trace_server *supervisor_server(struct supervisor *supervisor);
 int supervisor_child(const struct supervisor *supervisor);
 
 /* In the parent, once the child has executed its program: no listener can come any more. The
- * listener (still the supervisor's), or -1: the child could not install the filter. */
+ * listener (still the supervisor's), for others to hold; or -1: there is none, since the child is
+ * traced by ptrace, or not at all. */
 int supervisor_listener(struct supervisor *supervisor);
 
 /*

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -148,10 +149,30 @@ static size_t read_arguments(pid_t tid, uint64_t argv, bool words_of_4, char *wo
     return used;
 }
 
+pid_t thread_leader(pid_t tid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, tid, 0);
+    if (fd >= 0) {
+        close(fd);
+        return tid;
+    }
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)tid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[length > 0 ? length : 0] = '\0';
+    const char *line = strstr(text, "\nTgid:");
+    long pid = tid;
+    if (line)
+        sscanf(line, "\nTgid: %ld", &pid);
+    return (pid_t)pid;
+}
+
 void thread_executes(struct trace_server *server, struct thread *thread, uint32_t program,
                      uint64_t argv, bool words_of_4)
 {
-    (void)server;
     char words[COMMAND_BYTES];
     size_t length = read_arguments(thread->tid, argv, words_of_4, words);
     uint32_t command = length ? add_command(thread->trace, words, length) : INTERN_NONE;
@@ -159,6 +180,10 @@ void thread_executes(struct trace_server *server, struct thread *thread, uint32_
     vec_push(&thread->trace->processes, (struct trace_process){thread->tid, program, command});
     free(thread->directory); /* the number may belong to a new process */
     thread->directory = NULL;
+    pid_t leader = thread_leader(thread->tid); /* whose number the program will have */
+    struct thread *known = leader != thread->tid ? find_slot(server, leader) : thread;
+    if (known->tid && known->trace == thread->trace)
+        known->process = thread->process;
 }
 
 void thread_forget(struct trace_server *server, pid_t tid)

@@ -21,6 +21,7 @@
 #include "trace/accelerate.h"
 #include "trace/private.h"
 #include "trace/ring.h"
+#include "trace/stops.h"
 #include "trace/wire.h"
 
 void hold_access(struct trace_server *server, const char *path, uint32_t kinds, bool found)
@@ -68,11 +69,25 @@ static void keep_pending(struct trace_server *server, uint32_t process, uint64_t
     server->trace->calls++;
 }
 
-static bool answer(int listener, const struct seccomp_notif *notice)
+static bool answer_listener(int listener, const struct seccomp_notif *notice)
 {
     struct seccomp_notif_resp answer = {.id = notice->id,
                                         .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
     return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0;
+}
+
+static bool answer(const struct trace_server *server, const struct seccomp_notif *notice)
+{
+    return server->stops ? stops_answer(server->listener, notice)
+                         : answer_listener(server->listener, notice);
+}
+
+static int receive(const struct trace_server *server, struct seccomp_notif *notice)
+{
+    if (server->stops)
+        return stops_receive(server->listener, notice);
+    memset(notice, 0, sizeof *notice);
+    return ioctl(server->listener, SECCOMP_IOCTL_NOTIF_RECV, notice);
 }
 
 /* Whether a call only looks: what the accelerator noted before may still be taken after it. */
@@ -103,7 +118,7 @@ static void serve_call(struct trace_server *server, const struct seccomp_notif *
     server->pending.len = 0;
     server->trace = thread->trace;
     if (!server->trace) {
-        answer(server->listener, notice);
+        answer(server, notice);
     } else {
         if (call && !only_looks(notice, call))
             accelerate_drain(server, false);
@@ -111,8 +126,7 @@ static void serve_call(struct trace_server *server, const struct seccomp_notif *
             see_call(server, notice, call, thread);
         uint32_t process = thread_process(server, thread);
         accelerate_count(server, thread);
-        if ((call && accelerate_answer(server, thread, notice, call)) ||
-            answer(server->listener, notice))
+        if ((call && accelerate_answer(server, thread, notice, call)) || answer(server, notice))
             keep_pending(server, process, now_ns);
     }
     pthread_mutex_unlock(&server->lock);
@@ -123,7 +137,7 @@ void trace_let_pass(int listener)
     struct seccomp_notif notice;
     memset(&notice, 0, sizeof notice);
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notice) == 0)
-        answer(listener, &notice);
+        answer_listener(listener, &notice);
 }
 
 /* Before Linux 6.11 a receive sleeps on although every process has ended; poll tells of that. */
@@ -137,7 +151,7 @@ static bool receive_ends(void)
 
 int trace_server_serve(struct trace_server *server, int stop_fd, struct err *err)
 {
-    bool direct = receive_ends();
+    bool direct = server->stops || receive_ends();
     for (bool look = true;;) {
         struct pollfd fds[2] = {{.fd = server->listener, .events = POLLIN},
                                 {.fd = stop_fd, .events = POLLIN}};
@@ -153,10 +167,12 @@ int trace_server_serve(struct trace_server *server, int stop_fd, struct err *err
         if ((fds[0].revents & (POLLHUP | POLLERR)) && !(fds[0].revents & POLLIN))
             return 0;
         struct seccomp_notif notice;
-        memset(&notice, 0, sizeof notice);
-        if (ioctl(server->listener, SECCOMP_IOCTL_NOTIF_RECV, &notice) == 0) {
+        if (receive(server, &notice) == 0) {
             serve_call(server, &notice);
             look = !direct;
+        } else if (server->stops && errno != EINTR) {
+            atomic_store(errno == ECONNRESET ? &server->ended : &server->lost, true);
+            return 0;
         } else if (errno == EINTR || errno == ENOENT) /* ENOENT: the thread was killed meanwhile, */
             look = true; /* or all have ended */
         else
@@ -183,9 +199,11 @@ struct trace_server *trace_server_open(int listener,
     server->resolver.data = server;
     server->resolver.link = link_followed;
     const char *measured = getenv("GANTRY_TRACE");
-    server->unaccelerated = measured && strstr(measured, "no-accelerator");
+    server->stops = !trace_is_listener(listener);
+    server->every = server->stops && stops_at_every_call(listener, &server->tracer);
+    server->unaccelerated = server->stops || (measured && strstr(measured, "no-accelerator"));
     trace_server_ignore(server, RING_PLACE);
-    if (!measured || !strstr(measured, "no-wake-up"))
+    if (!server->stops && (!measured || !strstr(measured, "no-wake-up")))
         wire_sync_wake_up(listener); /* where the kernel has it; only speed depends on it */
     return server;
 }
@@ -193,6 +211,11 @@ struct trace_server *trace_server_open(int listener,
 void trace_server_ignore(struct trace_server *server, const char *prefix)
 {
     vec_push(&server->ignored, mem_copy(prefix));
+}
+
+bool trace_server_sees_all(const struct trace_server *server)
+{
+    return !atomic_load(&server->lost);
 }
 
 void trace_server_forget(struct trace_server *server, pid_t tid)
@@ -215,6 +238,8 @@ void trace_server_close(struct trace_server *server)
     if (!server)
         return;
     close(server->listener);
+    if (atomic_load(&server->ended) || atomic_load(&server->lost))
+        stops_end(server->tracer);
     accelerate_free(server);
     threads_free(server);
     resolve_free(&server->resolver);
@@ -225,6 +250,11 @@ void trace_server_close(struct trace_server *server)
     str_free(&server->canonical);
     pthread_mutex_destroy(&server->lock);
     free(server);
+}
+
+bool trace_is_listener(int listener)
+{
+    return !stops_is(listener);
 }
 
 struct trace *trace_open(int listener)
@@ -238,6 +268,8 @@ struct trace *trace_open(int listener)
 int trace_serve(struct trace *trace, int stop_fd, struct err *err)
 {
     int status = trace_server_serve(trace->private->server, stop_fd, err);
+    if (!trace_server_sees_all(trace->private->server))
+        trace->flaws |= TRACE_UNREADABLE;
     accelerate_drain(trace->private->server, true);
     accelerate_free(trace->private->server);
     return status;

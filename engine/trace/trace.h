@@ -1,6 +1,6 @@
 /*
- * Which files a process tree touches, seen through seccomp user notification: without privileges,
- * static and 32-bit programs and raw system calls included (DESIGN.md section 7).
+ * Which files a process tree touches, seen through seccomp user notification, or else by ptrace:
+ * without privileges, static and 32-bit programs and raw system calls included (DESIGN.md section 7).
  *
  * The child installs a filter between fork and exec and sends the listener's descriptor to its
  * supervisor; from then on every call that names a path or changes a name stops until the
@@ -57,6 +57,9 @@ enum trace_flaw {
     /* What cannot work while it is traced; a step that fails so is worth another try untraced: */
     TRACE_PRIVILEGE = 8, /* a set-user-ID program was executed, without its privilege */
     TRACE_OWN_LISTENER = 16, /* a process wanted to be a seccomp supervisor itself (EBUSY) */
+    TRACE_OWN_TRACER = 32, /* where calls are seen by ptrace: a process wanted to trace, too */
+
+    TRACE_PARTIAL = TRACE_UNREADABLE | TRACE_OWN_TRACER, /* that much is missing: "untraced" */
 };
 
 struct trace {
@@ -69,18 +72,34 @@ struct trace {
     struct trace_private *private;
 };
 
+/*
+ * How calls are seen: by a listener; or, where the step cannot have one, by ptrace (stops.h), which
+ * costs more, and sees the same. GANTRY_TRACE in the environment may ask for ptrace or ptrace-filter,
+ * where by a listener would do.
+ */
+enum trace_way {
+    TRACE_BY_ANY, /* as this machine lets us */
+    TRACE_BY_STOPS, /* by ptrace, at every call: for a step that supervises calls itself */
+    TRACE_BY_FILTER_STOPS, /* by ptrace, at the calls of a filter: cheaper; see stops.h */
+    TRACE_WAYS
+};
+
 /* What a child needs to become traced; made once, shared by all, never freed before exit. */
 struct trace_filter;
-const struct trace_filter *trace_filter_get(void);
+const struct trace_filter *trace_filter_get(enum trace_way way);
 
 /*
  * In the child, between fork (or clone) and exec: installs the filter and sends the listener over
- * `socket`. Async-signal-safe. 0, or -1 with errno (EBUSY: a listener is there already).
+ * `socket`; where there can be none, it is traced by ptrace, once trace_receive was called at the other
+ * end. Async-signal-safe. 0, or -1: the child can be traced in no way.
  * The process gets no_new_privs, so set-user-id programs run without their privilege.
  */
 int trace_child(const struct trace_filter *filter, int socket);
-/* In the supervisor: the listener that trace_child sent, or -1 with errno. */
+/* In the supervisor: the listener that trace_child sent, or what is in its place; or -1 with errno. */
 int trace_receive(int socket);
+/* Whether a listener is one, which others can hold and serve as well; not where calls are seen by
+ * ptrace. */
+bool trace_is_listener(int listener);
 
 /* A trace on a listener, which it owns from now on. The environment's GANTRY_TRACE may have the words
  * no-wake-up and no-accelerator, for measuring. */
@@ -110,14 +129,19 @@ void trace_server_close(struct trace_server *server);
 void trace_server_forget(struct trace_server *server, pid_t tid);
 void trace_server_drop(struct trace_server *server, const struct trace *trace);
 void trace_server_ignore(struct trace_server *server, const char *prefix);
+/* False once calls may have gone by unseen: what stood in for the listener was killed. */
+bool trace_server_sees_all(const struct trace_server *server);
 
 /* The access of a canonical path, or NULL. */
 const struct access *trace_find(const struct trace *trace, const char *path);
 
 /* What this kernel can do, told by trying: the synchronous wake-up (Linux 6.6) and the killable
- * wait (5.19). */
+ * wait (5.19); and whether calls could be seen by ptrace. */
 struct trace_features {
     bool notify, killable_wait, sync_wake_up;
+    int refused; /* where not `notify`: the errno */
+    bool stops;
+    bool forced; /* GANTRY_TRACE asks for ptrace */
 };
 struct trace_features trace_probe(void);
 

@@ -43,10 +43,9 @@ int wire_send_fd(int socket, int fd)
     return sent == 1 ? 0 : -1;
 }
 
-int wire_receive_fd(int socket)
+int wire_receive_fd(int socket, char *byte)
 {
-    char byte;
-    struct iovec data = {.iov_base = &byte, .iov_len = 1};
+    struct iovec data = {.iov_base = byte, .iov_len = 1};
     union control control = {0};
     struct msghdr message = {.msg_iov = &data,
                              .msg_iovlen = 1,

@@ -95,7 +95,7 @@ touch stop
 within 10 test ! -e stop || fail "the daemon does not end"
 within 10 gone || fail "a guard is left with nothing to guard"
 
-say "what cannot work traced runs once more, untraced, and is marked"
+say "what cannot work so traced runs once more, otherwise"
 cat >listener.c <<'C'
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -122,8 +122,11 @@ done
 echo './listener && echo yes >"$1"' >listener.sh
 echo 'false' >plain.sh
 ok "$GANTRY" build ARCH=x64 --json listener.txt
-grep '"event":"step-end"' "$WORK/out" | grep -q '"outcome":"ran".*"traced":false' || fail "not marked untraced"
-has "$WORK/out" "once more, untraced"
+# Stopped at the calls of a filter alone, it would hide from us what it takes from others.
+traced=true
+[ "${GANTRY_TRACE-}" = ptrace-filter ] && traced=false
+grep '"event":"step-end"' "$WORK/out" | grep -q '"outcome":"ran".*"traced":'$traced || fail "not marked traced: $traced"
+[ -n "${GANTRY_TRACE-}" ] || has "$WORK/out" "once more, traced by ptrace"
 run "$GANTRY" build ARCH=x64 --json plain.txt
 [ $status = 1 ] || fail "exit $status of a step that just fails"
 grep '"event":"step-end"' "$WORK/out" | grep -q '"outcome":"failed".*"traced":true' || fail "a failed step was run untraced"

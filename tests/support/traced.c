@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "base/path.h"
 
 char traced_dir[PATH_MAX];
+enum trace_way traced_way;
 
 int traced_setup(void **state)
 {
@@ -40,7 +42,7 @@ static struct trace *traced(void (*body)(void), const char *const *argv)
     struct err err = {0};
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    const struct trace_filter *filter = trace_filter_get();
+    const struct trace_filter *filter = trace_filter_get(traced_way);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -94,4 +96,23 @@ void traced_expect_unseen(const struct trace *trace, const char *name)
     char *path = path_join(traced_dir, name);
     assert_null(trace_find(trace, path));
     free(path);
+}
+
+static bool can_trace(enum trace_way way)
+{
+    static const char *const names[] = {"seccomp user notification", "ptrace",
+                                        "ptrace and seccomp"};
+    struct trace_features features = trace_probe();
+    bool can = way == TRACE_BY_ANY ? features.notify : features.stops;
+    fprintf(stderr, can ? "traced by %s:\n" : "no %s here: nothing to test\n", names[way]);
+    return can;
+}
+
+int traced_run(const struct CMUnitTest *tests, size_t count)
+{
+    int failed = 0;
+    for (traced_way = 0; traced_way < TRACE_WAYS; traced_way++)
+        if (can_trace(traced_way))
+            failed += _cmocka_run_group_tests("traced", tests, count, NULL, NULL);
+    return failed;
 }

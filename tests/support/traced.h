@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <unistd.h>
 
 #include "trace/trace.h"
@@ -12,6 +13,9 @@
 extern char traced_dir[PATH_MAX];
 int traced_setup(void **state);
 int traced_teardown(void **state);
+
+/* How children are traced. */
+extern enum trace_way traced_way;
 
 /* Runs `body` in a traced child in the scratch directory; it must exit 0. Free with trace_free. */
 struct trace *traced_body(void (*body)(void));
@@ -22,6 +26,11 @@ struct trace *traced_program(const char *const *argv);
  * there before. */
 void traced_expect(const struct trace *trace, const char *name, unsigned kinds, bool found);
 void traced_expect_unseen(const struct trace *trace, const char *name);
+
+/* Runs cmocka tests in each way in which this machine can trace; which it cannot is said on standard
+ * error. Returns how many failed. */
+struct CMUnitTest;
+int traced_run(const struct CMUnitTest *tests, size_t count);
 
 /* A call of the child that has to work. */
 #define MUST(call)                                                                                 \
