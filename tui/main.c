@@ -35,7 +35,7 @@ int main(int argc, char **argv)
 {
     struct cli cli = {0};
     struct err err = {0};
-    setlocale(LC_ALL, "");
+    setlocale(LC_CTYPE, ""); /* what we print is English; the rest is eleven files more to read */
     int status = cli_parse(&cli, argc, argv, &err) < 0 ? cli_fail(&err) : run(&cli);
     cli_free(&cli);
     return status;
