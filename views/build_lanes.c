@@ -94,7 +94,8 @@ static void draw_lane(void *data, const struct canvas *canvas, int y, size_t ind
     uint64_t elapsed = model->now_ns > step->begin_ns ? model->now_ns - step->begin_ns : 0;
     int right = canvas->w - 1;
     bool rss = lane->rss_kib && right - x >= RULE_W + TARGET_MIN + TIME_W + BAR_W + RSS_W;
-    bool bar = step->expect_ns && right - x >= RULE_W + TARGET_MIN + TIME_W + BAR_W;
+    bool told = lane->total_bytes > 0;
+    bool bar = (step->expect_ns || told) && right - x >= RULE_W + TARGET_MIN + TIME_W + BAR_W;
     if (rss) {
         text_size(text, lane->rss_kib * 1024);
         right -= RSS_W;
@@ -102,8 +103,9 @@ static void draw_lane(void *data, const struct canvas *canvas, int y, size_t ind
     }
     if (bar) {
         right -= BAR_W;
-        canvas_bar(canvas, right + 1, y, BAR_W - 1, STYLE_RUNNING, (double)elapsed,
-                   (double)step->expect_ns);
+        canvas_bar(canvas, right + 1, y, BAR_W - 1, STYLE_RUNNING,
+                   (double)(told ? lane->done_bytes : elapsed),
+                   (double)(told ? lane->total_bytes : step->expect_ns));
     }
     time_text(step, elapsed, text);
     int time_w = canvas->w < 60 && !step->expect_ns ? 7 : TIME_W;

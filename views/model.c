@@ -170,7 +170,7 @@ static enum stage stage_of(const char *rule, const char *target)
         {"ar", STAGE_LINK},      {"ld", STAGE_LINK},        {"strip", STAGE_LINK},
         {"binary", STAGE_LINK},  {"objcopy", STAGE_LINK},   {"compress", STAGE_IMAGE},
         {"bootfs", STAGE_IMAGE}, {"rofs", STAGE_IMAGE},     {"disk", STAGE_IMAGE},
-        {"image", STAGE_IMAGE},  {"qemu-img", STAGE_IMAGE},
+        {"image", STAGE_IMAGE},  {"qemu-img", STAGE_IMAGE}, {"embed", STAGE_IMAGE},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(known[i].rule, rule) == 0)
@@ -301,7 +301,7 @@ static struct model_lane *lane_of(struct model *model, uint32_t lane)
     if (lane >= 4096) /* no machine has so many: a damaged journal */
         return NULL;
     while (model->lanes.len <= lane)
-        vec_push(&model->lanes, (struct model_lane){MODEL_NONE, MODEL_NONE, MODEL_NONE, 0});
+        vec_push(&model->lanes, (struct model_lane){MODEL_NONE, MODEL_NONE, MODEL_NONE, 0, 0, 0});
     return &model->lanes.at[lane];
 }
 
@@ -322,6 +322,19 @@ static void take_begin(struct model *model, const struct event *event)
         lane->step = model_find(model, event->step);
         lane->idle_why = MODEL_NONE;
         lane->rss_kib = 0;
+        lane->done_bytes = lane->total_bytes = 0;
+    }
+}
+
+static void take_progress(struct model *model, const struct event *event)
+{
+    uint32_t index = model_find(model, event->step);
+    for (size_t i = 0; index != MODEL_NONE && i < model->lanes.len; i++) {
+        struct model_lane *lane = &model->lanes.at[i];
+        if (lane->step != index)
+            continue;
+        lane->done_bytes = event->bytes;
+        lane->total_bytes = event->total;
     }
 }
 
@@ -588,6 +601,9 @@ void model_event(struct model *model, const struct event *event)
         }
         break;
     }
+    case EVENT_STEP_PROGRESS:
+        take_progress(model, event);
+        break;
     case EVENT_STEP_END:
         take_end(model, event);
         break;

@@ -60,6 +60,7 @@ struct model_lane {
     uint32_t last; /* the step before, or MODEL_NONE */
     uint32_t idle_why; /* interned, or MODEL_NONE */
     uint64_t rss_kib;
+    uint64_t done_bytes, total_bytes; /* of what its step writes; total 0: not told */
 };
 
 struct model_diagnostic {

@@ -31,6 +31,8 @@ struct action_io {
     bool (*stopped)(struct action_io *); /* asked to stop: return -1 soon */
     void (*compose)(struct action_io *, const char *part, uint64_t size_bytes); /* tell a part */
     void (*needs)(struct action_io *, const char *path); /* a file that was read: as in a depfile */
+    /* Long work: how much of it is done. As often as it likes; may be NULL. */
+    void (*progress)(struct action_io *, uint64_t done_bytes, uint64_t total_bytes);
 };
 
 /* In-process work (bootfs, disk, ...). `data` is the loader's, alive as long as the graph.

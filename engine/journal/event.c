@@ -49,8 +49,8 @@ static const struct field fields[] = {
     F(second_target, TEXT, K(FINDING)),
     F(witnesses, U64, K(FINDING)),
     F(step, U32,
-      K(STEP) | K(STEP_ADD) | K(STEP_READY) | K(STEP_BEGIN) | K(STEP_OUTPUT) | K(STEP_END) |
-          K(LANE) | K(DIAGNOSTIC)),
+      K(STEP) | K(STEP_ADD) | K(STEP_READY) | K(STEP_BEGIN) | K(STEP_OUTPUT) | K(STEP_PROGRESS) |
+          K(STEP_END) | K(LANE) | K(DIAGNOSTIC)),
     F(target, TEXT, K(STEP) | K(STEP_ADD) | K(STEP_READY) | K(STEP_BEGIN) | K(STEP_END)),
     F(rule, TEXT, K(STEP) | K(STEP_ADD) | K(STEP_READY)),
     F(forecast, BOOL, K(STEP) | K(STEP_ADD)),
@@ -75,7 +75,8 @@ static const struct field fields[] = {
     F(state, TEXT, K(LANE) | K(STEP) | K(STEP_OUTPUT)),
     F(idle_why, TEXT, K(LANE)),
     F(part, TEXT, K(COMPOSE)),
-    F(bytes, U64, K(COMPOSE)),
+    F(bytes, U64, K(COMPOSE) | K(STEP_PROGRESS)),
+    F(total, U64, K(STEP_PROGRESS)),
     F(hash, TEXT, K(COMPOSE)),
     F(verdict, TEXT, K(VM_END) | K(FINDING)),
     F(text, TEXT,
@@ -101,9 +102,10 @@ static const struct field fields[] = {
 enum { FIELDS = sizeof fields / sizeof *fields, JOURNAL_VERSION = 1 };
 
 static const char *const kind_names[EVENT_KINDS] = {
-    "build-begin", "graph",     "step",       "step-add",   "step-ready", "step-begin",
-    "step-output", "step-end",  "shell-call", "finding",    "lane",       "compose",
-    "vm-begin",    "vm-output", "vm-end",     "diagnostic", "message",    "build-end",
+    "build-begin", "graph",       "step",          "step-add",  "step-ready",
+    "step-begin",  "step-output", "step-progress", "step-end",  "shell-call",
+    "finding",     "lane",        "compose",       "vm-begin",  "vm-output",
+    "vm-end",      "diagnostic",  "message",       "build-end",
 };
 static const char *const outcome_names[OUTCOMES] = {"ran", "unchanged", "restored", "failed",
                                                     "cancelled"};

@@ -28,6 +28,7 @@ enum event_kind {
     EVENT_STEP_BEGIN, /* step target lane host expect_ns text(command) */
     EVENT_STEP_OUTPUT, /* step stream path(log file) offset length: read the text from the log;
                         state "recursive": of a step in which a make runs, whose own steps speak */
+    EVENT_STEP_PROGRESS, /* step bytes total: of what it writes, where that is known */
     EVENT_STEP_END, /* step target outcome exit signal wall_ns cpu_ns rss_kib accesses traced */
     EVENT_SHELL_CALL, /* make(its directory) path(makefile) line command wall_ns */
     EVENT_FINDING, /* id class severity path first first_target second second_target witnesses
@@ -90,7 +91,7 @@ struct event {
 
     const char *make, *command, *state, *idle_why, *part, *verdict, *hash;
     uint32_t line, column;
-    uint64_t bytes;
+    uint64_t bytes, total;
     enum severity severity;
 
     enum build_status status;

@@ -23,6 +23,7 @@ struct work {
     const struct step *step;
     struct steplog log;
     struct results results;
+    uint64_t told_ns; /* when progress was told last */
     bool failed;
 };
 
@@ -119,6 +120,22 @@ static void io_compose(struct action_io *io, const char *part, uint64_t size_byt
     build_send(((struct work *)io)->job->build, &event);
 }
 
+/* Ten times a second is enough for eyes and journals. */
+static void io_progress(struct action_io *io, uint64_t done_bytes, uint64_t total_bytes)
+{
+    enum { EVERY_NS = 100 * 1000 * 1000 };
+    struct work *work = (struct work *)io;
+    uint64_t now = clock_ns();
+    if (now - work->told_ns < EVERY_NS)
+        return;
+    work->told_ns = now;
+    build_send(work->job->build,
+               &(struct event){.kind = EVENT_STEP_PROGRESS,
+                               .step = work->job->step,
+                               .bytes = done_bytes < total_bytes ? done_bytes : total_bytes,
+                               .total = total_bytes});
+}
+
 static void io_needs(struct action_io *io, const char *path)
 {
     results_add_file(&((struct work *)io)->results, path);
@@ -154,8 +171,10 @@ static void run_action(struct work *work)
                                   .print = io_print,
                                   .stopped = io_stopped,
                                   .compose = io_compose,
-                                  .needs = io_needs};
+                                  .needs = io_needs,
+                                  .progress = io_progress};
     uint64_t start = clock_ns(), cpu = thread_cpu_ns();
+    work->told_ns = start;
     struct err err = {0};
     if (work->step->action(work->step->data, &work->io, &err) < 0) {
         fail(work, "%s", err.kind == ERR_NONE ? "stopped" : err.text);
