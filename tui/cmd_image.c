@@ -66,6 +66,10 @@ static int run_info(struct cli *cli, int argc, char **argv)
         json_put_uint(&doc, "virtual_bytes", info.virtual_bytes);
         json_put_uint(&doc, "file_bytes", info.file_bytes);
         json_put_text(&doc, "args", info.cmdline);
+        if (info.kernel_bytes)
+            json_put_uint(&doc, "kernel_bytes", info.kernel_bytes);
+        if (info.kernel_most)
+            json_put_uint(&doc, "kernel_most", info.kernel_most);
         json_put_array(&doc, "parts");
         for (size_t i = 0; i < info.parts.len; i++) {
             json_put_object(&doc, NULL);
@@ -418,6 +422,18 @@ static int run_convert(struct cli *cli, int argc, char **argv)
                      argv[2]);
 }
 
+static int run_embed(struct cli *cli, int argc, char **argv)
+{
+    (void)cli;
+    struct err err = {0};
+    int bad = check_words(argc, argv, 2, 3, "embed PROGRAM BOOTFS [SYMBOL]");
+    if (bad)
+        return bad;
+    const struct image_embed embed = {
+        .program = argv[1], .file = argv[2], .symbol = argc > 3 ? argv[3] : "bootfs_start"};
+    return image_embed(argv[1], &embed, &err) < 0 ? cli_fail(&err) : 0;
+}
+
 static int run_compress(struct cli *cli, int argc, char **argv)
 {
     (void)cli;
@@ -444,11 +460,11 @@ static const struct {
     const char *name;
     int (*run)(struct cli *cli, int argc, char **argv);
 } actions[] = {
-    {"args", run_args},         {"cat", run_cat},         {"check", run_check},
-    {"compress", run_compress}, {"convert", run_convert}, {"diff", run_diff},
-    {"get", run_get},           {"history", run_history}, {"info", run_info},
-    {"list", run_list},         {"ls", run_ls},           {"pack", image_words_pack},
-    {"set-args", run_set_args}, {"undo", run_undo},
+    {"args", run_args},         {"cat", run_cat},           {"check", run_check},
+    {"compress", run_compress}, {"convert", run_convert},   {"diff", run_diff},
+    {"embed", run_embed},       {"get", run_get},           {"history", run_history},
+    {"info", run_info},         {"list", run_list},         {"ls", run_ls},
+    {"pack", image_words_pack}, {"set-args", run_set_args}, {"undo", run_undo},
 };
 enum { ACTIONS = sizeof actions / sizeof *actions };
 
@@ -456,9 +472,9 @@ int cmd_image(struct cli *cli, int argc, char **argv)
 {
     const char *names[ACTIONS];
     if (argc < 2)
-        return cli_usage(
-            "usage: gantry image "
-            "pack|info|ls|list|cat|get|args|set-args|history|undo|check|diff|convert|compress ...");
+        return cli_usage("usage: gantry image "
+                         "pack|info|ls|list|cat|get|args|set-args|history|undo|check|diff|convert|"
+                         "embed|compress ...");
     if (strcmp(cli->directory, ".") != 0 && chdir(cli->directory) < 0)
         return cli_usage("-C %s: %s", cli->directory, strerror(errno));
     for (unsigned i = 0; i < ACTIONS; i++) {

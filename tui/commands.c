@@ -47,6 +47,7 @@ const struct command commands[] = {
      "gantry image undo IMAGE               takes the last change of them back\n"
      "gantry image check IMAGE [STRIPPED]   its structure; what its loader unpacks\n"
      "gantry image convert IMAGE raw|qcow2|vmdk|vdi|vhd|gce FILE  in another format\n"
+     "gantry image embed PROGRAM BOOTFS [SYMBOL]  where it was linked with a reserve: no relink\n"
      "gantry image compress KERNEL FILE [fastlz|fastlz-2014|lz4]  for a loader\n"
      "gantry image diff IMAGE IMAGE         what came, went and changed",
      "make, show, compare and change images; needs no tree", NULL},

@@ -34,6 +34,12 @@ void image_words_print(const char *path, const struct image_info *info)
         printf("  %#12llx %8s  %-14s %s\n", (unsigned long long)info->parts.at[i].offset, size,
                info->parts.at[i].name, info->parts.at[i].kind);
     }
+    if (info->kernel_bytes) {
+        text_size(size, info->kernel_bytes);
+        text_size(file, info->kernel_most);
+        printf("  kernel: %s unpacked%s%s\n", size, info->kernel_most ? " of at most " : "",
+               info->kernel_most ? file : "");
+    }
     if (info->cmdline)
         printf("  args: %s\n", info->cmdline);
 }

@@ -14,6 +14,19 @@ static bool stopped(void *data)
     return io->stopped && io->stopped(io);
 }
 
+static void progress(void *data, uint64_t done_bytes, uint64_t total_bytes)
+{
+    struct action_io *io = data;
+    if (io->progress && total_bytes)
+        io->progress(io, done_bytes, total_bytes);
+}
+
+/* What the writers are given. */
+static struct image_io io_of(struct action_io *io)
+{
+    return (struct image_io){.data = io, .stopped = stopped, .progress = progress};
+}
+
 /* Where the machine finds a path of the tree; the caller frees. */
 static char *in_root(const struct action_io *io, const char *path)
 {
@@ -30,18 +43,30 @@ static void tell_size(struct action_io *io, const char *file)
 typedef int fs_write(const char *, const struct manifest_list *, const struct image_io *,
                      struct err *);
 
+/* One that another can take the place of in what is linked with it. */
+static int write_reserve(const char *path, const struct manifest_action *action,
+                         const struct manifest_list *list, const struct image_io *io,
+                         struct err *err)
+{
+    const struct image_pack pack = {
+        .volumes = {{.fs = IMAGE_RAMFS, .list = list, .size_bytes = action->reserve_bytes}},
+        .volumes_count = 1};
+    return image_pack(path, &pack, io, err);
+}
+
 static int write_fs(const struct manifest_action *action, struct action_io *io, fs_write *write,
                     struct err *err)
 {
     struct manifest_list list = {0};
     struct manifest_scope scope = action->scope;
-    struct image_io image_io = {.data = io, .stopped = stopped};
+    struct image_io image_io = io_of(io);
     char *output = in_root(io, io->outputs[0]);
     scope.root = io->root;
     int status = manifest_resolve(&list, action->manifests, action->manifests_count, &scope,
                                   MANIFEST_STRICT, err);
     if (!status)
-        status = write(output, &list, &image_io, err);
+        status = action->reserve_bytes ? write_reserve(output, action, &list, &image_io, err)
+                                       : write(output, &list, &image_io, err);
     for (size_t i = 0; !status && io->needs && i < list.looked_at.len; i++)
         io->needs(io, list.looked_at.at[i]);
     if (!status)
@@ -125,7 +150,7 @@ int manifest_check(const void *data, const struct graph *graph, const char *root
 int action_disk(const void *data, struct action_io *io, struct err *err)
 {
     struct disk_layout layout = *(const struct disk_layout *)data;
-    struct image_io image_io = {.data = io, .stopped = stopped};
+    struct image_io image_io = io_of(io);
     char *files[DISK_PARTS_MAX] = {0};
     for (unsigned i = 0; i < layout.parts_count; i++)
         layout.parts[i].file = files[i] = in_root(io, layout.parts[i].file);
@@ -135,6 +160,20 @@ int action_disk(const void *data, struct action_io *io, struct err *err)
         tell_size(io, output);
     for (unsigned i = 0; i < layout.parts_count; i++)
         free(files[i]);
+    free(output);
+    return status;
+}
+
+int action_embed(const void *data, struct action_io *io, struct err *err)
+{
+    char *program = in_root(io, io->inputs[0]), *file = in_root(io, io->inputs[1]);
+    char *output = in_root(io, io->outputs[0]);
+    const struct image_embed embed = {.program = program, .file = file, .symbol = data};
+    int status = image_embed(output, &embed, err);
+    if (!status)
+        tell_size(io, output);
+    free(program);
+    free(file);
     free(output);
     return status;
 }
@@ -156,12 +195,13 @@ int action_copy(const void *data, struct action_io *io, struct err *err)
     (void)data;
     struct sink sink;
     struct stat st;
-    struct image_io image_io = {.data = io, .stopped = stopped};
+    struct image_io image_io = io_of(io);
     char *input = in_root(io, io->inputs[0]), *output = in_root(io, io->outputs[0]);
     int status = -1;
     if (stat(input, &st) < 0) {
         err_errno(err, "cannot read %s", input);
     } else if (sink_open(&sink, output, DISK_RAW, (uint64_t)st.st_size, &image_io, err) == 0) {
+        sink.total_bytes = (uint64_t)st.st_size;
         if (sink_file(&sink, input, (uint64_t)st.st_size, err) == 0) {
             fchmod(sink.out.fd, st.st_mode & 0777);
             status = sink_finish(&sink, sink_at(&sink), err);

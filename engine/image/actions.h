@@ -1,6 +1,6 @@
 /*
  * Image making as native steps: what load/tree.c gives as `action` and `data` of the steps bootfs,
- * rofs, disk, compress and copy. Each writes outputs[0] by a temporary name and a rename, tells the
+ * rofs, disk, embed, compress and copy. Each writes outputs[0] by a temporary name and a rename, tells the
  * host files that it read by io->needs and the bytes composed by io->compose, and stops with
  * file:line where a manifest is wrong. Paths in the data are relative to the tree's root. Called on
  * lane threads; the data is read only.
@@ -22,6 +22,7 @@ struct manifest_action {
     const char *const *manifests;
     size_t manifests_count;
     struct manifest_scope scope;
+    uint64_t reserve_bytes; /* of action_bootfs: what it is padded to, 0: not at all */
 };
 /* outputs[0] = a bootfs (OSv HEAD's records), resp. a ROFS. */
 action_fn action_bootfs, action_rofs;
@@ -33,6 +34,10 @@ check_fn manifest_check;
 /* Data of action_disk is a struct disk_layout, its files relative to the root.
  * outputs[0] = the disk. */
 action_fn action_disk;
+
+/* Data: the symbol. outputs[0] = inputs[0], with the bootfs inputs[1] put where it was linked with a
+ * reserve (image_embed). */
+action_fn action_embed;
 
 /* No data. outputs[0] = inputs[0] packed as loader_compress does, resp. copied with its mode. */
 action_fn action_compress, action_copy;

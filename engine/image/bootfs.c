@@ -8,6 +8,7 @@
 
 #include "image/bytes.h"
 #include "image/fs.h"
+#include "image/reserve.h"
 
 enum { RECORD = 128, TYPE_AT = 16 };
 /* Where the name stands in a record. */
@@ -124,11 +125,11 @@ int bootfs_put_volume(struct sink *sink, const struct image_volume *volume, stru
     uint64_t start = sink_at(sink), size = volume->size_bytes;
     if (put_all(sink, volume->list, volume->records_2014 ? RECORDS_2014 : RECORDS_HEAD, err) < 0)
         return -1;
-    uint64_t used = sink_at(sink) - start;
+    uint64_t used = sink_at(sink) - start + RESERVE_MARK;
     if (size && used > size)
         return err_set(err, ERR_INPUT, "%s: the files take %llu bytes of bootfs, not %llu",
                        sink->out.path, (unsigned long long)used, (unsigned long long)size);
-    return size ? sink_zero_to(sink, start + size, err) : 0;
+    return size ? reserve_end(sink, start, size, err) : 0;
 }
 
 int bootfs_write(const char *path, const struct manifest_list *list, const struct image_io *io,

@@ -12,8 +12,8 @@ int rofs_put(struct sink *sink, const struct manifest_list *list, struct err *er
 /* As the volume asks: alignment, deduplication. list NULL: an empty one. */
 int rofs_put_volume(struct sink *sink, const struct image_volume *volume, struct err *err);
 int bootfs_put(struct sink *sink, const struct manifest_list *list, struct err *err);
-/* The same as the volume asks: with the records of 2014; padded with zeros to its size (0: not), so
- * that a larger one can take its place. */
+/* The same as the volume asks: with the records of 2014; padded to its size (0: not), so that a larger
+ * one can take its place (reserve.h). */
 int bootfs_put_volume(struct sink *sink, const struct image_volume *volume, struct err *err);
 /* The most bytes that these come to. */
 uint64_t rofs_most(const struct image_volume *volume);

@@ -28,6 +28,15 @@ int bootfs_write(const char *path, const struct manifest_list *list, const struc
 int rofs_write(const char *path, const struct manifest_list *list, const struct image_io *io,
                struct err *err);
 
+/* Puts a bootfs where a program (loader.elf) was linked with one that had a reserve, without linking
+ * it again: the reserve begins at the symbol, and its own end says how large it is. `path` may be the
+ * program itself. */
+struct image_embed {
+    const char *program, *file;
+    const char *symbol; /* OSv: "bootfs_start" */
+};
+int image_embed(const char *path, const struct image_embed *embed, struct err *err);
+
 /* Raw LZ4 block behind two u32: raw size, packed size (the bundled kernel's loader format). */
 int loader_compress(const char *input, const char *output, struct err *err);
 
@@ -68,7 +77,8 @@ struct image_volume {
     enum image_fs fs;
     const struct manifest_list *list; /* NULL: empty */
     unsigned partition; /* 1-4; 0: none, the volume is the image's only one */
-    uint64_t size_bytes; /* 0: what it needs; a ROFS has no other size */
+    uint64_t size_bytes; /* 0: what it needs; a ROFS has no other size; RAMFS: a reserve, so that
+                            image_embed can put another in its place */
     uint32_t align; /* ROFS: where files begin, a multiple of 512; 0: 512, as OSv's script */
     bool dedup; /* ROFS: files of equal content are stored once */
     bool compress; /* ZFS: LZ4 */
@@ -128,6 +138,8 @@ struct image_info {
     enum disk_format format;
     uint64_t virtual_bytes, file_bytes;
     char *cmdline; /* NULL where it has none */
+    uint64_t kernel_bytes; /* that the loader unpacks; 0: not known */
+    uint64_t kernel_most; /* that fit below the loader; 0: no such limit */
     VEC(struct image_part) parts; /* by offset */
 };
 /* info is zeroed by the caller, and freed by him on error too. */
@@ -179,8 +191,9 @@ int image_compare(const char *a, const char *b, struct image_changes *changes, s
 void image_changes_free(struct image_changes *changes);
 
 /* Checks structure and bounds of everything that is known; findings are lines in `report`, which
- * stays empty where all is well. A packed kernel is unpacked, and compared with `stripped`; NULL: with
- * a loader-stripped.elf beside the image, if there is one. -1 where the file cannot be read at all. */
+ * stays empty where all is well. A packed kernel is unpacked, must fit where its loader puts it, and
+ * is compared with `stripped`; NULL: with a loader-stripped.elf beside the image, if there is one. -1
+ * where the file cannot be read at all. */
 int image_check(const char *path, const char *stripped, struct str *report, struct err *err);
 
 #endif

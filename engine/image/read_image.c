@@ -147,8 +147,15 @@ int image_info(const char *path, struct image_info *info, struct err *err)
         info->file_bytes = disk.file_bytes;
         info->cmdline = list.cmdline;
         list.cmdline = NULL;
-        for (size_t i = 0; i < list.parts.len; i++)
-            vec_push(&info->parts, list.parts.at[i].shown);
+        for (size_t i = 0; i < list.parts.len; i++) {
+            const struct image_part *part = &list.parts.at[i].shown;
+            vec_push(&info->parts, *part);
+            if (strcmp(part->kind, "elf") == 0)
+                loader_limits(
+                    &disk,
+                    &(struct loader_place){.offset = part->offset, .size_bytes = part->size_bytes},
+                    &info->kernel_bytes, &info->kernel_most);
+        }
     }
     image_parts_free(&list);
     disk_close(&disk);

@@ -32,6 +32,10 @@ struct loader_place {
 };
 int loader_check(struct disk_file *disk, const struct loader_place *place, struct str *report,
                  struct err *err);
+/* Bytes of the kernel that a loader unpacks, and how many at most fit below the loader; 0: not known,
+ * or no limit. */
+void loader_limits(struct disk_file *disk, const struct loader_place *place, uint64_t *bytes,
+                   uint64_t *most);
 /* The packed bytes in an ELF file, NULL where it has none; and what they unpack to, new, NULL where
  * they are none. */
 const unsigned char *loader_packed(const unsigned char *bytes, size_t length, size_t *packed_bytes);

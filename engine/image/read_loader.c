@@ -1,16 +1,18 @@
 /*
- * What a loader unpacks: lzloader.elf of OSv has the packed kernel between two symbols. Unpacked here
- * by the format alone, bounds checked, and compared with the stripped kernel that it was made from:
- * of the seed's packer it is said that it fails now and then.
+ * What a loader unpacks: lzloader.elf of OSv has the packed kernel between two symbols, the bundled
+ * kernel's at lz_blob. Unpacked here by the format alone, bounds checked, and compared with the
+ * stripped kernel that it was made from: of the seed's packer it is said that it fails now and then.
+ * Where the loader stands above the kernel's place (OSv of 2014: 0x1800000), the kernel must fit
+ * below it.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+
+#include <lz4.h>
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/path.h"
+#include "image/elf.h"
 #include "image/read_image.h"
 
 enum { NEAREST_FAR = 8191, SEGMENTS_MOST = 4096, UNPACKED_MOST = 512 << 20 };
@@ -118,84 +120,129 @@ unsigned char *loader_unpack(const unsigned char *packed, size_t length, size_t 
     return out ? out : unpack_stream(packed, length, made);
 }
 
-/* An ELF file of 32 or 64 bits in memory. */
-struct elf {
-    const unsigned char *bytes;
-    size_t length;
-    bool wide;
-};
-
-/* A section header's fields; zeros where it lies outside. */
-struct section {
-    uint64_t type, address, offset, size, link;
-};
-
-static bool section_at(const struct elf *elf, uint64_t index, struct section *out)
+/* The bundled kernel's: two sizes and one LZ4 block. */
+static unsigned char *unpack_block(const unsigned char *in, size_t length, size_t *made)
 {
-    const unsigned char *b = elf->bytes;
-    uint64_t table = elf->wide ? get_le(b + 40, 8) : get_le(b + 32, 4);
-    uint64_t each = get_le(b + (elf->wide ? 58 : 46), 2);
-    uint64_t count = get_le(b + (elf->wide ? 60 : 48), 2);
-    if (index >= count || each < (elf->wide ? 64u : 40u) || table > elf->length ||
-        (index + 1) * each > elf->length - table)
-        return false;
-    const unsigned char *s = b + table + index * each;
-    if (elf->wide)
-        *out = (struct section){get_le(s + 4, 4), get_le(s + 16, 8), get_le(s + 24, 8),
-                                get_le(s + 32, 8), get_le(s + 40, 4)};
-    else
-        *out = (struct section){get_le(s + 4, 4), get_le(s + 12, 4), get_le(s + 16, 4),
-                                get_le(s + 20, 4), get_le(s + 24, 4)};
-    enum { NO_BITS = 8 };
-    return out->type == NO_BITS ||
-           (out->offset <= elf->length && out->size <= elf->length - out->offset);
+    uint64_t bytes = length > 8 ? get_le(in, 4) : 0, stored = length > 8 ? get_le(in + 4, 4) : 0;
+    if (!bytes || bytes > UNPACKED_MOST || !stored || stored > length - 8)
+        return NULL;
+    unsigned char *out = mem_alloc((size_t)bytes);
+    *made = (size_t)bytes;
+    if (LZ4_decompress_safe((const char *)in + 8, (char *)out, (int)stored, (int)bytes) ==
+        (int)bytes)
+        return out;
+    free(out);
+    return NULL;
 }
 
-static bool symbol(const struct elf *elf, const char *suffix, uint64_t *value)
+/* Where the packed kernel lies in the ELF file that unpacks it. */
+struct packed {
+    const unsigned char *bytes; /* NULL: there is none */
+    size_t length;
+    uint64_t address; /* of the bytes in memory */
+    bool block; /* of the bundled kernel's kind */
+};
+
+static struct packed find_packed(const struct elf *elf)
 {
-    enum { SYMBOLS = 2 };
-    struct section table = {0}, names;
-    for (uint64_t i = 0; section_at(elf, i, &table) || i == 0; i++) {
-        if (table.type != SYMBOLS || !section_at(elf, table.link, &names))
-            continue;
-        size_t each = elf->wide ? 24 : 16;
-        for (uint64_t at = 0; at + each <= table.size; at += each) {
-            const unsigned char *s = elf->bytes + table.offset + at;
-            uint64_t name = get_le(s, 4);
-            if (name >= names.size)
-                continue;
-            const char *text = (const char *)elf->bytes + names.offset + name;
-            size_t length = strnlen(text, (size_t)(names.size - name)), end = strlen(suffix);
-            if (length > end && length < names.size - name &&
-                strcmp(text + length - end, suffix) == 0) {
-                *value = elf->wide ? get_le(s + 8, 8) : get_le(s + 4, 4);
-                return true;
-            }
-        }
+    struct packed packed = {0};
+    uint64_t end = 0, offset, left;
+    if (elf_symbol(elf, "*_stripped_elf_lz_start", &packed.address)) {
+        if (!elf_symbol(elf, "*_stripped_elf_lz_end", &end) || end <= packed.address)
+            return packed;
+    } else if (elf_symbol(elf, "lz_blob", &packed.address)) {
+        packed.block = true;
+    } else {
+        return packed;
     }
-    return false;
+    if (!elf_place(elf, packed.address, &offset, &left) ||
+        (!packed.block && end - packed.address > left))
+        return packed;
+    packed.length = packed.block ? (size_t)left : (size_t)(end - packed.address);
+    packed.bytes = elf->bytes + offset;
+    return packed;
 }
 
 const unsigned char *loader_packed(const unsigned char *bytes, size_t length, size_t *packed_bytes)
 {
-    struct elf elf = {.bytes = bytes, .length = length};
-    uint64_t start, end;
-    struct section section;
-    if (length < 64 || memcmp(bytes, "\177ELF", 4) != 0)
+    struct elf elf;
+    if (!elf_open(&elf, bytes, length))
         return NULL;
-    elf.wide = bytes[4] == 2;
-    if (!symbol(&elf, "_stripped_elf_lz_start", &start) ||
-        !symbol(&elf, "_stripped_elf_lz_end", &end) || end <= start)
-        return NULL;
-    for (uint64_t i = 1; section_at(&elf, i, &section); i++) {
-        enum { PROGRAM = 1 };
-        if (section.type != PROGRAM || !section.address || start < section.address ||
-            end - section.address > section.size)
-            continue;
-        *packed_bytes = (size_t)(end - start);
-        return bytes + section.offset + (start - section.address);
+    struct packed packed = find_packed(&elf);
+    *packed_bytes = packed.length;
+    return packed.bytes;
+}
+
+static unsigned char *unpack_kernel(const struct packed *packed, size_t *made)
+{
+    return packed->block ? unpack_block(packed->bytes, packed->length, made)
+                         : loader_unpack(packed->bytes, packed->length, made);
+}
+
+/* Bytes from where the kernel goes to the loader above it, which it must not reach. */
+static uint64_t most_bytes(const struct elf *loader, const struct elf *kernel)
+{
+    uint64_t own, target;
+    return elf_base(loader, &own) && elf_base(kernel, &target) && own > target ? own - target : 0;
+}
+
+/* A loader below the kernel unpacks its segments from the last to the first into what may be their own
+ * place: each must lie behind its packed form when its turn comes (fastlz/lzloader.cc). Tells the
+ * first that does not. */
+static void check_order(const struct packed *packed, const struct elf *kernel, struct str *report)
+{
+    uint64_t target, table = packed->length < 8 ? 0 : get_le(packed->bytes, 4);
+    if (packed->block || table < 4 || table > packed->length - 4 || !elf_base(kernel, &target) ||
+        target < packed->address)
+        return;
+    uint64_t count = get_le(packed->bytes + table, 4), from = 4, to = 0;
+    if (table + 4 + 8 * count != packed->length)
+        return; /* one stream */
+    for (uint64_t i = 0; i < count; i++) {
+        const unsigned char *sizes = packed->bytes + table + 4 + 8 * i;
+        uint64_t bytes = get_le(sizes, 4), stored = get_le(sizes + 4, 4);
+        if (stored < bytes && packed->address + from + stored > target + to) {
+            str_addf(report, "loader: unpacking segment %llu overwrites what it is unpacked from\n",
+                     (unsigned long long)i);
+            return;
+        }
+        from += stored;
+        to += bytes;
     }
+}
+
+/* All of a loader, new; NULL where it is not there or too large to be one. */
+static unsigned char *read_whole(struct disk_file *disk, const struct loader_place *place,
+                                 struct err *err)
+{
+    enum { LOADER_MOST = 256 << 20 };
+    unsigned char *bytes = NULL;
+    if (place->size_bytes <= LOADER_MOST)
+        bytes = mem_alloc((size_t)place->size_bytes + 1);
+    if (bytes && disk_read(disk, place->offset, bytes, (size_t)place->size_bytes, err) == 0)
+        return bytes;
+    free(bytes);
     return NULL;
+}
+
+void loader_limits(struct disk_file *disk, const struct loader_place *place, uint64_t *bytes,
+                   uint64_t *most)
+{
+    unsigned char *all = read_whole(disk, place, NULL), *kernel = NULL;
+    struct elf elf, made;
+    struct packed packed = {0};
+    size_t length;
+    *bytes = *most = 0;
+    if (all && elf_open(&elf, all, (size_t)place->size_bytes))
+        packed = find_packed(&elf);
+    if (packed.bytes)
+        kernel = unpack_kernel(&packed, &length);
+    if (kernel && elf_open(&made, kernel, length)) {
+        *bytes = length;
+        *most = most_bytes(&elf, &made);
+    }
+    free(kernel);
+    free(all);
 }
 
 /* Compares with a stripped kernel; findings go to the report. */
@@ -217,27 +264,50 @@ static int compare(const unsigned char *made, size_t length, const char *strippe
     return 0;
 }
 
+/* What is wrong with a kernel that was unpacked. */
+static int check_kernel(const struct elf *loader, const struct packed *packed,
+                        const struct loader_place *place, struct str *report, struct err *err)
+{
+    size_t made = 0;
+    int status = 0;
+    struct elf kernel;
+    unsigned char *bytes = unpack_kernel(packed, &made);
+    if (!bytes || !elf_open(&kernel, bytes, made)) {
+        str_addf(report, "loader: what it unpacks is no kernel\n");
+    } else {
+        uint64_t most = most_bytes(loader, &kernel);
+        if (most && made > most)
+            str_addf(report,
+                     "loader: the kernel has %zu bytes; below the loader there is room for "
+                     "%llu\n",
+                     made, (unsigned long long)most);
+        check_order(packed, &kernel, report);
+        if (place->stripped)
+            status = compare(bytes, made, place->stripped, report, err);
+    }
+    free(bytes);
+    return status;
+}
+
 int loader_check(struct disk_file *disk, const struct loader_place *place, struct str *report,
                  struct err *err)
 {
-    enum { LOADER_MOST = 256 << 20 };
-    if (place->size_bytes > LOADER_MOST)
-        return 0;
-    unsigned char *bytes = mem_alloc((size_t)place->size_bytes + 1);
-    int status = disk_read(disk, place->offset, bytes, (size_t)place->size_bytes, err);
-    size_t packed_bytes = 0, made = 0;
-    const unsigned char *packed =
-        status ? NULL : loader_packed(bytes, (size_t)place->size_bytes, &packed_bytes);
-    if (packed) {
-        unsigned char *kernel = loader_unpack(packed, packed_bytes, &made);
-        if (!kernel || made < 64 || memcmp(kernel, "\177ELF", 4) != 0)
-            str_addf(report, "loader: what it unpacks is no kernel\n");
-        else if (place->stripped)
-            status = compare(kernel, made, place->stripped, report, err);
-        free(kernel);
-    } else if (!status && place->must) {
-        str_addf(report, "loader: no packed kernel is in it to compare with %s\n", place->stripped);
+    struct elf elf;
+    struct packed packed = {0};
+    struct err why = {0};
+    unsigned char *bytes = read_whole(disk, place, &why);
+    int status = 0;
+    if (!bytes && why.kind != ERR_NONE) {
+        if (err)
+            *err = why;
+        return -1;
     }
+    if (bytes && elf_open(&elf, bytes, (size_t)place->size_bytes))
+        packed = find_packed(&elf);
+    if (packed.bytes)
+        status = check_kernel(&elf, &packed, place, report, err);
+    else if (place->must)
+        str_addf(report, "loader: no packed kernel is in it to compare with %s\n", place->stripped);
     free(bytes);
     return status;
 }

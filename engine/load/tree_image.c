@@ -1,4 +1,4 @@
-/* What is composed in-process: bootfs, rofs, disks, compressed and copied files. */
+/* What is composed in-process: bootfs, rofs, disks, embedded, compressed and copied files. */
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -9,6 +9,28 @@
 #include "conf/stock.h"
 #include "image/actions.h"
 #include "load/tree.h"
+
+/* ---- numbers ---- */
+
+static int parse_number(const struct making *making, const char *attribute, const char *text,
+                        uint64_t *number)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoull(text, &end, 0);
+    if (errno == 0 && end != text && *end == '\0' && *text != '-')
+        return 0;
+    return tree_fail(making, attribute, NULL, "'%s' in '%s' is no number", text, attribute);
+}
+
+/* A number that may be left out. */
+static int get_number(const struct making *making, const char *attribute, uint64_t *number)
+{
+    const char *text = tree_get(making, attribute);
+
+    return *text ? parse_number(making, attribute, text, number) : 0;
+}
 
 /* ---- manifests ---- */
 
@@ -184,6 +206,16 @@ static int add_manifests(struct making *making, const char *own, word_list *mani
     return result;
 }
 
+/* What a bootfs is padded to. */
+static int get_reserve(struct making *making, struct manifest_action *data, struct str *signature)
+{
+    if (get_number(making, "reserve", &data->reserve_bytes) != 0)
+        return -1;
+    if (data->reserve_bytes)
+        str_addf(signature, "reserve %#lx\n", data->reserve_bytes);
+    return 0;
+}
+
 static int make_from_manifests(struct making *making, const char *own, action_fn *action)
 {
     struct loader *loader = making->loader;
@@ -211,6 +243,8 @@ static int make_from_manifests(struct making *making, const char *own, action_fn
                   .dirs = dirs,
                   .dirs_count = 3},
     };
+    if (result == 0 && action == action_bootfs)
+        result = get_reserve(making, data, &signature);
     making->step.action = action;
     making->step.data = data;
     making->step.check = manifest_check;
@@ -225,32 +259,30 @@ static int make_bootfs(struct making *making)
     return make_from_manifests(making, "bootfs.manifest", action_bootfs);
 }
 
+/* An empty one, to be linked: rule embed fills it. */
+static int make_reserve(struct making *making)
+{
+    struct manifest_action *data = arena_alloc(&making->loader->graph->arena, sizeof *data);
+    struct str signature = {0};
+    const char *text;
+    int result = tree_need(making, "reserve", &text);
+
+    *data = (struct manifest_action){0};
+    if (result == 0)
+        result = get_reserve(making, data, &signature);
+    making->step.action = action_bootfs;
+    making->step.data = data;
+    making->step.signature = tree_copy(making->loader, str_text(&signature));
+    str_free(&signature);
+    return result;
+}
+
 static int make_rofs(struct making *making)
 {
     return make_from_manifests(making, "usr.manifest", action_rofs);
 }
 
 /* ---- disks ---- */
-
-static int parse_number(const struct making *making, const char *attribute, const char *text,
-                        uint64_t *number)
-{
-    char *end;
-
-    errno = 0;
-    *number = strtoull(text, &end, 0);
-    if (errno == 0 && end != text && *end == '\0' && *text != '-')
-        return 0;
-    return tree_fail(making, attribute, NULL, "'%s' in '%s' is no number", text, attribute);
-}
-
-/* A number that may be left out. */
-static int get_number(const struct making *making, const char *attribute, uint64_t *number)
-{
-    const char *text = tree_get(making, attribute);
-
-    return *text ? parse_number(making, attribute, text, number) : 0;
-}
 
 /* FILE@OFFSET or FILE@p1 ... FILE@p4. */
 static int add_part(struct making *making, struct disk_layout *disk, const char *word)
@@ -405,12 +437,32 @@ static int make_compress(struct making *making)
     return make_from_one(making, action_compress);
 }
 
+/* A program, and the bootfs that goes to a symbol of it. */
+static int make_embed(struct making *making)
+{
+    const char *symbol = tree_get(making, "symbol"), *text;
+    int result = tree_need(making, "inputs", &text);
+
+    if (result == 0)
+        result = tree_add_inputs(making, "inputs", NULL);
+    if (result == 0 && making->inputs.len != 2)
+        result = tree_fail(making, "inputs", NULL,
+                           "rule 'embed' takes a program and a bootfs, here are %zu inputs",
+                           making->inputs.len);
+    symbol = tree_copy(making->loader, *symbol ? symbol : "bootfs_start");
+    making->step.action = action_embed;
+    making->step.data = symbol;
+    making->step.signature = arena_format(&making->loader->graph->arena, "embed %s", symbol);
+    return result;
+}
+
 static int make_copy(struct making *making)
 {
     return make_from_one(making, action_copy);
 }
 
 const struct rule tree_image_rules[] = {
-    {"bootfs", make_bootfs},     {"rofs", make_rofs}, {"disk", make_disk},
-    {"compress", make_compress}, {"copy", make_copy}, {NULL, NULL},
+    {"bootfs", make_bootfs},   {"rofs", make_rofs},   {"disk", make_disk},
+    {"reserve", make_reserve}, {"embed", make_embed}, {"compress", make_compress},
+    {"copy", make_copy},       {NULL, NULL},
 };
