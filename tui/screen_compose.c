@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "image/actions.h"
+#include "image/layout.h"
 #include "load/load.h"
 #include "tui/file_time.h"
 
@@ -35,6 +36,7 @@ static void add_fs(struct compose_screen *screen, const struct graph *graph, ste
     fs->manifests = manifests;
     fs->manifests_count = action->manifests_count;
     fs->output = arena_copy(arena, output);
+    fs->is_bootfs = step->action == action_bootfs;
     fs->scope = action->scope;
     const char **dirs = arena_alloc(arena, (fs->scope.dirs_count + 1) * sizeof *dirs);
     for (size_t i = 0; i < fs->scope.dirs_count; i++)
@@ -76,13 +78,13 @@ static void find_fs(struct compose_screen *screen, const struct graph *graph)
 
 /* ---- arguments ---- */
 
-static void add_note(struct compose_screen *screen, note_list *notes, char mark, const char *text)
+void compose_note_add(struct compose_screen *screen, note_list *notes, char mark, const char *text)
 {
     vec_push(notes, (struct compose_note){mark, arena_copy(&screen->arena, text)});
 }
 
-static const struct compose_note *keep_notes(struct compose_screen *screen, note_list *notes,
-                                             size_t *count)
+const struct compose_note *compose_notes_keep(struct compose_screen *screen, note_list *notes,
+                                              size_t *count)
 {
     struct compose_note *kept = arena_alloc(&screen->arena, (notes->len + 1) * sizeof *kept);
     if (notes->len)
@@ -125,12 +127,12 @@ static void read_past(struct compose_screen *screen, const char *path)
     image_history_free(&history);
 }
 
-static void read_image(struct console *console, struct compose_screen *screen, struct conf *conf)
+/* `info` is filled where there is an image; the caller frees it. */
+static void read_image(struct console *console, struct compose_screen *screen, struct conf *conf,
+                       struct image_info *info)
 {
-    static const char *const formats[] = {[DISK_RAW] = "raw", [DISK_QCOW2] = "qcow2"};
     struct compose_data *data = &screen->data;
     struct arena *arena = &screen->arena;
-    struct image_info info = {0};
     struct err err = {0};
     struct stat st;
     pid_t holder;
@@ -140,22 +142,21 @@ static void read_image(struct console *console, struct compose_screen *screen, s
     char *relative = path_relative(path, console->root);
     data->image_path = arena_copy(arena, relative);
     free(relative);
-    if (stat(path, &st) == 0 && image_info(path, &info, &err) == 0) {
+    if (stat(path, &st) == 0 && image_info(path, info, &err) == 0) {
         char *when = arena_alloc(arena, 8);
         file_time_text(when, st.st_mtime, time(NULL));
         data->image_when = when;
-        data->image_format = formats[info.format];
-        data->image_bytes = info.file_bytes;
-        data->args_image = info.cmdline ? arena_copy(arena, info.cmdline) : NULL;
+        data->image_format = image_format_name(info->format);
+        data->image_bytes = info->file_bytes;
+        data->args_image = info->cmdline ? arena_copy(arena, info->cmdline) : NULL;
         read_past(screen, path);
-        struct compose_part *parts = arena_alloc(arena, (info.parts.len + 1) * sizeof *parts);
-        for (size_t i = 0; i < info.parts.len; i++)
-            parts[i] = (struct compose_part){arena_copy(arena, info.parts.at[i].name),
-                                             info.parts.at[i].size_bytes};
+        struct compose_part *parts = arena_alloc(arena, (info->parts.len + 1) * sizeof *parts);
+        for (size_t i = 0; i < info->parts.len; i++)
+            parts[i] = (struct compose_part){arena_copy(arena, info->parts.at[i].name),
+                                             info->parts.at[i].size_bytes};
         data->parts = parts;
-        data->parts_count = info.parts.len;
+        data->parts_count = info->parts.len;
     }
-    image_info_free(&info);
     if (console->vm)
         data->held = "the guest that runs here";
     else if (vm_image_held(path, &holder))
@@ -165,36 +166,26 @@ static void read_image(struct console *console, struct compose_screen *screen, s
 
 /* ---- what the next compose changes ---- */
 
-static const char *change_of(const struct compose_row *row)
+/* Edits that are staged, of what was never composed. */
+static void note_staged(struct compose_screen *screen, const struct compose_tab *tab,
+                        note_list *notes)
 {
-    return row->stage == ROW_ADDED     ? "+"
-           : row->stage == ROW_REMOVED ? "-"
-           : row->stage == ROW_CHANGED ? "~"
-                                       : NULL;
+    static const char marks[] = {[ROW_ADDED] = '+', [ROW_REMOVED] = '-', [ROW_CHANGED] = '~'};
+    for (size_t i = 0; i < tab->rows_count; i++)
+        if (tab->rows[i].stage != ROW_SAME)
+            compose_note_add(screen, notes, marks[tab->rows[i].stage], tab->rows[i].guest);
 }
 
 static void note_tab(struct compose_screen *screen, const struct compose_tab *tab, note_list *notes)
 {
-    enum { SHOWN_MAX = 6 };
-    size_t shown = 0, more = 0;
-    for (size_t i = 0; i < tab->rows_count; i++) {
-        const struct compose_row *row = &tab->rows[i];
-        const char *mark = change_of(row);
-        if (!mark)
-            continue;
-        if (shown++ < SHOWN_MAX)
-            add_note(screen, notes, *mark, row->guest);
-        else
-            more++;
-    }
-    char text[64];
-    if (more) {
-        snprintf(text, sizeof text, "and %zu more in %s", more, tab->name);
-        add_note(screen, notes, ' ', text);
-    }
+    for (size_t i = 0; i < tab->since_count; i++)
+        vec_push(notes, tab->since[i]);
+    if (!tab->composed)
+        note_staged(screen, tab, notes);
     if (tab->missing_count) {
+        char text[64];
         snprintf(text, sizeof text, "%zu missing in %s", tab->missing_count, tab->name);
-        add_note(screen, notes, 'n', text);
+        compose_note_add(screen, notes, 'n', text);
     }
 }
 
@@ -209,7 +200,7 @@ static void note_size(struct compose_screen *screen, note_list *notes)
         return;
     text_size(size, (unsigned long long)(change < 0 ? -change : change));
     snprintf(text, sizeof text, "%s %s", size, change < 0 ? "less" : "more");
-    add_note(screen, notes, change < 0 ? '-' : '+', text);
+    compose_note_add(screen, notes, change < 0 ? '-' : '+', text);
 }
 
 static void note_next(struct compose_screen *screen)
@@ -223,10 +214,10 @@ static void note_next(struct compose_screen *screen)
     note_size(screen, &notes);
     data->staged_count += data->args_staged;
     if (data->args_image && strcmp(data->args_image, data->args_next) != 0)
-        add_note(screen, &notes, '~', "boot arguments");
+        compose_note_add(screen, &notes, '~', "boot arguments");
     if (data->image_path && !data->image_when)
-        add_note(screen, &notes, '+', "the image itself: c composes it");
-    data->next = keep_notes(screen, &notes, &data->next_count);
+        compose_note_add(screen, &notes, '+', "the image itself: c composes it");
+    data->next = compose_notes_keep(screen, &notes, &data->next_count);
 }
 
 /* ---- the whole ---- */
@@ -258,9 +249,12 @@ void compose_screen_read(struct console *console, struct compose_screen *screen)
         data->tabs_count = screen->fs.len;
         for (size_t i = 0; i < screen->fs.len; i++)
             compose_read_tab(console, screen, &graph, i);
+        struct image_info info = {0};
         read_args(screen, conf);
-        read_image(console, screen, conf);
+        read_image(console, screen, conf, &info);
+        compose_read_sizes(screen, &info);
         note_next(screen);
+        image_info_free(&info);
     }
     data->can_undo = screen->done.len > 0;
     data->can_redo = screen->undone.len > 0;

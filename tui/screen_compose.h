@@ -31,6 +31,7 @@ struct compose_fs {
     size_t manifests_count;
     struct manifest_scope scope; /* without overlays and root */
     const char *output; /* relative to the tree */
+    bool is_bootfs; /* its names are limited */
 };
 
 typedef VEC(struct staged_step) staged_steps;
@@ -53,13 +54,23 @@ void compose_screen_read(struct console *console, struct compose_screen *screen)
 /* The rows of a tab, and what differs from what was composed last. */
 void compose_read_tab(struct console *console, struct compose_screen *screen,
                       const struct graph *graph, size_t tab);
+/* What the next compose changes in a file system that was composed already; `list` is what its
+ * manifests say now. */
+void compose_read_since(struct console *console, struct compose_screen *screen, size_t tab,
+                        const struct manifest_list *list);
+/* The largest files, and what is measured against a limit; `info`: of the image, zeroed where there is
+ * none. */
+void compose_read_sizes(struct compose_screen *screen, const struct image_info *info);
 /* The screen's, its data read. NULL where there is no native tree. */
 struct compose_screen *compose_screen_of(struct console *console);
 void compose_stage_fill(struct app_ops *ops);
 void compose_preview_fill(struct app_ops *ops);
 void compose_stage_free(struct compose_screen *screen);
 
-/* Notes in the arena, growing. */
+/* Notes in the arena, growing; keep moves them into the arena for good. */
 typedef VEC(struct compose_note) note_list;
+void compose_note_add(struct compose_screen *screen, note_list *notes, char mark, const char *text);
+const struct compose_note *compose_notes_keep(struct compose_screen *screen, note_list *notes,
+                                              size_t *count);
 
 #endif

@@ -194,6 +194,8 @@ void compose_read_tab(struct console *console, struct compose_screen *screen,
         tab->change_bytes = (int64_t)tab->size_bytes - (int64_t)bytes_on_disk(console, &reading);
     tab->rows = rows;
     tab->rows_count = reading.rows.len;
+    if (!tab->problem)
+        compose_read_since(console, screen, tab_index, &list);
     vec_free(&reading.rows);
     manifest_list_free(&list);
 }

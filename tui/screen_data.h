@@ -78,6 +78,22 @@ struct compose_tab {
     uint64_t size_bytes;
     int64_t change_bytes; /* of size_bytes, by what is staged */
     const char *problem; /* a manifest that cannot be read: why; else NULL */
+    bool composed; /* it was, and `since` says what the next compose changes in it */
+    const struct compose_note *since;
+    size_t since_count;
+};
+
+/* One of the largest files that the next compose puts in. */
+struct compose_big {
+    const char *guest;
+    uint64_t size_bytes;
+};
+
+/* What the guest or its loader takes no more than. */
+struct compose_limit {
+    const char *name; /* "kernel", "arguments" */
+    uint64_t is, most; /* most 0: no limit that is known */
+    bool is_size; /* bytes for people: 6.4M; else as they are */
 };
 
 /* Something checked, or a part of what the next compose changes. */
@@ -108,6 +124,10 @@ struct compose_data {
     size_t parts_count;
     const struct compose_note *next; /* what the next compose changes */
     size_t next_count;
+    const struct compose_limit *limits;
+    size_t limits_count;
+    const struct compose_big *largest; /* the largest first */
+    size_t largest_count;
     const char *held; /* a run holds the image: who; else NULL */
     const char *problem; /* nothing can be composed: why; else NULL */
     size_t staged_count; /* edits not written yet, everything together */

@@ -49,7 +49,7 @@ static const struct compose_data *get_data(const struct view_ctx *ctx)
 /* ---- drawing ---- */
 
 static void draw_pane(struct compose_view *v, enum compose_pane pane, const struct canvas *canvas,
-                      struct rect at, const struct compose_data *data)
+                      struct rect at, const struct compose_data *data, const struct model *model)
 {
     struct canvas part = canvas_part(canvas, at);
     v->at[pane] = (struct rect){part.x, part.y + 1, part.w, part.h - 1};
@@ -60,38 +60,40 @@ static void draw_pane(struct compose_view *v, enum compose_pane pane, const stru
     else if (pane == PANE_ARGS)
         args_pane_draw(v, &part, data);
     else
-        image_pane_draw(v, &part, data);
+        image_pane_draw(v, &part, data, model);
 }
 
-/* Manifest on top, arguments and image below it, as high as they need to be. Where it is low, the
- * panes without focus keep their titles only. */
+/* Manifest on top, arguments and image below it, as high as they need to be, up to a third each; the
+ * image may take more while it has the focus. Where it is low, the panes without focus keep their
+ * titles only. */
 static void draw_stacked(struct compose_view *v, const struct canvas *canvas,
-                         const struct compose_data *data)
+                         const struct compose_data *data, const struct model *model)
 {
     int w = canvas->w, h = canvas->h;
-    int args_h = args_pane_rows(v, data, w), image_h = image_pane_rows(data, w);
-    int limit = h / 3;
+    int args_h = args_pane_rows(v, data, w), image_h = image_pane_rows(data, model, w);
+    int limit = h / 3, image_limit = v->pane == PANE_IMAGE ? h * 3 / 5 : limit;
     args_h = args_h > limit ? limit : args_h;
-    image_h = image_h > limit ? limit : image_h;
+    image_h = image_h > image_limit ? image_limit : image_h;
     if (h < LOW) {
         args_h = v->pane == PANE_ARGS ? h - 2 : 1;
         image_h = v->pane == PANE_IMAGE ? h - 2 : 1;
     }
     int manifest_h = h - args_h - image_h;
-    draw_pane(v, PANE_MANIFEST, canvas, (struct rect){0, 0, w, manifest_h}, data);
-    draw_pane(v, PANE_ARGS, canvas, (struct rect){0, manifest_h, w, args_h}, data);
-    draw_pane(v, PANE_IMAGE, canvas, (struct rect){0, manifest_h + args_h, w, image_h}, data);
+    draw_pane(v, PANE_MANIFEST, canvas, (struct rect){0, 0, w, manifest_h}, data, model);
+    draw_pane(v, PANE_ARGS, canvas, (struct rect){0, manifest_h, w, args_h}, data, model);
+    draw_pane(v, PANE_IMAGE, canvas, (struct rect){0, manifest_h + args_h, w, image_h}, data,
+              model);
 }
 
 static void draw_wide(struct compose_view *v, const struct canvas *canvas,
-                      const struct compose_data *data)
+                      const struct compose_data *data, const struct model *model)
 {
     int left = canvas->w * 60 / 100, right = canvas->w - left - 1;
     int args_h = args_pane_rows(v, data, right) + 1;
-    draw_pane(v, PANE_MANIFEST, canvas, (struct rect){0, 0, left, canvas->h}, data);
-    draw_pane(v, PANE_ARGS, canvas, (struct rect){left + 1, 0, right, args_h}, data);
+    draw_pane(v, PANE_MANIFEST, canvas, (struct rect){0, 0, left, canvas->h}, data, model);
+    draw_pane(v, PANE_ARGS, canvas, (struct rect){left + 1, 0, right, args_h}, data, model);
     draw_pane(v, PANE_IMAGE, canvas, (struct rect){left + 1, args_h, right, canvas->h - args_h},
-              data);
+              data, model);
 }
 
 /* The diff, and the question. */
@@ -142,11 +144,11 @@ static void draw_compose(struct view *view, const struct canvas *canvas, const s
     v->y = canvas->y;
     memset(v->at, 0, sizeof v->at);
     if (v->zoomed)
-        draw_pane(v, v->pane, canvas, (struct rect){0, 0, canvas->w, canvas->h}, data);
+        draw_pane(v, v->pane, canvas, (struct rect){0, 0, canvas->w, canvas->h}, data, ctx->model);
     else if (canvas->w >= WIDE && canvas->h >= LOW)
-        draw_wide(v, canvas, data);
+        draw_wide(v, canvas, data, ctx->model);
     else
-        draw_stacked(v, canvas, data);
+        draw_stacked(v, canvas, data, ctx->model);
     if (v->popup)
         draw_popup(v, canvas);
 }
@@ -296,6 +298,8 @@ static enum view_result request_compose(struct view *view, enum request request,
         return VIEW_HANDLED;
     if (v->pane == PANE_ARGS && args_pane_request(v, request, ctx, data))
         return VIEW_HANDLED;
+    if (v->pane == PANE_IMAGE && image_pane_request(v, request))
+        return VIEW_HANDLED;
     if (common_request(v, request, arg, ctx, data))
         return VIEW_HANDLED;
     if (request != REQ_BACK)
@@ -363,9 +367,9 @@ const struct view_ops view_compose = {
     .title = "Compose",
     .key = '7',
     .keys = compose_keys,
-    .about = "What the next image is made of: its files, its boot arguments, its parts. "
-             "Edits are staged and marked; W shows the difference and writes it, c writes "
-             "and composes.",
+    .about = "What the next image is made of: its files, its boot arguments, its parts, what "
+             "changes in it, and what its limits are. Edits are staged and marked; W shows the "
+             "difference and writes it, c writes and composes.",
     .open = open_compose,
     .close = close_compose,
     .draw = draw_compose,

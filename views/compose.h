@@ -8,8 +8,11 @@
 #include "tui/list.h"
 #include "tui/screen_data.h"
 #include "tui/view.h"
+#include "views/model.h"
 
 enum compose_pane { PANE_MANIFEST, PANE_ARGS, PANE_IMAGE, COMPOSE_PANES };
+
+enum { COMPOSE_LABEL_W = 9 }; /* columns of the labels: args, parts, next ... */
 
 /* What is being typed. */
 enum compose_typing {
@@ -59,6 +62,9 @@ struct compose_view {
     char *preview; /* what the entry that is typed would put in; NULL: nothing to say */
     const struct view_ctx *ctx; /* while a key is handled: for completion */
 
+    size_t image_top; /* image: rows scrolled away, */
+    size_t image_rows, image_shown; /* how many there are, and fit; as drawn last */
+
     enum compose_popup popup;
     char *diff;
     size_t diff_top, diff_rows, diff_shown;
@@ -107,9 +113,16 @@ void args_notes_free(args_notes *notes);
 void args_complete(const struct compose_data *data, const char *text, size_t at, size_t *from,
                    str_list *words);
 
-int image_pane_rows(const struct compose_data *data, int w);
+/* `model`: for what is being composed. */
+int image_pane_rows(const struct compose_data *data, const struct model *model, int w);
 void image_pane_draw(struct compose_view *v, const struct canvas *canvas,
-                     const struct compose_data *data);
+                     const struct compose_data *data, const struct model *model);
+bool image_pane_request(struct compose_view *v, enum request request);
+
+/* Draws words with their marks one after another from the label's column on, wrapped; returns the rows
+ * taken. With no canvas it only counts. */
+int compose_flow(const struct canvas *canvas, int y, int w, const struct compose_note *notes,
+                 size_t count);
 
 /* Shows what would be done (text is taken over), with what Enter does about it. */
 void compose_show(struct compose_view *v, enum compose_popup popup, char *text);

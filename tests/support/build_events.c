@@ -243,6 +243,31 @@ void build_events_done(struct test_screen *screen)
                                        .cpu_ns = 5 * SECOND / 2});
 }
 
+void build_events_composing_begun(struct test_screen *screen)
+{
+    struct model *model = &test_screen_app(screen)->model;
+    graph(model);
+    add(model, LINK);
+    add(model, ROFS);
+    add(model, USR);
+    begin(model, LINK, 0, 0, SECOND);
+    end(model, LINK, SECOND, OUTCOME_UNCHANGED);
+    begin(model, ROFS, 0, SECOND, 0);
+    model_tick(model, 3 * SECOND / 2);
+}
+
+void build_events_composing(struct test_screen *screen)
+{
+    struct model *model = &test_screen_app(screen)->model;
+    build_events_composing_begun(screen);
+    model_event(model, &(struct event){.kind = EVENT_STEP_PROGRESS,
+                                       .t_ns = 2 * SECOND,
+                                       .step = ROFS,
+                                       .bytes = 12300000,
+                                       .total = 20200000});
+    model_tick(model, 2 * SECOND);
+}
+
 void build_events_large(struct model *model, unsigned dirs_count, unsigned files)
 {
     uint32_t total = dirs_count * files;

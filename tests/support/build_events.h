@@ -14,6 +14,10 @@ void build_events_failed(struct test_screen *screen);
 void build_events_raced(struct test_screen *screen);
 /* A build of the same tree that ran three steps and is done. */
 void build_events_done(struct test_screen *screen);
+/* A compose: the root file system is being written, 12.3 of 20.2 MB of it; and the same before its
+ * writer has told anything. */
+void build_events_composing(struct test_screen *screen);
+void build_events_composing_begun(struct test_screen *screen);
 /* `dirs` directories of `files` objects each that one step links: the first half done. */
 void build_events_large(struct model *model, unsigned dirs, unsigned files);
 

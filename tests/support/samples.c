@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "tests/support/build_events.h"
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static const struct target_arch archs[] = {
@@ -159,6 +161,17 @@ static const struct compose_note next[] = {
     {'+', "/data/hello.txt"},  {'-', "/data/poem.txt"}, {'~', "/etc/motd"},
     {'n', "1 missing in usr"}, {'~', "boot arguments"},
 };
+static const struct compose_limit limits[] = {
+    {"kernel", 6710000, 23068672, true},
+    {"names in bootfs", 10, 110, false},
+    {"arguments", 49, 1023, false},
+};
+static const struct compose_big largest[] = {
+    {"/usr/lib/java/classes/com/example/deeply/nested/Thing.class", 3250000},
+    {"/data/noise.bin", 65536},
+    {"/etc/motd", 76},
+    {"/data/hello.txt", 12},
+};
 static const struct compose_data composition = {
     .tabs = tabs,
     .tabs_count = COUNT(tabs),
@@ -176,6 +189,10 @@ static const struct compose_data composition = {
     .parts_count = COUNT(parts),
     .next = next,
     .next_count = COUNT(next),
+    .limits = limits,
+    .limits_count = COUNT(limits),
+    .largest = largest,
+    .largest_count = COUNT(largest),
     .held = "pid 4711",
     .staged_count = 4,
     .can_undo = true,
@@ -203,6 +220,33 @@ static const struct compose_data uncomposed = {
     .args_max = 1023,
     .image_path = "build/release.x64/images/uush/loader.img",
 };
+
+/* More than the guest takes, and more changes than there is room for. */
+static const struct compose_limit overrun[] = {
+    {"kernel", 24000000, 23068672, true},
+    {"names in bootfs", 131, 110, false},
+    {"arguments", 1100, 1023, false},
+};
+static const struct compose_note many[] = {
+    {'+', "/usr/share/one"},      {'+', "/usr/share/two"},
+    {'~', "/etc/three"},          {'-', "/usr/lib/four.so"},
+    {'~', "/usr/lib/five.so"},    {'+', "/data/six/seven/eight"},
+    {'-', "/data/nine"},          {'+', "/data/ten"},
+    {'~', "/tools/eleven.so"},    {'+', "/twelve"},
+    {'-', "/thirteen"},           {' ', "and 142 more in usr"},
+    {'n', "2 missing in bootfs"}, {'~', "boot arguments"},
+};
+
+void sample_overrun(struct test_screen *screen)
+{
+    static struct compose_data data;
+    data = composition;
+    data.limits = overrun;
+    data.limits_count = COUNT(overrun);
+    data.next = many;
+    data.next_count = COUNT(many);
+    test_screen_data(screen, NULL, &data);
+}
 
 void sample_composition(struct test_screen *screen)
 {
@@ -235,6 +279,18 @@ void sample_long_manifest(struct test_screen *screen)
     long_tab.missing_count = 1;
     long_tab.size_bytes = 237000;
     test_screen_data(screen, NULL, &long_composition);
+}
+
+void sample_composing(struct test_screen *screen)
+{
+    sample_composition(screen);
+    build_events_composing(screen);
+}
+
+void sample_composing_begun(struct test_screen *screen)
+{
+    sample_composition(screen);
+    build_events_composing_begun(screen);
 }
 
 void sample_uncomposed(struct test_screen *screen)

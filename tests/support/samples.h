@@ -14,6 +14,11 @@ void sample_long_manifest(struct test_screen *screen);
 /* The composition, its image held by nobody. */
 void sample_free_image(struct test_screen *screen);
 void sample_uncomposed(struct test_screen *screen);
+/* More changes than there is room for, and limits that are overrun. */
+void sample_overrun(struct test_screen *screen);
+/* The first one while its image is composed: before and after its writer told how far it is. */
+void sample_composing_begun(struct test_screen *screen);
+void sample_composing(struct test_screen *screen);
 /* Both, with a tree of three archs. */
 void sample_everything(struct test_screen *screen);
 /* A guest that runs and has printed; one that ended well; and one that failed after another. */

@@ -130,6 +130,16 @@ static void compose_and_its_edits(void **state)
     test_goldens("compose-uncomposed", sample_uncomposed, "7");
 }
 
+static void the_image_that_is_composed(void **state)
+{
+    (void)state;
+    test_goldens("compose-image", sample_composition, "7 Tab Tab");
+    test_goldens("compose-overrun", sample_overrun, "7 Tab Tab z");
+    test_goldens("compose-scrolled", sample_overrun, "7 Tab Tab End");
+    test_goldens("compose-begun", sample_composing_begun, "7 Tab Tab");
+    test_goldens("compose-running", sample_composing, "7 Tab Tab");
+}
+
 static void compose_keys_stage(void **state)
 {
     (void)state;
@@ -352,6 +362,7 @@ int main(void)
         cmocka_unit_test(target_and_a_pick),
         cmocka_unit_test(target_keys_pick),
         cmocka_unit_test(compose_and_its_edits),
+        cmocka_unit_test(the_image_that_is_composed),
         cmocka_unit_test(compose_keys_stage),
         cmocka_unit_test(compose_folds_and_orders),
         cmocka_unit_test(compose_args_are_read),
