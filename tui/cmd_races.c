@@ -134,8 +134,11 @@ static void print_finding(const struct races *r, const struct report_finding *fi
 
 static void print_total(const struct races *r)
 {
-    unsigned long long ran = 0, traced = 0, steps = r->record->steps.len;
-    for (size_t i = 0; i < steps; i++) {
+    unsigned long long ran = 0, traced = 0, steps = 0;
+    for (size_t i = 0; i < r->record->steps.len; i++) {
+        if (r->record->steps.at[i].flags & RECORD_MAKE)
+            continue;
+        steps++;
         ran += (r->record->steps.at[i].flags & RECORD_RAN) != 0;
         traced += (r->record->steps.at[i].flags & RECORD_TRACED) != 0;
     }
@@ -224,7 +227,10 @@ static void print_side(const struct races *r, const char *name, uint32_t step, u
     if (file)
         printf("  (%s:%u)", file, line);
     putchar('\n');
-    if (of->flags & RECORD_RAN)
+    if (of->flags & RECORD_MAKE)
+        printf("         the make itself, from %.3f s of the build on\n",
+               (double)of->begin_ns / 1e9);
+    else if (of->flags & RECORD_RAN)
         printf("         lane %u, %.3f s to %.3f s of the build\n", of->lane + 1,
                (double)of->begin_ns / 1e9, (double)(of->begin_ns + of->wall_ns) / 1e9);
     else

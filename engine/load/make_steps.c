@@ -114,6 +114,8 @@ void steps_end_make(struct make_build *make, uint32_t number)
     make_trace_drop(make->trace, owner->trace);
     if (owner->trace && !make_trace_sees_all(make->trace))
         owner->trace->flaws |= TRACE_UNREADABLE;
+    if (owner->trace)
+        record_make_trace(make->build->races, number, owner->trace);
     for (uint32_t i = 1; i < owner->steps.len; i++) {
         struct make_step *step = make->steps.at[owner->steps.at[i]];
         if (!step->ended && step->command)

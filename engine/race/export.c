@@ -136,13 +136,15 @@ void race_export_json(const struct race_report *report, const struct ledger *led
                       const bool *keep, const struct race_hints *hints, struct str *out)
 {
     const struct record *record = report->record;
-    uint64_t traced = 0;
-    for (size_t i = 0; i < record->steps.len; i++)
+    uint64_t traced = 0, steps = 0;
+    for (size_t i = 0; i < record->steps.len; i++) {
         traced += (record->steps.at[i].flags & RECORD_TRACED) != 0;
+        steps += !(record->steps.at[i].flags & RECORD_MAKE);
+    }
     json_put_object(out, NULL);
     json_put_text(out, "root", record_text(record, record->root));
     json_put_uint(out, "built_ns", record->wall_ns);
-    json_put_uint(out, "steps", record->steps.len);
+    json_put_uint(out, "steps", steps);
     json_put_uint(out, "traced", traced);
     json_put_uint(out, "accesses", record->accesses.len);
     json_put_array(out, "findings");

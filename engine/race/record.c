@@ -41,6 +41,8 @@ void record_free(struct record *record)
     vec_free(&record->goals);
     vec_free(&record->accesses);
     vec_free(&record->programs);
+    vec_free(&record->of_makes.accesses);
+    vec_free(&record->of_makes.programs);
     pthread_mutex_destroy(&record->lock);
     free(record);
 }
@@ -268,28 +270,47 @@ static uint16_t kinds_of(const struct access *access, const char *program, bool 
     return (uint16_t)kinds;
 }
 
+static struct race_access access_of(struct record *record, uint32_t id, const struct trace *trace,
+                                    const struct access *access, uint32_t *program_text)
+{
+    const char *path = intern_text(&trace->paths, access->path);
+    bool left = (access->kinds & CHANGES) && is_there(path);
+    uint32_t program = access->process < trace->processes.len
+                           ? trace->processes.at[access->process].program
+                           : INTERN_NONE;
+    const char *name = program == INTERN_NONE ? "" : intern_text(&trace->paths, program);
+    uint64_t when = access->first_ns > record->start_ns ? access->first_ns - record->start_ns : 0;
+    *program_text = *name ? intern_id(&record->texts, name) : INTERN_NONE;
+    return (struct race_access){.step = id,
+                                .path = intern_id(&record->texts, path),
+                                .when = (uint32_t)(when / RECORD_TICK_NS),
+                                .kinds = kinds_of(access, name, left),
+                                .found = access->found,
+                                .left = left};
+}
+
 void record_trace(struct record *record, uint32_t id, const struct trace *trace)
 {
     pthread_mutex_lock(&record->lock);
     struct record_step *step = step_at(record, id);
     step->flags |= RECORD_TRACED | (trace->flaws ? RECORD_FLAWED : 0);
     for (size_t i = 0; i < trace->accesses.len; i++) {
-        const struct access *access = &trace->accesses.at[i];
-        const char *path = intern_text(&trace->paths, access->path);
-        bool left = (access->kinds & CHANGES) && is_there(path);
-        uint32_t program = access->process < trace->processes.len
-                               ? trace->processes.at[access->process].program
-                               : INTERN_NONE;
-        const char *name = program == INTERN_NONE ? "" : intern_text(&trace->paths, program);
-        uint64_t when =
-            access->first_ns > record->start_ns ? access->first_ns - record->start_ns : 0;
-        vec_push(&record->accesses, (struct race_access){.step = id,
-                                                         .path = intern_id(&record->texts, path),
-                                                         .when = (uint32_t)(when / RECORD_TICK_NS),
-                                                         .kinds = kinds_of(access, name, left),
-                                                         .found = access->found,
-                                                         .left = left});
-        vec_push(&record->programs, *name ? intern_id(&record->texts, name) : INTERN_NONE);
+        uint32_t program;
+        vec_push(&record->accesses, access_of(record, id, trace, &trace->accesses.at[i], &program));
+        vec_push(&record->programs, program);
+    }
+    pthread_mutex_unlock(&record->lock);
+}
+
+void record_make_trace(struct record *record, uint32_t number, const struct trace *trace)
+{
+    pthread_mutex_lock(&record->lock);
+    make_at(record, number);
+    for (size_t i = 0; i < trace->accesses.len; i++) {
+        uint32_t program;
+        vec_push(&record->of_makes.accesses,
+                 access_of(record, number, trace, &trace->accesses.at[i], &program));
+        vec_push(&record->of_makes.programs, program);
     }
     pthread_mutex_unlock(&record->lock);
 }
@@ -502,6 +523,35 @@ static void thin(struct record *record)
     free(matters);
 }
 
+/* What makes did themselves becomes a step of each: only now is it known how many there are. */
+static void add_steps_of_makes(struct record *record)
+{
+    uint32_t recipes = (uint32_t)record->steps.len, last = UINT32_MAX, id = 0;
+    for (size_t i = 0; i < record->of_makes.accesses.len; i++) {
+        struct race_access access = record->of_makes.accesses.at[i];
+        const struct record_make *make = &record->makes.at[access.step];
+        if (access.step != last) {
+            const char *directory = record_text(record, make->directory);
+            bool root = !*directory || strcmp(directory, ".") == 0;
+            char *name = root ? mem_copy("make") : mem_format("make -C %s", directory);
+            id = recipes++;
+            last = access.step;
+            *step_at(record, id) = (struct record_step){.target = intern_id(&record->texts, name),
+                                                        .goal = INTERN_NONE,
+                                                        .command = INTERN_NONE,
+                                                        .file = INTERN_NONE,
+                                                        .make = last,
+                                                        .flags = RECORD_RAN | RECORD_MAKE,
+                                                        .begin_ns = make->begin_ns};
+            free(name);
+        }
+        access.step = id;
+        vec_push(&record->accesses, access);
+        vec_push(&record->programs, record->of_makes.programs.at[i]);
+    }
+    record->of_makes.accesses.len = record->of_makes.programs.len = 0;
+}
+
 static char *file_of(const char *state_dir)
 {
     return path_join(state_dir, "races.zst");
@@ -521,6 +571,7 @@ int record_write(struct record *record, const char *state_dir, struct err *err)
 {
     pthread_mutex_lock(&record->lock);
     record->wall_ns = clock_wall_ns();
+    add_steps_of_makes(record);
     thin(record);
     settle(record);
     struct str bytes = {0};

@@ -38,6 +38,7 @@ enum record_flags {
     RECORD_FAILED = 4,
     RECORD_FLAWED = 8, /* known, but perhaps not all */
     RECORD_PHONY = 16, /* its target is no file */
+    RECORD_MAKE = 32, /* no recipe: what its make did itself, before all of its steps */
 };
 
 struct record_step {
@@ -77,6 +78,10 @@ struct record {
     VEC(struct record_goal) goals;
     VEC(struct race_access) accesses;
     VEC(uint32_t) programs; /* beside accesses: text of the program that touched first, or NONE */
+    struct {
+        VEC(struct race_access) accesses; /* `step` is the make's number */
+        VEC(uint32_t) programs;
+    } of_makes; /* until record_write */
     pthread_mutex_t lock;
 };
 #define RECORD_TICK_NS 16384u
@@ -118,6 +123,10 @@ void record_end(struct record *record, uint32_t step, bool failed);
 /* What the step's process tree touched; a step may have several traces (lines of a recipe). Looks at
  * each changed path, whether it is there still: to be called as soon as the tree has ended. */
 void record_trace(struct record *record, uint32_t step, const struct trace *trace);
+
+/* The same of what a make itself touched, and its $(shell)s; said once, when it has ended. In the
+ * record that is one more step of that make, which all its others need: "make -C DIRECTORY". */
+void record_make_trace(struct record *record, uint32_t number, const struct trace *trace);
 
 /* Adds what the record of <state_dir> knows of steps that did not run this time. */
 void record_take_over(struct record *record, const char *state_dir);

@@ -69,6 +69,21 @@ static void sort_by_make(struct builder *b)
         b->sorted[b->of_make[make_of(record, &record->steps.at[i]) + 1]++] = i;
 }
 
+/* What a make does itself comes before its steps: it reads its makefiles first of all, and what it
+ * looks at later it looks at in their order. */
+static void add_makes(struct builder *b)
+{
+    const struct record *record = b->record;
+    for (uint32_t i = (uint32_t)record->steps.len; i-- > 0;) {
+        if (!(record->steps.at[i].flags & RECORD_MAKE))
+            continue;
+        uint32_t make = make_of(record, &record->steps.at[i]);
+        for (uint32_t s = b->of_make[make]; s < b->of_make[make + 1]; s++)
+            if (b->sorted[s] != i)
+                add_edge(b, i, b->sorted[s]);
+    }
+}
+
 static int by_begin(const void *left, const void *right, void *data)
 {
     const struct record *record = data;
@@ -298,6 +313,7 @@ void record_input(const struct record *record, struct record_input *out)
     add_forecasts(&b);
     add_declared(&b);
     sort_by_make(&b);
+    add_makes(&b);
     order_makes(&b);
     pack_edges(&b);
     break_rings(&b);

@@ -279,6 +279,27 @@ echo 1 >lib/a.c
 clean_tree
 flagged 1 write-write lib/lib.a lib/lib.a lib/lib.a
 
+say "what a sub-make reads itself: its makefiles, and by \$(shell)"
+for how in 'include ../made.mk' 'VALUE := $(shell cat ../made.mk)'; do
+    tree "own-${how%% *}" <<'E'
+all: one two
+one:
+    $(MAKE) -C a
+two:
+    $(MAKE) -C b
+clean:
+    echo 'VALUE = 0' >made.mk; rm -f a/own.mk
+.PHONY: one two
+E
+    mkdir a b
+    printf 'all: ../made.mk\n-include own.mk\nown.mk:\n\techo OWN = 1 >$@\n.PHONY: ../made.mk\n../made.mk:\n\techo VALUE = 1 >$@\n' >a/Makefile
+    printf '%s\nall:\n\techo $(VALUE)\n.PHONY: all\n' "$how" >b/Makefile
+    clean_tree
+    flagged 1 'missing-edge|overwrite' made.mk made.mk 'make -C b'
+    ok "$GANTRY" races mend "$(finding)"
+    has "$WORK/out" '+two: | one'
+done
+
 say "other harm: removal, search path, change in place, other bytes"
 tree removal <<'E'
 all: a b

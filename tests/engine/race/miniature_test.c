@@ -73,6 +73,15 @@ static const struct mini minis[] = {
                {.ops = {"create! /t/lib.a"}, .parent = 1},
                {.ops = {"create! /t/lib.a"}, .parent = 2}},
      .expect = {"2 3 /t/lib.a write-write"}},
+    {.name = "a sub-make itself reads what a step of another makes",
+     .there = {"/t"},
+     .steps = {{.ops = {"stat /t"}, .command = "make -C one"},
+               {.ops = {"stat /t"}, .command = "make -C two"},
+               {.ops = {"create! /t/list.mk"}, .target = "/t/list.mk", .parent = 1},
+               {.ops = {"probe /t/list.mk"}, .parent = 2}, /* the make of "two" itself: */
+               {.ops = {"create! /t/two"}, .parent = 2}},
+     .edges = {{3, 4}}, /* it comes before all of its steps */
+     .expect = {"2 3 /t/list.mk missing-edge shadow"}},
     {.name = "two sub-makes make one library, and one of them reads it",
      .there = {"/t"},
      .steps = {{.ops = {"stat /t"}},
@@ -223,6 +232,12 @@ static const struct mini minis[] = {
      .there = {"/t"},
      .steps = {{.ops = {"create! /t/a.o", "create! /t/a.d"}, .command = "cc -MMD -c a.c"},
                {.ops = {"probe /t/a.d"}, .command = "make -C sub"}}},
+    {.name = "a sub-make itself reads what its own steps made before, and makes anew",
+     .there = {"/t", "/t/list.mk"},
+     .steps = {{.ops = {"stat /t"}, .command = "make -C one"},
+               {.ops = {"read! /t/list.mk"}, .parent = 1}, /* the make of "one" itself */
+               {.ops = {"create! /t/list.mk"}, .target = "/t/list.mk", .parent = 1}},
+     .edges = {{1, 2}}},
     {.name = "a pattern is listed while another name is made",
      .there = {"/t", "/t/src"},
      .steps = {{.ops = {"create! /t/src/a.o"}},

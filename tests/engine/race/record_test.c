@@ -48,8 +48,8 @@ static void wait_a_little(void)
     nanosleep(&(struct timespec){0, 200000}, NULL);
 }
 
-static void touch(struct record *record, uint32_t step, const char *name, uint32_t kinds,
-                  bool found)
+static void touch_by(struct record *record, uint32_t who, const char *name, uint32_t kinds,
+                     bool found, void (*tell)(struct record *, uint32_t, const struct trace *))
 {
     struct trace trace = {0};
     char *path = path_join(root, name);
@@ -64,11 +64,17 @@ static void touch(struct record *record, uint32_t step, const char *name, uint32
                                               .last_ns = now_ns});
     vec_push(&trace.processes,
              (struct trace_process){.pid = 1, .program = intern_id(&trace.paths, "/bin/sh")});
-    record_trace(record, step, &trace);
+    tell(record, who, &trace);
     intern_free(&trace.paths);
     vec_free(&trace.accesses);
     vec_free(&trace.processes);
     free(path);
+}
+
+static void touch(struct record *record, uint32_t step, const char *name, uint32_t kinds,
+                  bool found)
+{
+    touch_by(record, step, name, kinds, found, record_trace);
 }
 
 static void run_step(struct record *record, uint32_t step, uint32_t make, const char *target)
@@ -140,6 +146,56 @@ static struct record *two_steps(void)
     touch(record, 0, "gen.h", ACCESS_CREATE, false);
     touch(record, 1, "gen.h", ACCESS_READ, true);
     return record;
+}
+
+/* The top make runs two others: step 1 runs make 1 in "a", step 2 make 2 in "b"; `reader` reads what
+ * step 3, of make 1, makes. */
+static size_t findings_of_a_make(uint32_t reader, uint32_t kinds, struct record **again)
+{
+    struct err err = {0};
+    struct record *record = record_new(root);
+    record_make(record, 0, ORDER_TOP, 100, ".");
+    run_step(record, 0, 0, "all");
+    run_step(record, 1, 0, "in-a");
+    record_make(record, 1, 1, 101, "a");
+    run_step(record, 2, 0, "in-b");
+    record_make(record, 2, 2, 102, "b");
+    run_step(record, 3, 1, "a/list.mk");
+    touch(record, 3, "a/list.mk", ACCESS_CREATE, false);
+    touch_by(record, reader, "a/list.mk", kinds, true, record_make_trace);
+    assert_int_equal(record_write(record, root, &err), 0);
+    record_free(record);
+    *again = record_read(root, &err);
+    assert_non_null(*again);
+    return findings(*again, NULL);
+}
+
+/* What a make reads itself is no recipe's: it races with another make's steps, and never with its own
+ * or with those of the make that runs it. */
+static void what_a_make_does_itself_is_its_own(void **state)
+{
+    (void)state;
+    char *directory = path_join(root, "a");
+    assert_int_equal(file_make_dirs(directory, NULL), 0);
+    free(directory);
+    struct record *record;
+    assert_int_equal(findings_of_a_make(2, ACCESS_READ, &record), 1);
+    struct race_report report;
+    race_report_make(&report, record);
+    assert_int_equal(report.findings.at[0].class, RACE_MISSING_EDGE);
+    assert_string_equal(race_target(record, report.findings.at[0].first), "a/list.mk");
+    assert_string_equal(race_target(record, report.findings.at[0].second), "make -C b");
+    const struct record_step *make = &record->steps.at[report.findings.at[0].second];
+    assert_int_equal(make->flags, RECORD_RAN | RECORD_MAKE);
+    assert_int_equal(make->make, 2);
+    race_report_free(&report);
+    record_free(record);
+    assert_int_equal(findings_of_a_make(1, ACCESS_READ, &record), 0);
+    record_free(record);
+    assert_int_equal(findings_of_a_make(0, ACCESS_READ, &record), 0);
+    record_free(record);
+    assert_int_equal(findings_of_a_make(2, ACCESS_STAT, &record), 0); /* weak */
+    record_free(record);
 }
 
 static void a_make_that_is_not_parallel_has_none(void **state)
@@ -307,6 +363,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(makes_of_one_recipe_are_in_order),
+        cmocka_unit_test(what_a_make_does_itself_is_its_own),
         cmocka_unit_test(a_make_that_is_not_parallel_has_none),
         cmocka_unit_test(needs_are_order_and_rings_are_cut),
         cmocka_unit_test(spared_runs_are_forecast),
