@@ -18,3 +18,8 @@ uint64_t clock_wall_ns(void)
 {
     return read_clock(CLOCK_REALTIME);
 }
+
+int64_t clock_files_ns(void)
+{
+    return (int64_t)read_clock(CLOCK_REALTIME_COARSE);
+}

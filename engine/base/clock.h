@@ -8,5 +8,8 @@
 uint64_t clock_ns(void);
 /* Nanoseconds since 1970: for records that outlive the process. */
 uint64_t clock_wall_ns(void);
+/* The same by the coarse clock that file systems stamp files with: what changes from now on has no
+ * earlier stamp. */
+int64_t clock_files_ns(void);
 
 #endif

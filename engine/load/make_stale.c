@@ -7,22 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <xxhash.h>
-
 #include "base/mem.h"
 #include "load/make_state.h"
-
-static void put_hash(struct str *out, struct hash hash)
-{
-    if (hash_equal(hash, hash_absent))
-        str_add(out, "absent");
-    else if (hash_equal(hash, hash_unknown))
-        str_add(out, "changed while it was read");
-    else if (hash_equal(hash, hash_exists))
-        str_add(out, "present");
-    else
-        str_addf(out, "%08x", (unsigned)(hash.high >> 32));
-}
 
 /* A version that is not the present one, as the four words of a reason. */
 static text_id why_of(struct make_state *kept, const char *reason, version_id other)
@@ -32,10 +18,10 @@ static text_id why_of(struct make_state *kept, const char *reason, version_id ot
     struct identity id = now_identity(kept->now.root_fd, path);
     struct str text = {0};
     str_addf(&text, "%s\t%s\t", reason, now_plain(path));
-    put_hash(&text, was->hash);
+    identity_put_hash(&text, was->hash);
     str_add_char(&text, '\t');
-    put_hash(&text,
-             now_hash(kept->now.root_fd, path, &id, kept->now.counts, kept->now.counts_data));
+    identity_put_hash(
+        &text, now_hash(kept->now.root_fd, path, &id, kept->now.counts, kept->now.counts_data));
     text_id why = state_text(&kept->state, str_text(&text));
     str_free(&text);
     return why;

@@ -4,8 +4,9 @@
  * From it a build that has nothing to do is answered without make, make is told what it cannot know
  * is stale, and what it wants although nothing calls for it is passed over.
  *
- * make_state.c opens and records, make_stale.c judges. All in the coordinator's thread. NULL for the
- * state: nothing is kept, every function does nothing.
+ * make_state.c opens and closes, make_record.c records steps and make_goal.c goals, make_stale.c
+ * judges. All in the coordinator's thread. NULL for the state: nothing is kept, every function does
+ * nothing.
  */
 #ifndef GANTRY_LOAD_MAKE_STATE_H
 #define GANTRY_LOAD_MAKE_STATE_H
@@ -43,6 +44,8 @@ void make_state_open(struct make_state *kept);
 /* Ends it; `good`: the command ended with status 0. */
 void make_state_close(struct make_state *kept, bool good);
 
+/* ---- make_record.c ---- */
+
 /* One more line of a step is known. Where the step was passed over and the line is not the one
  * recorded, the step is passed over no more. */
 void make_state_line(struct make_state *kept, struct make_step *step, const char *command);
@@ -75,5 +78,17 @@ text_id make_state_key(struct make_state *kept, enum make_key key);
  * which is the path of its target, and yet not the name of another make's step for the same file. */
 text_id make_state_step(struct make_state *kept, const struct make_step *step);
 void make_state_add_product(struct make_state *kept, const char *path);
+/* A name_filter (identity.h): false for products. `data` is a struct make_state. */
+bool make_state_counts(const void *data, const char *path);
+/* All variables that a makefile names, by their values now. */
+uint64_t make_state_variables(struct make_state *kept);
+/* Writes what is pending; trouble is told once, and nothing more is kept then. */
+void make_state_commit(struct make_state *kept);
+
+/* ---- make_goal.c ---- */
+
+/* The build ended well: records its goal, and completes the snapshot where the next build may be
+ * answered from it. */
+void make_state_finish_goal(struct make_state *kept);
 
 #endif

@@ -4,8 +4,9 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 void now_open(struct now *now, struct state *state, int root_fd)
 {
@@ -62,9 +63,7 @@ struct hash now_hash(int root_fd, const char *path, const struct identity *id, n
 static bool is_settled(const struct identity *id)
 {
     enum { TICK_NS = 10 * 1000 * 1000 };
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    return id->ctime_ns + TICK_NS < now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+    return id->ctime_ns + TICK_NS < clock_files_ns();
 }
 
 static version_id look(struct now *now, text_id path)

@@ -6,27 +6,15 @@
 
 enum { SHOWN = 400 }; /* bytes of a command's difference */
 
-static void put_hash(struct str *out, struct hash hash)
-{
-    if (hash_equal(hash, hash_absent))
-        str_add(out, "absent");
-    else if (hash_equal(hash, hash_unknown))
-        str_add(out, "changed while it was read");
-    else if (hash_equal(hash, hash_exists))
-        str_add(out, "present");
-    else
-        str_addf(out, "%08x", (unsigned)(hash.high >> 32));
-}
-
 void why_contents(struct plan *plan, struct why *why, const struct version *was)
 {
     str_cut(&plan->was, 0);
     str_cut(&plan->now_text, 0);
-    put_hash(&plan->was, was->hash);
+    identity_put_hash(&plan->was, was->hash);
     const char *path = intern_text(&plan->state->texts, was->path);
     struct identity id = now_identity(plan->root_fd, path);
-    put_hash(&plan->now_text,
-             now_hash(plan->root_fd, path, &id, plan->now.counts, plan->now.counts_data));
+    identity_put_hash(&plan->now_text,
+                      now_hash(plan->root_fd, path, &id, plan->now.counts, plan->now.counts_data));
     why->was = str_text(&plan->was);
     why->now = str_text(&plan->now_text);
 }

@@ -153,3 +153,15 @@ struct hash identity_hash_names(int root_fd, const char *path, const struct iden
     int fd = openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 ? hash_unknown : hash_names(fd, path, counts, data);
 }
+
+void identity_put_hash(struct str *out, struct hash hash)
+{
+    if (hash_equal(hash, hash_absent))
+        str_add(out, "absent");
+    else if (hash_equal(hash, hash_unknown))
+        str_add(out, "changed while it was read");
+    else if (hash_equal(hash, hash_exists))
+        str_add(out, "present");
+    else
+        str_addf(out, "%08x", (unsigned)(hash.high >> 32));
+}

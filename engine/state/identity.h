@@ -31,6 +31,10 @@ extern const struct hash hash_absent, hash_unknown, hash_exists;
  * be read. */
 struct hash identity_hash(int root_fd, const char *path, const struct identity *id);
 
+/* A hash in the words of a reason: what is special, or its first eight digits. */
+struct str;
+void identity_put_hash(struct str *out, struct hash hash);
+
 /* Names that count in a listing; `path` is the directory's with the name. NULL: all. */
 typedef bool name_filter(const void *data, const char *path);
 /* The same for the names in a directory. */

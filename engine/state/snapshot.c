@@ -17,6 +17,7 @@
 
 #include <xxhash.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 enum { SCHEMA = 1, ORDER = 0x01020304 };
@@ -82,20 +83,13 @@ static uint64_t hash_environment(const char *names, size_t length)
     return hash;
 }
 
-static int64_t coarse_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
 /* Waits until the clock that stamps files has passed `stamp`: whatever changes from then on gets
  * another stamp. False where the stamp lies far in the future. */
 static bool wait_past(int64_t stamp_ns)
 {
     enum { TICKS = 40 };
     for (int i = 0; i < TICKS; i++) {
-        if (coarse_now_ns() > stamp_ns)
+        if (clock_files_ns() > stamp_ns)
             return true;
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
@@ -209,7 +203,7 @@ static bool put_absent(struct writing *to, const struct sorting *from, size_t co
     head.id = identity_at(to->root_fd, dir);
     /* One that changes right now would have to be waited for: look at the names each time. */
     enum { CALM_NS = 50 * 1000 * 1000 };
-    if (head.id.ctime_ns + CALM_NS > coarse_now_ns())
+    if (head.id.ctime_ns + CALM_NS > clock_files_ns())
         head.id = (struct identity){.dev = UINT64_MAX, .ino = UINT64_MAX};
     put_entry(to, head, dir, strlen(dir));
     free(dir);
