@@ -430,26 +430,49 @@ static void see_list(const struct still *still)
                     kind != RESOLVE_ABSENT);
 }
 
-/* A socket gets a name in the file system (bind), or is looked for by it (connect). */
+/* Whether a socket of this name only serves what the C library asks for by itself, or Gantry. */
+static bool is_service(const struct sockaddr_un *address, size_t length)
+{
+    static const char *const names[] = {"/var/run/nscd/", "/run/nscd/", "/var/lib/sss/",
+                                        "/run/systemd/userdb/"};
+    size_t skip = offsetof(struct sockaddr_un, sun_path);
+    if (length > skip + 1 && !address->sun_path[0]) /* an abstract name: the gates' own */
+        return str_starts(address->sun_path + 1, "gantry-");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (str_starts(address->sun_path, names[i]))
+            return true;
+    return false;
+}
+
+/* A socket gets a name (bind), or is looked for by it (connect): in the file system, or not. */
 static void see_socket(const struct still *still, enum call_op op, uint64_t at, uint64_t length)
 {
     struct trace_server *server = still->server;
     struct sockaddr_un address = {0};
     if (length > sizeof address)
         length = sizeof address;
-    if (length <= offsetof(struct sockaddr_un, sun_path) ||
-        !was_read(still, read_bytes(still->tid, at, &address, length)) ||
-        address.sun_family != AF_UNIX || !address.sun_path[0])
+    if (length < sizeof address.sun_family ||
+        !was_read(still, read_bytes(still->tid, at, &address, length)))
         return;
+    bool is_path = address.sun_family == AF_UNIX && address.sun_path[0];
+    if (!is_path) {
+        /* AF_UNSPEC unties a socket, AF_NETLINK is the kernel itself. */
+        bool silent = address.sun_family == AF_UNSPEC || address.sun_family == AF_NETLINK ||
+                      (address.sun_family == AF_UNIX && is_service(&address, length));
+        still->thread->trace->network |= !silent;
+        return;
+    }
     char path[sizeof address.sun_path + 1] = {0};
     memcpy(path, address.sun_path, sizeof address.sun_path);
     str_cut(&server->raw, 0);
     str_add(&server->raw, path);
     bool seen;
     enum resolve_kind kind = resolve_raw(still, AT_FDCWD, op == CALL_CONNECT, &seen);
-    if (seen)
-        hold_access(server, server->canonical.at, one_path_kinds(op, 0, kind),
-                    kind != RESOLVE_ABSENT);
+    if (!seen)
+        return;
+    if ((op == CALL_BIND || kind != RESOLVE_ABSENT) && !is_service(&address, length))
+        still->thread->trace->network = true;
+    hold_access(server, server->canonical.at, one_path_kinds(op, 0, kind), kind != RESOLVE_ABSENT);
 }
 
 /* socketcall(2) of i386: the arguments stand in memory. */

@@ -69,6 +69,9 @@ struct trace {
     uint64_t calls; /* notifications answered */
     uint64_t noted; /* calls that the accelerator noted, without a stop */
     unsigned flaws; /* enum trace_flaw */
+    bool
+        network; /* somebody spoke, or wanted to be spoken to, by a socket: what came of it is in no
+                     file. The caches of users' names (nscd, sssd) do not count */
     struct trace_private *private;
 };
 

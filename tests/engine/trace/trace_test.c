@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -87,6 +88,54 @@ static void changes_of_names_are_seen(void **state)
     traced_expect(trace, "empty", ACCESS_MKDIR | ACCESS_RMDIR, false);
     traced_expect(trace, "fifo", ACCESS_CREATE, false);
     trace_free(trace);
+}
+
+/* Connects, in vain as a rule, to where a socket may be. */
+static void call_at(const struct sockaddr *address, size_t length)
+{
+    int sock = socket(address->sa_family, SOCK_DGRAM, 0);
+    MUST(sock);
+    connect(sock, address, (socklen_t)length);
+    close(sock);
+}
+
+static void call_services(void)
+{
+    struct sockaddr_un nobody = {.sun_family = AF_UNIX, .sun_path = "nobody"};
+    struct sockaddr_un names = {.sun_family = AF_UNIX, .sun_path = "/var/run/nscd/socket"};
+    call_at((struct sockaddr *)&nobody, sizeof nobody);
+    call_at((struct sockaddr *)&names, sizeof names);
+}
+
+static void call_a_machine(void)
+{
+    struct sockaddr_in machine = {.sin_family = AF_INET, .sin_port = htons(9)};
+    machine.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    call_at((struct sockaddr *)&machine, sizeof machine);
+}
+
+static void call_a_neighbour(void)
+{
+    struct sockaddr_un hidden = {.sun_family = AF_UNIX};
+    memcpy(hidden.sun_path + 1, "somebody", 8);
+    call_at((struct sockaddr *)&hidden, offsetof(struct sockaddr_un, sun_path) + 9);
+}
+
+static void talk_is_noticed(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*body)(void);
+        bool network;
+    } cases[] = {{change_names, false},
+                 {call_services, false},
+                 {call_a_machine, true},
+                 {call_a_neighbour, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct trace *trace = traced_body(cases[i].body);
+        assert_int_equal(trace->network, cases[i].network);
+        trace_free(trace);
+    }
 }
 
 static void walk_odd_paths(void)
@@ -277,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(opens_are_told_apart, traced_setup, traced_teardown),
         cmocka_unit_test_setup_teardown(changes_of_names_are_seen, traced_setup, traced_teardown),
+        cmocka_unit_test_setup_teardown(talk_is_noticed, traced_setup, traced_teardown),
         cmocka_unit_test_setup_teardown(links_dots_and_descriptors_are_resolved, traced_setup,
                                         traced_teardown),
         cmocka_unit_test_setup_teardown(interpreters_are_seen, traced_setup, traced_teardown),
