@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/path.h"
@@ -98,6 +99,8 @@ static void read_entry_line(struct database *base, struct slice line, uint32_t c
     if (line_starts(line, "#  File has been updated.") ||
         line_starts(line, "#  Needs to be updated"))
         entry->considered = true;
+    else if (line_starts(line, "#  Successfully updated."))
+        entry->succeeded = true;
     else if (line_starts(line, "#  Phony target"))
         entry->phony = true;
     else if (line_starts(line, recipe)) {
@@ -173,6 +176,22 @@ static uint32_t next_name(struct database *base, struct slice *list)
     return entry_of(base, start, first);
 }
 
+/* Whether what waits for this is made each time: it is phony, or there is no such file. */
+static bool is_no_file(struct database *base, uint32_t id)
+{
+    struct entry *entry = &base->entries.at[id];
+    if (entry->asked || entry->phony)
+        return entry->missing || entry->phony;
+    const struct make_process *owner = base->make->makes.at[base->number];
+    char *directory = path_join(base->make->build->options.root, owner->directory);
+    char *path = path_join(directory, intern_text(&base->names, id));
+    entry->asked = true;
+    entry->missing = access(path, F_OK) < 0;
+    free(path);
+    free(directory);
+    return entry->missing;
+}
+
 /* Prerequisites as entries, in links; rules of one name follow one another in make's table. */
 static void link_rules(struct database *base)
 {
@@ -184,6 +203,8 @@ static void link_rules(struct database *base)
             for (uint32_t k = 0; k < entry->needs_count; k++) {
                 vec_reserve(&base->links, base->links.len + 1);
                 base->links.at[base->links.len++] = base->links.at[entry->needs + k];
+                vec_reserve(&base->soft, base->soft.len + 1);
+                base->soft.at[base->soft.len++] = base->soft.at[entry->needs + k];
             }
             entry->needs = first;
         } else if (!entry->needs_count)
@@ -191,10 +212,13 @@ static void link_rules(struct database *base)
         bool order = false;
         for (uint32_t id; (id = next_name(base, &list)) != NO_ENTRY;) {
             bool bar = strcmp(intern_text(&base->names, id), "|") == 0;
-            if (!bar)
+            if (!bar) {
                 vec_push(&base->links, id);
+                vec_push(&base->soft, order);
+            }
             order |= bar;
             base->entries.at[owner].depends |= !order;
+            base->entries.at[owner].forced |= !order && is_no_file(base, id);
         }
         entry = &base->entries.at[owner]; /* it may have moved */
         entry->needs_count = (uint32_t)base->links.len - entry->needs;
@@ -250,8 +274,10 @@ static void give_steps(struct database *base)
             step->rule = rule_of_name(name);
             entry->step = step->id;
         }
-        if (entry->step != EVENT_NONE)
-            base->make->steps.at[entry->step]->depends |= entry->depends;
+        if (entry->step == EVENT_NONE)
+            continue;
+        base->make->steps.at[entry->step]->depends |= entry->depends;
+        base->make->steps.at[entry->step]->forced |= entry->forced;
     }
 }
 
@@ -352,6 +378,7 @@ void database_merge(struct make_build *make, uint32_t number, const char *text, 
     read_files(&base, section((struct slice){text, length}, "# Files"));
     link_rules(&base);
     give_steps(&base);
+    database_times(&base);
     for (size_t i = 0; i < base.entries.len; i++)
         if (base.entries.at[i].considered) {
             make->files++;
@@ -369,5 +396,6 @@ void database_merge(struct make_build *make, uint32_t number, const char *text, 
     vec_free(&base.rules);
     vec_free(&base.also);
     vec_free(&base.links);
+    vec_free(&base.soft);
     vec_free(&base.own);
 }

@@ -20,6 +20,10 @@ struct entry {
     bool known; /* an entry of the data base, and not only a prerequisite */
     bool considered, has_recipe, phony;
     bool depends; /* something of it is more than order-only */
+    bool forced; /* and is phony, or no file */
+    bool asked, missing; /* whether it is no file: looked at once */
+    bool succeeded; /* make's verdict: made, or up to date */
+    uint8_t aged; /* of make_times.c */
     struct slice place; /* of its recipe: "'Makefile', line 4):" */
     uint32_t seen; /* by the walk of which step, + 1 */
     uint32_t needs, needs_count; /* slice of links */
@@ -45,6 +49,7 @@ struct database {
     VEC(struct rule) rules;
     VEC(struct rule) also; /* "Also makes" lines */
     VEC(uint32_t) links;
+    VEC(unsigned char) soft; /* by link: order-only */
     VEC(struct own_variable) own;
 };
 
@@ -65,6 +70,10 @@ static inline bool line_starts(struct slice line, const char *text)
     size_t length = strlen(text);
     return line.length >= length && memcmp(line.at, text, length) == 0;
 }
+
+/* What was passed over is as new as what it is made of now, and whatever that concerns: so that the
+ * next make finds nothing to do there. */
+void database_times(struct database *base);
 
 /* Records the recipes whose command depends on the goal that reached them first: they use a variable
  * that one of their users sets for all it needs, and have another user that does not. */

@@ -94,7 +94,7 @@ static void add_variables(struct make_state *kept, const char *path, id_list *na
             word++;
         char kept_byte = at[word];
         at[word] = '\0';
-        if (word < LONGEST)
+        if (word < LONGEST && !fresh_ignores(at))
             vec_push(names, state_text(&kept->state, at));
         at[word] = kept_byte;
         at += word;
@@ -148,7 +148,7 @@ static void take_variables(struct make_state *kept)
         renew_environment(kept, before);
 }
 
-/* The steps that this goal's makes considered. */
+/* The steps that this goal's makes considered, and the commands that they left. */
 static void take_steps(struct make_state *kept)
 {
     id_list steps = {0};
@@ -161,20 +161,27 @@ static void take_steps(struct make_state *kept)
         if (!count || steps.at[i] != steps.at[count - 1])
             steps.at[count++] = steps.at[i];
     state_put_list(&kept->state, make_state_key(kept, KEY_STEPS), steps.at, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct step_record *record = state_record(&kept->state, steps.at[i]);
+        steps.at[i] = record ? record->command : state_text(&kept->state, "");
+    }
+    state_put_list(&kept->state, make_state_key(kept, KEY_COMMANDS), steps.at, count);
     vec_free(&steps);
 }
 
-/* What nothing is declared for can only be made again where it is not there. */
+/* What nothing is declared for can only be made again where it is not there; what waits for what is
+ * no file is made each time. */
 static void take_sources(struct make_state *kept)
 {
     for (size_t i = 0; i < kept->make->steps.len; i++) {
         const struct make_step *step = kept->make->steps.at[i];
         const struct step_record *record = state_record(&kept->state, make_state_step(kept, step));
-        uint32_t flag = step->depends ? 0 : RUN_SOURCE;
-        if (!record || (record->flags & RUN_SOURCE) == flag)
+        const uint32_t flags = RUN_SOURCE | RUN_FORCED;
+        uint32_t flag = (step->depends ? 0u : RUN_SOURCE) | (step->forced ? RUN_FORCED : 0u);
+        if (!record || (record->flags & flags) == flag)
             continue;
         struct step_record renewed = *record;
-        renewed.flags = (record->flags & ~(uint32_t)RUN_SOURCE) | flag;
+        renewed.flags = (record->flags & ~flags) | flag;
         state_put(&kept->state, &renewed, record->ids);
     }
 }
@@ -188,19 +195,29 @@ static bool is_quiet(struct make_state *kept)
         if (!trace || trace->flaws)
             return false;
         taking_programs(trace, kept->place.root, &own, &oracle);
+        oracle |= trace->network || uses_reach_outside(trace, &kept->place);
     }
     return !oracle && kept->make->makes.len;
 }
 
 static void add_record(struct make_state *kept, const struct step_record *record)
 {
-    for (uint32_t i = 0; i < record->sets; i++) {
+    for (uint32_t i = 0; i < record->sets && !(record->flags & RUN_EDITED); i++) {
         struct set_walk walk = state_set(&kept->state, record->ids[i]);
         for (version_id version; set_next(&walk, &version);)
             plan_snapshot_version(&kept->state, &kept->fresh.snapshot, version);
     }
     for (uint32_t i = 0; i < record->outputs; i++)
         plan_snapshot_version(&kept->state, &kept->fresh.snapshot, record_outputs(record)[i]);
+}
+
+/* Whether make's next run of a step may be left out, since all it used is as it was: what make would
+ * not run anyhow; what it runs each time only if that shows nothing, and does nothing elsewhere. */
+static bool may_be_left_out(const struct step_record *record)
+{
+    const uint32_t each_time = RUN_ALWAYS | RUN_FORCED;
+    return !(record->flags & each_time) ||
+           !(record->flags & (RUN_SPEAKS | RUN_OUTSIDE | RUN_EFFECTS));
 }
 
 /* Everything that decides the goal, if all of it is as recorded. */
@@ -211,8 +228,7 @@ static bool take_snapshot(struct make_state *kept)
         const struct step_record *record = state_record(&kept->state, steps->texts[i]);
         if (!record)
             continue; /* made before anybody watched: make knows what it depends on */
-        bool speaks_always = (record->flags & RUN_ALWAYS) && (record->flags & RUN_SPEAKS);
-        if (speaks_always || (record->flags & RUN_OUTSIDE) || !make_stale_holds(kept, record, NULL))
+        if (!may_be_left_out(record) || !make_stale_holds(kept, record, NULL))
             return false;
         add_record(kept, record);
     }
@@ -224,8 +240,9 @@ static bool take_snapshot(struct make_state *kept)
     }
     const struct text_list *names = state_list(&kept->state, make_state_key(kept, KEY_VARIABLES));
     for (uint32_t i = 0; names && i < names->count; i++)
-        snapshot_add_variable(&kept->fresh.snapshot,
-                              intern_text(&kept->state.texts, names->texts[i]));
+        if (!fresh_ignores(intern_text(&kept->state.texts, names->texts[i])))
+            snapshot_add_variable(&kept->fresh.snapshot,
+                                  intern_text(&kept->state.texts, names->texts[i]));
     return true;
 }
 
@@ -249,7 +266,8 @@ void make_state_finish_goal(struct make_state *kept)
     make_state_commit(kept);
     if (!whole || !kept->open)
         return;
-    fresh_add_file(&kept->fresh, kept->state.path);
+    /* What is known of other goals may change meanwhile. */
+    snapshot_add(&kept->fresh.snapshot, SNAPSHOT_EXISTS, kept->state.path, NULL);
     uint64_t count = 0;
     for (size_t i = 0; i < kept->make->steps.len; i++)
         count++;

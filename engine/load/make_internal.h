@@ -45,6 +45,7 @@ struct make_step {
     struct str lines; /* all commands of its recipe so far, by '\1' */
     struct str echoed; /* what make printed of them */
     bool depends; /* its target has prerequisites: known once a data base was read */
+    bool forced; /* one of them is no file, so that make runs it each time; known then, too */
     bool skipped; /* nothing calls for it: its gates are turned away with status 0 */
     int64_t begin_coarse_ns; /* wall clock, as files are stamped */
     int status; /* wait status of its last line */

@@ -37,9 +37,18 @@ void make_state_begin(struct make_state *kept, struct make_step *step)
     if (!kept || !kept->open)
         return;
     step->begin_coarse_ns = clock_files_ns();
-    state_begin(&kept->state, make_state_step(kept, step));
+    text_id target = make_state_step(kept, step);
+    make_age_wanted(kept, target);
+    state_begin(&kept->state, target);
     make_state_commit(kept);
 }
+
+/* A step while what it touched is turned into versions. */
+struct step_taking {
+    struct taking taking;
+    const char *target;
+    bool each_time; /* its target is no file: make runs it each time */
+};
 
 static bool made_before(const struct taking *taking, const char *path)
 {
@@ -73,34 +82,38 @@ static void forget_now(struct make_state *kept, const char *path)
     free(dir);
 }
 
-/* An output: it is what it is, however late. */
-static void take_made(struct taking *taking, const char *path, bool was_there, const char *target)
+/* An output, if it is one. Of a file that was there before and that no step is known to make (a
+ * source that a step edits) only the content counts: it is never made to look old, nor taken away. */
+static void take_made(struct step_taking *step, const char *path, bool was_there)
 {
+    struct taking *taking = &step->taking;
     struct make_state *kept = taking->kept;
     struct stat st;
     forget_now(kept, path);
-    if (fstatat(kept->now.root_fd, path, &st, 0) < 0 || !S_ISREG(st.st_mode))
+    bool there = fstatat(kept->now.root_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!there && was_there && step->each_time)
+        vec_push(&taking->used, taking_absent(taking, path));
+    if (!there || (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode)))
         return;
-    if (was_there && strcmp(path, target) != 0 && !made_before(taking, path) &&
-        intern_find(&kept->products, path) != INTERN_NONE)
-        return; /* another step's: this one only wrote to it as well */
-    make_state_add_product(kept, path);
-    version_id version = taking_version(taking, path);
-    now_set(&kept->now, kept->state.versions.at[version].path, version);
-    vec_push(&taking->made, version);
+    bool own = !was_there || strcmp(path, step->target) == 0 || made_before(taking, path) ||
+               make_claims_has(kept, path);
+    char *marked = S_ISLNK(st.st_mode) ? mem_format("%c%s", PATH_LINK, path) : mem_copy(path);
+    version_id version = taking_written(taking, marked);
+    free(marked);
+    if (own) {
+        make_state_add_product(kept, path);
+        vec_push(&taking->made, version);
+    } else {
+        vec_push(&taking->used, version);
+    }
 }
-
-struct step_taking {
-    struct taking taking;
-    const char *target;
-};
 
 static void use_of_step(void *data, const char *path, unsigned uses)
 {
     struct step_taking *step = data;
     struct taking *taking = &step->taking;
     if (uses & USE_MADE)
-        take_made(taking, path, uses & USE_WAS_THERE, step->target);
+        take_made(step, path, uses & USE_WAS_THERE);
     if (uses & USE_ABSENT)
         vec_push(&taking->used, taking_absent(taking, path));
     if (uses & USE_CONTENT)
@@ -113,40 +126,125 @@ static void use_of_step(void *data, const char *path, unsigned uses)
         vec_push(&taking->used, taking_marked(taking, PATH_LIST, path));
 }
 
-/* Whether a step said something of its own: lines that make did not echo. */
+/* The directories that a step made or wanted to be there. */
+static void take_directories(struct taking *taking, const struct trace *trace)
+{
+    const struct use_place *place = &taking->kept->place;
+    size_t root = strlen(place->root);
+    for (size_t i = 0; i < trace->accesses.len; i++) {
+        const struct access *access = &trace->accesses.at[i];
+        const char *path = intern_text(&trace->paths, access->path);
+        struct stat st;
+        if ((access->kinds & (ACCESS_MKDIR | ACCESS_ENSURE)) &&
+            strncmp(path, place->root, root) == 0 && path[root] == '/' && stat(path, &st) == 0 &&
+            S_ISDIR(st.st_mode))
+            vec_push(&taking->used, taking_marked(taking, PATH_EXISTS, path + root + 1));
+    }
+}
+
+static bool is_in(const struct taking *taking, const char *path, const version_id *versions,
+                  size_t count)
+{
+    const struct state *state = &taking->kept->state;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(now_plain(intern_text(&state->texts, state->versions.at[versions[i]].path)),
+                   path) == 0)
+            return true;
+    return false;
+}
+
+/* What it made before and only looked at now (`cmp -s new x || mv new x`) is still what it makes. */
+static void take_kept(struct step_taking *step)
+{
+    struct taking *taking = &step->taking;
+    const struct state *state = &taking->kept->state;
+    for (uint32_t i = 0; taking->old && i < taking->old->outputs; i++) {
+        text_id text = state->versions.at[record_outputs(taking->old)[i]].path;
+        const char *path = intern_text(&state->texts, text);
+        struct stat st;
+        bool looked_at = strcmp(path, step->target) == 0 ||
+                         is_in(taking, path, taking->used.at, taking->used.len);
+        if (path == now_plain(path) && looked_at &&
+            !is_in(taking, path, taking->made.at, taking->made.len) &&
+            fstatat(taking->kept->now.root_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode))
+            vec_push(&taking->made, taking_written(taking, path));
+    }
+}
+
+/* ---- what kind of step it is ---- */
+
+/* For comparing what was printed with what a recipe says: without quotes and backslashes, and with one
+ * blank for many. */
+static void put_bare(struct str *out, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        bool blank = text[i] == ' ' || text[i] == '\t' || text[i] == '\1';
+        bool after_blank = out->len && out->at[out->len - 1] == ' ';
+        if (!strchr("\"'\\", text[i]) && !(blank && after_blank))
+            str_add_char(out, blank ? ' ' : text[i]);
+    }
+}
+
+/* Whether each line was echoed by make, or stands in the recipe word for word (`echo "  CC x.o"`). */
+static bool is_announced(const struct make_step *step, const char *recipe, const char *text,
+                         size_t length)
+{
+    struct str bare = {0};
+    bool announced = true;
+    for (const char *end = text + length, *next; announced && text < end; text = next) {
+        const char *stop = memchr(text, '\n', (size_t)(end - text));
+        next = stop ? stop + 1 : end;
+        str_cut(&bare, 0);
+        put_bare(&bare, text, (size_t)((stop ? stop : end) - text));
+        const char *line = str_text(&bare);
+        size_t first = strspn(line, " ");
+        announced = !line[first] || str_starts(line, "make[") || str_starts(line, "make: ") ||
+                    strstr(recipe, line + first) != NULL;
+        char *whole = announced ? NULL : mem_copy_n(text, (size_t)((stop ? stop : end) - text));
+        announced = announced || strstr(str_text(&step->echoed), whole);
+        free(whole);
+    }
+    str_free(&bare);
+    return announced;
+}
+
+/* Whether a step printed more than announcements: what cannot be known without running it. */
 static bool speaks(const struct make_step *step)
 {
+    enum { LONGEST = 64 * 1024 };
     const char *const paths[] = {step->log.path, step->error_log.path};
+    struct str recipe = {0};
     bool own = step->lent;
+    put_bare(&recipe, str_text(&step->lines), step->lines.len);
     for (size_t i = 0; i < 2 && !own; i++) {
-        char *text = paths[i] ? file_read(paths[i], NULL, NULL) : NULL;
-        for (char *at = text; at && *at && !own;) {
-            char *end = strchrnul(at, '\n');
-            bool more = *end;
-            *end = '\0';
-            own = *at && !str_starts(at, "make[") && !str_starts(at, "make: ") &&
-                  !strstr(str_text(&step->echoed), at);
-            at = more ? end + 1 : end;
-        }
+        size_t length = 0;
+        char *text = paths[i] ? file_read(paths[i], &length, NULL) : NULL;
+        own = text && length &&
+              (length > LONGEST || !is_announced(step, str_text(&recipe), text, length));
         free(text);
     }
+    str_free(&recipe);
     return own;
 }
 
-static uint32_t flags_of(struct make_state *kept, const struct make_step *step)
+static uint32_t flags_of(struct make_state *kept, const struct make_step *step, bool each_time)
 {
-    struct stat st;
     bool own = false, oracle = false;
     taking_programs(step->trace, kept->place.root, &own, &oracle);
     uint32_t flags = RUN_TRACED;
-    if (fstatat(kept->now.root_fd, step->target, &st, 0) < 0)
-        flags |= RUN_ALWAYS | (speaks(step) ? RUN_SPEAKS : 0);
+    if (each_time)
+        flags |= RUN_ALWAYS;
+    if (speaks(step))
+        flags |= RUN_SPEAKS;
     if (step->recursive)
         flags |= RUN_NESTS;
     if (own || strchr(str_text(&step->lines), '$'))
         flags |= RUN_ENV_ANY;
-    if (oracle)
+    if (oracle || step->trace->network)
         flags |= RUN_OUTSIDE;
+    if (make_state_is_deed(step->target) || uses_reach_outside(step->trace, &kept->place))
+        flags |= RUN_EFFECTS;
     return flags;
 }
 
@@ -155,7 +253,7 @@ static void record(struct make_state *kept, struct make_step *step, struct step_
 {
     struct taking *taking = &data->taking;
     struct state *state = &kept->state;
-    uint32_t flags = flags_of(kept, step) | more_flags;
+    uint32_t flags = flags_of(kept, step, data->each_time) | more_flags;
     id_list ids = {0};
     state_add_sets(state, taking->used.at, taking->used.len, &ids);
     uint32_t sets = (uint32_t)ids.len;
@@ -177,6 +275,8 @@ static void record(struct make_state *kept, struct make_step *step, struct step_
     };
     state_put(state, &record, ids.at);
     vec_free(&ids);
+    for (size_t i = 0; i < taking->made.len; i++)
+        make_claims_add(kept, target, taking->made.at[i]);
 }
 
 /* What the runs before in this build used and made. */
@@ -223,9 +323,15 @@ void make_state_end(struct make_state *kept, struct make_step *step)
                                           .since_ns = step->begin_coarse_ns,
                                           .old = state_record(&kept->state, target)},
                                .target = step->target};
+    struct stat st;
+    data.each_time = fstatat(kept->now.root_fd, step->target, &st, 0) < 0;
     uses_of_trace(step->trace, &kept->place, use_of_step, &data);
+    if (data.each_time)
+        take_directories(&data.taking, step->trace);
     if (twice)
         take_again(&data.taking);
+    else
+        take_kept(&data);
     record(kept, step, &data, target, twice ? RUN_TWICE : 0);
     vec_free(&data.taking.used);
     vec_free(&data.taking.made);

@@ -30,13 +30,14 @@ static text_id why_of(struct make_state *kept, const char *reason, version_id ot
 bool make_stale_holds(struct make_state *kept, const struct step_record *record, text_id *why)
 {
     uint64_t environment = record->flags & RUN_ENV_ANY ? kept->all_environment : kept->environment;
+    bool edited = record->flags & RUN_EDITED;
     bool goal = (unsigned char)intern_text(&kept->state.texts, record->target)[0] < 8;
-    if (record->environment_hash != (goal ? kept->all_environment : environment)) {
+    if (!edited && record->environment_hash != (goal ? kept->all_environment : environment)) {
         if (why)
             *why = state_text(&kept->state, "environment\t\t\t");
         return false;
     }
-    for (uint32_t i = 0; i < record->sets; i++) {
+    for (uint32_t i = 0; i < record->sets && !edited; i++) {
         version_id other;
         if (!now_holds(&kept->now, record->ids[i], &other)) {
             if (why)
@@ -55,31 +56,8 @@ bool make_stale_holds(struct make_state *kept, const struct step_record *record,
 
 /* ---- before make starts ---- */
 
-/* Makes an output look older than everything, or where nothing is declared that could be newer, takes
- * it away. */
-static void make_old(struct make_state *kept, const struct step_record *record, const char *path)
-{
-    if (path[0] == '/')
-        return;
-    if (record->flags & RUN_SOURCE) {
-        unlinkat(kept->now.root_fd, path, 0);
-    } else {
-        static const struct timespec old[2] = {{.tv_nsec = UTIME_OMIT}, {0}};
-        utimensat(kept->now.root_fd, path, old, 0);
-    }
-}
-
-static void make_outputs_old(struct make_state *kept, const struct step_record *record)
-{
-    struct state *state = &kept->state;
-    for (uint32_t i = 0; i < record->outputs; i++) {
-        version_id made = record_outputs(record)[i];
-        make_old(kept, record, intern_text(&state->texts, state->versions.at[made].path));
-        now_set(&kept->now, state->versions.at[made].path, NOW_UNSEEN);
-    }
-}
-
-/* What was half-made when a build was killed goes: its time says that it is new. */
+/* What was half-made when a build was killed goes: its time says that it is new. What make runs each
+ * time anyway, it runs again. */
 static void remove_half_made(struct make_state *kept)
 {
     struct state *state = &kept->state;
@@ -88,10 +66,11 @@ static void remove_half_made(struct make_state *kept)
             continue;
         const char *path = intern_text(&state->texts, target);
         const struct step_record *record = state_record(state, target);
-        unlinkat(kept->now.root_fd, path, 0);
-        for (uint32_t i = 0; record && i < record->outputs; i++) {
-            const char *made =
-                intern_text(&state->texts, state->versions.at[record_outputs(record)[i]].path);
+        if (!record || !(record->flags & RUN_ALWAYS))
+            unlinkat(kept->now.root_fd, path, 0);
+        for (uint32_t i = 0; record && !(record->flags & RUN_ALWAYS) && i < record->outputs; i++) {
+            const char *made = now_plain(
+                intern_text(&state->texts, state->versions.at[record_outputs(record)[i]].path));
             if (made[0] != '/')
                 unlinkat(kept->now.root_fd, made, 0);
         }
@@ -109,6 +88,9 @@ static bool uses_stale(const struct make_state *kept, const struct step_record *
             if (dirty[kept->state.versions.at[version].path])
                 return true;
     }
+    for (uint32_t i = 0; i < record->outputs; i++) /* made by another, too */
+        if (dirty[kept->state.versions.at[record_outputs(record)[i]].path])
+            return true;
     return false;
 }
 
@@ -150,46 +132,92 @@ static bool makefiles_changed(struct make_state *kept)
     return true;
 }
 
+/* What a pass over the records finds, by target. */
+struct judging {
+    struct make_state *kept;
+    size_t records;
+    uint8_t *stale;
+    uint8_t *dirty; /* by path's text id: a stale step makes it */
+};
+
+/* What this goal's makes considered last, by target: 1, or 2 where another goal has run the step with
+ * another command since. */
+enum { OF_GOAL = 1, OTHER_COMMAND };
+static uint8_t *goal_steps(struct make_state *kept, size_t records)
+{
+    uint8_t *steps = mem_zero(records + 1, 1);
+    const struct text_list *list = state_list(&kept->state, make_state_key(kept, KEY_STEPS));
+    const struct text_list *commands = state_list(&kept->state, make_state_key(kept, KEY_COMMANDS));
+    for (uint32_t i = 0; list && i < list->count; i++) {
+        text_id target = list->texts[i];
+        const struct step_record *record = state_record(&kept->state, target);
+        bool other = record && commands && commands->count == list->count &&
+                     commands->texts[i] != record->command;
+        if (target < records)
+            steps[target] = other ? OTHER_COMMAND : OF_GOAL;
+    }
+    return steps;
+}
+
+static void judge_records(struct judging *judging, bool all)
+{
+    struct make_state *kept = judging->kept;
+    uint8_t *of_goal = goal_steps(kept, judging->records);
+    for (text_id target = 0; target < judging->records; target++) {
+        const struct step_record *record = step_record_at(kept, target);
+        text_id why = TEXT_NONE;
+        bool left = record && (record->flags & RUN_LEFT) && !all && !of_goal[target];
+        bool other = of_goal[target] == OTHER_COMMAND;
+        if (!record || left || (make_stale_holds(kept, record, &why) && !other))
+            continue;
+        if (why == TEXT_NONE)
+            why = state_text(&kept->state, "command\t\t\t");
+        judging->stale[target] = 1;
+        mark_outputs(kept, record, judging->dirty);
+        while (kept->whys.len <= target)
+            vec_push(&kept->whys, TEXT_NONE);
+        kept->whys.at[target] = why;
+    }
+    free(of_goal);
+}
+
+/* Whoever used what stale steps make comes after them; make may not know. */
+static void judge_users(struct judging *judging)
+{
+    struct make_state *kept = judging->kept;
+    for (bool more = true; more;) {
+        more = false;
+        for (text_id target = 0; target < judging->records; target++) {
+            const struct step_record *record = step_record_at(kept, target);
+            if (!record || judging->stale[target] || !uses_stale(kept, record, judging->dirty))
+                continue;
+            judging->stale[target] = 1;
+            more = true;
+            mark_outputs(kept, record, judging->dirty);
+        }
+    }
+}
+
 void make_stale_prepare(struct make_state *kept)
 {
     if (!kept || !kept->open)
         return;
     struct state *state = &kept->state;
     remove_half_made(kept);
+    make_age_adopt(kept);
     bool all = makefiles_changed(kept);
-    size_t records = state->records.len;
-    uint8_t *stale = mem_zero(records + 1, 1);
-    for (text_id target = 0; target < records; target++) {
+    struct judging judging = {.kept = kept, .records = state->records.len};
+    judging.stale = mem_zero(judging.records + 1, 1);
+    judging.dirty = mem_zero(intern_count(&state->texts) + 1, 1);
+    judge_records(&judging, all);
+    judge_users(&judging);
+    for (text_id target = 0; target < judging.records; target++) {
         const struct step_record *record = step_record_at(kept, target);
-        text_id why = TEXT_NONE;
-        if (!record || (make_stale_holds(kept, record, &why) && !all))
-            continue;
-        stale[target] = 1;
-        while (kept->whys.len <= target)
-            vec_push(&kept->whys, TEXT_NONE);
-        kept->whys.at[target] = why;
+        if (record && (all || judging.stale[target]))
+            make_age_outputs(kept, record, judging.stale[target]);
     }
-    /* Whoever used what they make comes after them; make may not know. */
-    uint8_t *dirty = mem_zero(intern_count(&state->texts) + 1, 1);
-    for (text_id target = 0; target < records; target++)
-        if (stale[target])
-            mark_outputs(kept, state->records.at[target], dirty);
-    for (bool more = true; more;) {
-        more = false;
-        for (text_id target = 0; target < records; target++) {
-            const struct step_record *record = step_record_at(kept, target);
-            if (!record || stale[target] || !uses_stale(kept, record, dirty))
-                continue;
-            stale[target] = 1;
-            more = true;
-            mark_outputs(kept, record, dirty);
-        }
-    }
-    for (text_id target = 0; target < records; target++)
-        if (stale[target])
-            make_outputs_old(kept, state->records.at[target]);
-    free(dirty);
-    free(stale);
+    free(judging.dirty);
+    free(judging.stale);
 }
 
 text_id make_stale_why(const struct make_state *kept, text_id target)
@@ -222,21 +250,6 @@ void make_stale_explain(struct make_state *kept, const struct make_step *step, s
 }
 
 /* ---- when make wants a step ---- */
-
-/* Outputs that are as they were get the time of having been made: make goes on from that. */
-static void touch_outputs(struct make_state *kept, const struct step_record *record)
-{
-    struct state *state = &kept->state;
-    for (uint32_t i = 0; i < record->outputs; i++) {
-        version_id made = record_outputs(record)[i];
-        text_id path = state->versions.at[made].path;
-        const char *name = intern_text(&state->texts, path);
-        if (utimensat(kept->now.root_fd, name, NULL, 0) < 0)
-            continue;
-        struct identity id = identity_at(kept->now.root_fd, name);
-        state_refresh(state, made, &id);
-    }
-}
 
 /* A line that can be left out or run again as one likes: `mkdir -p x`, `echo x`. */
 static bool is_idle_line(const char *line, size_t length)
@@ -277,9 +290,13 @@ bool make_stale_skips(struct make_state *kept, struct make_step *step)
     if (strncmp(was, str_text(&step->lines), length) != 0 ||
         (was[length] != '\0' && was[length] != '\1') || !is_one_deed(was))
         return false;
-    if (!make_stale_holds(kept, record, NULL))
+    make_age_bring_back(kept, target);
+    if (!make_stale_holds(kept, record, NULL)) {
+        make_age_send_off(kept, target);
         return false;
-    touch_outputs(kept, record);
+    }
+    make_age_restore(kept, target);
+    make_age_wanted(kept, target);
     step->skipped = true;
     return true;
 }

@@ -11,9 +11,8 @@
 
 /* ---- what was asked for ---- */
 
-/* Goals that are deeds: nobody who says `make install` or `make test` wants to hear that it was done
- * once. */
-static bool is_deed(const char *goal)
+/* Nobody who says `make install` or `make test` wants to hear that it was done once. */
+bool make_state_is_deed(const char *goal)
 {
     static const char *const beginnings[] = {"install", "uninstall", "test", "check", "clean",
                                              "run",     "bench",     "dist", "help",  "mrproper"};
@@ -41,7 +40,7 @@ static enum word look_at_word(const char *word, bool *argument)
         return WORD_PLAIN;
     }
     if (word[0] != '-')
-        return !strchr(word, '=') && is_deed(word) ? WORD_DEED : WORD_PLAIN;
+        return !strchr(word, '=') && make_state_is_deed(word) ? WORD_DEED : WORD_PLAIN;
     for (const char *at = word + 1; *at; at++) {
         if (strchr("nqtBpvhWo", *at))
             return WORD_OTHER;
@@ -100,7 +99,8 @@ bool make_state_is_fresh(struct make_state *kept, const struct event *begin)
 
 text_id make_state_key(struct make_state *kept, enum make_key key)
 {
-    char *text = mem_format("%c%s", (char)key, key >= KEY_VARIABLES ? "" : kept->goal);
+    bool of_all = key == KEY_VARIABLES || key == KEY_LOST;
+    char *text = mem_format("%c%s", (char)key, of_all ? "" : kept->goal);
     text_id id = state_text(&kept->state, text);
     free(text);
     return id;
@@ -147,7 +147,7 @@ uint64_t make_state_variables(struct make_state *kept)
     struct str all = {0};
     for (uint32_t i = 0; names && i < names->count; i++) {
         const char *name = intern_text(&kept->state.texts, names->texts[i]);
-        const char *value = getenv(name);
+        const char *value = fresh_ignores(name) ? NULL : getenv(name);
         if (value)
             str_addf(&all, "%s=%s\n", name, value);
     }
@@ -205,9 +205,10 @@ void make_state_open(struct make_state *kept)
         const struct step_record *record = kept->state.records.at[i];
         for (uint32_t k = 0; record && k < record->outputs; k++) {
             text_id path = kept->state.versions.at[record_outputs(record)[k]].path;
-            make_state_add_product(kept, intern_text(&kept->state.texts, path));
+            make_state_add_product(kept, now_plain(intern_text(&kept->state.texts, path)));
         }
     }
+    make_claims_open(kept);
     if (lost)
         note_loss(kept);
     kept->make->anew = state_list(&kept->state, make_state_key(kept, KEY_LOST)) &&
@@ -221,8 +222,13 @@ void make_state_close(struct make_state *kept, bool good)
 {
     if (!kept)
         return;
-    if (kept->open && good)
-        make_state_finish_goal(kept);
+    if (kept->open) {
+        make_age_end(kept, good);
+        if (good)
+            make_state_finish_goal(kept);
+        else
+            make_state_commit(kept);
+    }
     if (kept->fresh.complete)
         fresh_keep(&kept->fresh);
     else if (kept->state.path)
@@ -235,6 +241,11 @@ void make_state_close(struct make_state *kept, bool good)
     intern_free(&kept->product_dirs);
     vec_free(&kept->system);
     vec_free(&kept->recorded);
+    vec_free(&kept->makers);
+    vec_free(&kept->shared);
+    vec_free(&kept->aged);
+    vec_free(&kept->aged_of);
+    vec_free(&kept->wanted);
     vec_free(&kept->whys);
     fresh_close(&kept->fresh);
     free(kept->goal);

@@ -4,18 +4,33 @@
  * From it a build that has nothing to do is answered without make, make is told what it cannot know
  * is stale, and what it wants although nothing calls for it is passed over.
  *
- * make_state.c opens and closes, make_record.c records steps and make_goal.c goals, make_stale.c
- * judges. All in the coordinator's thread. NULL for the state: nothing is kept, every function does
+ * make_state.c opens and closes, make_record.c records steps (make_claims.c: who makes what) and
+ * make_goal.c goals; make_stale.c judges, make_age.c tells make. All in the coordinator's thread. NULL for the state: nothing is kept, every function does
  * nothing.
  */
 #ifndef GANTRY_LOAD_MAKE_STATE_H
 #define GANTRY_LOAD_MAKE_STATE_H
+
+#include <time.h>
 
 #include "load/make_internal.h"
 #include "plan/now.h"
 #include "plan/uses.h"
 #include "run/fresh.h"
 #include "state/state.h"
+
+/* A second step that makes a file. */
+struct claim {
+    text_id path, target;
+};
+
+/* An output that was made to look old. */
+struct aged {
+    text_id target, path;
+    struct timespec mtime; /* before */
+    bool aside; /* it was put aside instead */
+    bool stale; /* its step is; else its command is to be compared */
+};
 
 struct make_state {
     struct make_build *make;
@@ -30,6 +45,11 @@ struct make_state {
     struct intern products, product_dirs; /* what recorded steps made, and the directories above */
     VEC(version_id) system; /* by text id: the version of a path outside of the tree, seen once */
     VEC(uint8_t) recorded; /* by text id: steps of this build */
+    VEC(text_id) makers; /* by path's text id: the step that makes it, or TEXT_NONE */
+    VEC(struct claim) shared; /* further makers */
+    VEC(struct aged) aged; /* by target, one after the other */
+    VEC(uint32_t) aged_of; /* by target: its first of these + 1, or 0 */
+    VEC(uint8_t) wanted; /* by target: a make wanted it in this build */
     VEC(text_id) whys; /* by text id of a stale step: why, or TEXT_NONE */
     uint64_t environment, all_environment; /* hashes: of the variables that always count; of all */
     int64_t start_coarse_ns; /* of the build */
@@ -72,7 +92,14 @@ void make_stale_explain(struct make_state *kept, const struct make_step *step, s
                         char **copy);
 
 /* Texts under which a goal's own things are kept. */
-enum make_key { KEY_READ = 4, KEY_LOOKED, KEY_STEPS, KEY_VARIABLES, KEY_LOST = 14 };
+enum make_key {
+    KEY_READ = 4, /* what its makes read, listed, looked for in vain */
+    KEY_LOOKED, /* what they only looked at */
+    KEY_STEPS, /* a list: the steps that they considered */
+    KEY_VARIABLES, /* a list, of all goals: names that makefiles have */
+    KEY_LOST = 14, /* a list that is there once records were lost; of all goals */
+    KEY_COMMANDS /* a list: of each of its steps the command, as its makes left it */
+};
 text_id make_state_key(struct make_state *kept, enum make_key key);
 /* How the state names a step: DIRECTORY//TARGET where its make runs in a directory below the root,
  * which is the path of its target, and yet not the name of another make's step for the same file. */
@@ -84,6 +111,40 @@ bool make_state_counts(const void *data, const char *path);
 uint64_t make_state_variables(struct make_state *kept);
 /* Writes what is pending; trouble is told once, and nothing more is kept then. */
 void make_state_commit(struct make_state *kept);
+
+/* Whether a target goes by a name of deeds (install, test, ...): who asks for it wants it done. */
+bool make_state_is_deed(const char *target);
+
+/* ---- make_claims.c ---- */
+
+/* Learns who makes what from the records. */
+void make_claims_open(struct make_state *kept);
+/* Whether a step is known to make a file. */
+bool make_claims_has(const struct make_state *kept, const char *path);
+/* A step, which has just been recorded, left this version of a file, which others may make, too. */
+void make_claims_add(struct make_state *kept, text_id target, version_id version);
+/* The same for one record, of a step that did not run: a user edited the file (RUN_EDITED). */
+void make_claims_adopt(struct make_state *kept, text_id target, version_id version);
+
+/* ---- make_age.c ---- */
+
+/* Takes what users edited for what their steps made. */
+void make_age_adopt(struct make_state *kept);
+/* Makes a step's outputs look old. `stale`: it is; else its command is to be compared. */
+void make_age_outputs(struct make_state *kept, const struct step_record *record, bool stale);
+/* A make wants a step: it runs or is passed over. */
+void make_age_wanted(struct make_state *kept, text_id target);
+/* What was put aside of a step comes back to be judged; and goes again, to be made. */
+void make_age_bring_back(struct make_state *kept, text_id target);
+void make_age_send_off(struct make_state *kept, text_id target);
+/* What was passed over gets the times that it had before. */
+void make_age_restore(struct make_state *kept, text_id target);
+/* Looks at a file of the root; sets its time, which leaves its content as it was known. */
+struct stat;
+bool make_age_stat(const struct make_state *kept, const char *path, struct stat *st);
+bool make_age_set(struct make_state *kept, const char *path, struct timespec mtime);
+/* The build ended: what nobody wanted is as it was, and where it is stale it is left so (RUN_LEFT). */
+void make_age_end(struct make_state *kept, bool good);
 
 /* ---- make_goal.c ---- */
 

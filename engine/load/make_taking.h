@@ -20,6 +20,8 @@ struct taking {
 version_id taking_version(struct taking *taking, const char *path);
 /* The same of a path that is not marked yet. */
 version_id taking_marked(struct taking *taking, char mark, const char *path);
+/* The version of an unmarked path that the step itself wrote: it is what it is, however late. */
+version_id taking_written(struct taking *taking, const char *path);
 /* The version of a path that was looked for in vain. */
 version_id taking_absent(struct taking *taking, const char *path);
 

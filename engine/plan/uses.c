@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/str.h"
 #include "trace/trace.h"
@@ -81,4 +82,46 @@ void uses_of_trace(const struct trace *trace, const struct use_place *place, use
         use_of_access(intern_text(&trace->paths, access->path), access->kinds, access->found, place,
                       each, data);
     }
+}
+
+/* What is written here goes nowhere, to whoever watches, or into the writer itself. */
+static bool is_sink(const char *path)
+{
+    static const char *const files[] = {"/dev/null",   "/dev/zero",   "/dev/full",
+                                        "/dev/tty",    "/dev/stdout", "/dev/stderr",
+                                        "/dev/random", "/dev/urandom"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (strcmp(path, files[i]) == 0)
+            return true;
+    return below(path, "/dev/pts") || below(path, "/dev/fd") ||
+           (below(path, "/proc") && !below(path, "/proc/sys"));
+}
+
+static bool is_cache(const char *path)
+{
+    static const char *const parts[] = {"/.ccache/", "/ccache/", "/.cache/", "/.sccache/",
+                                        "/__pycache__"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strstr(path, parts[i]))
+            return true;
+    return false;
+}
+
+bool uses_reach_outside(const struct trace *trace, const struct use_place *place)
+{
+    const uint32_t changes =
+        ACCESS_WRITE | ACCESS_CREATE | ACCESS_REMOVE | ACCESS_MKDIR | ACCESS_RMDIR | ACCESS_META;
+    for (size_t i = 0; i < trace->accesses.len; i++) {
+        const struct access *access = &trace->accesses.at[i];
+        const char *path = intern_text(&trace->paths, access->path);
+        struct stat st;
+        if (!(access->kinds & changes) || path[0] != '/' || below(path, place->root) ||
+            below(path, place->state_dir) || is_sink(path) || is_cache(path))
+            continue;
+        bool comes = access->kinds & (ACCESS_CREATE | ACCESS_MKDIR);
+        bool was_there = access->found && !(access->kinds & ACCESS_MKDIR);
+        if (was_there || (comes && lstat(path, &st) == 0))
+            return true;
+    }
+    return false;
 }

@@ -39,4 +39,8 @@ void uses_of_trace(const struct trace *trace, const struct use_place *place, use
 void use_of_access(const char *path, uint32_t kinds, bool found, const struct use_place *place,
                    use_fn *each, void *data);
 
+/* Whether a process tree changed something outside of the tree that is there still: no device that
+ * swallows it, no cache, no temporary file that is gone. */
+bool uses_reach_outside(const struct trace *trace, const struct use_place *place);
+
 #endif

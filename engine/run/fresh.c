@@ -46,6 +46,24 @@ const char *const fresh_variables[] = {
     NULL,
 };
 
+bool fresh_ignores(const char *name)
+{
+    static const char *const names[] = {
+        "_",           "SHLVL",         "OLDPWD",        "TERM",      "TERMCAP",
+        "COLUMNS",     "LINES",         "COLORTERM",     "COLORFGBG", "TMUX",
+        "TMUX_PANE",   "STY",           "WINDOW",        "DISPLAY",   "WAYLAND_DISPLAY",
+        "WINDOWID",    "XAUTHORITY",    "LS_COLORS",     "PS1",       "PROMPT_COMMAND",
+        "VTE_VERSION", "INVOCATION_ID", "JOURNAL_STREAM"};
+    static const char *const beginnings[] = {"SSH_", "XDG_SESSION", "TERM_PROGRAM", "DBUS_"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (str_starts(name, beginnings[i]))
+            return true;
+    return false;
+}
+
 uint64_t fresh_environment(void)
 {
     struct str all = {0};

@@ -44,6 +44,8 @@ void fresh_add_file(struct fresh *fresh, const char *path);
 void fresh_keep(struct fresh *fresh);
 void fresh_drop(struct fresh *fresh);
 
+/* Whether a variable never counts, whoever names it: what each terminal and each login has its own. */
+bool fresh_ignores(const char *name);
 /* The variables that count for every step whatever it is, NULL-ended; and a hash of their values. */
 extern const char *const fresh_variables[];
 uint64_t fresh_environment(void);

@@ -64,12 +64,18 @@ struct step_record {
 enum run_flags {
     RUN_TRACED = 1, /* `sets` are all that it was seen to use, not only what a depfile names */
     RUN_ALWAYS = 2, /* make trees: its target is no file, so make runs it each time */
-    RUN_SPEAKS = 4, /* make trees: it printed something of its own */
+    RUN_SPEAKS = 4, /* make trees: it printed more than its recipe has in so many words */
     RUN_NESTS = 8, /* make trees: a make ran below it */
     RUN_ENV_ANY = 16, /* make trees: it ran programs of the tree: any variable may count */
-    RUN_OUTSIDE = 32, /* make trees: it wrote outside of the tree, or spoke to the network */
-    RUN_TWICE = 128, /* make trees: made more than once in a build; this is all of them together */
+    RUN_OUTSIDE =
+        32, /* make trees: it spoke to others by a socket, or asked for what no file tells */
     RUN_SOURCE = 64, /* make trees: nothing is declared that its target depends on */
+    RUN_TWICE = 128, /* make trees: made more than once in a build; this is all of them together */
+    RUN_EFFECTS =
+        256, /* make trees: it changed something outside of the tree, or is named as a deed */
+    RUN_FORCED = 512, /* make trees: it waits for what is no file, so make runs it each time */
+    RUN_LEFT = 1024, /* make trees: it is stale, and no make of the goal wanted it */
+    RUN_EDITED = 2048, /* make trees: a user has edited what it made, which counts as it is since */
 };
 
 /* Texts under a key: the steps of a goal, the variables that count. As on disk. */
