@@ -1,7 +1,6 @@
 /* The lock of a configuration: an flock on a file that says who holds it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,20 +43,47 @@ static int tell_holder(int fd, const char *state_dir, struct err *err)
                    *holder ? holder : "another Gantry");
 }
 
-/* The lock is also held by a child that was just forked. Where the holder was killed such a child
- * ends at once: that is waited for. */
+/* When a process was started, in clock ticks after the machine was (proc(5), field 22 of stat); 0: it
+ * is gone, or has ended and waits for its parent to notice. */
+static unsigned long long started(long pid)
+{
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[length > 0 ? length : 0] = '\0';
+    const char *after_name = strrchr(text, ')'); /* the name may have any character */
+    char state = 'Z';
+    unsigned long long ticks = 0;
+    if (!after_name ||
+        sscanf(after_name + 1,
+               " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               &state, &ticks) != 2 ||
+        state == 'Z' || state == 'X')
+        return 0;
+    return ticks;
+}
+
+/* The lock is also held by a child that was just forked, and by the gate of a make. Where the holder
+ * was killed these end soon: that is waited for. Its number may be another's by now. */
 static int lock_soon(int fd)
 {
     enum { TRIES = 800, PAUSE_NS = 10 * 1000 * 1000 };
     for (int i = 0;; i++) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
             return 0;
-        char holder[64] = "";
+        char holder[512] = "";
+        const char *second;
         long pid;
+        unsigned long long ticks = 0;
         if (errno != EWOULDBLOCK || i == TRIES || pread(fd, holder, sizeof holder - 1, 0) < 0 ||
             sscanf(holder, "pid %ld", &pid) != 1)
             return -1;
-        if (kill((pid_t)pid, 0) == 0 || errno != ESRCH) {
+        if ((second = strchr(holder, '\n')))
+            sscanf(second, " started %llu", &ticks);
+        if (started(pid) && started(pid) == ticks) {
             errno = EWOULDBLOCK;
             return -1;
         }
@@ -89,7 +115,9 @@ int build_lock(const char *state_dir, struct err *err)
     struct tm local;
     strftime(since, sizeof since, "%H:%M", localtime_r(&now, &local));
     char *command = command_line();
-    char *holder = mem_format("pid %ld (%s) since %s\n", (long)getpid(), command, since);
+    /* The first line is for people; it is cut where the second would not be read. */
+    char *holder = mem_format("pid %ld (%.400s) since %s\nstarted %llu\n", (long)getpid(), command,
+                              since, started(getpid()));
     int status = ftruncate(fd, 0);
     if (status == 0)
         status = file_pwrite(fd, state_dir, holder, strlen(holder), 0, err);
