@@ -17,7 +17,7 @@ struct screen {
     FILE *out, *in; /* a memory file that curses writes to; /dev/null */
     struct str frame;
     char *enter, *leave;
-    bool color;
+    bool color, begun; /* the latter: a frame was rendered */
     attr_t looks[STYLES_COUNT];
     short pairs[STYLES_COUNT];
 };
@@ -117,7 +117,10 @@ struct screen *screen_open(const char *type, bool color, struct err *err)
     leaveok(stdscr, FALSE);
     idlok(stdscr, FALSE);
     typeahead(-1);
-    collect(screen); /* what newterm wrote is ours to say */
+    /* What newterm writes is ours to say, and part of it would be wrong: a scroll region of as many
+     * lines as terminfo thinks there are. The first refresh hands it out. */
+    refresh();
+    collect(screen);
     return screen;
 }
 
@@ -155,6 +158,8 @@ const char *screen_render(struct screen *screen, const struct grid *grid, bool a
         resizeterm(grid->h, grid->w);
         again = true;
     }
+    again |= !screen->begun; /* curses thinks that the terminal is blank by now */
+    screen->begun = true;
     for (int y = 0; y < grid->h; y++) {
         const struct cell *row = &grid->cells[y * grid->w];
         for (int x = 0; x < grid->w; x++)
