@@ -19,6 +19,7 @@ struct player *player_open(const char *path, struct err *err)
     struct journal_reader *reader = journal_read_open(path, err);
     if (!reader)
         return NULL;
+    journal_pass_over_touched(reader);
     struct player *player = mem_zero(1, sizeof *player);
     player->path = mem_copy(path);
     player->reader = reader;
@@ -49,6 +50,7 @@ static void rewind_reader(struct player *player)
     struct journal_reader *reader = journal_read_open(player->path, NULL);
     if (!reader) /* it is gone: what is shown stays */
         return;
+    journal_pass_over_touched(reader);
     close_reader(player);
     player->reader = reader;
     player->at_ns = 0;

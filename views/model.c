@@ -637,6 +637,8 @@ void model_event(struct model *model, const struct event *event)
         take_build_end(model, event);
         break;
     case EVENT_SHELL_CALL:
+    case EVENT_PATH:
+    case EVENT_TOUCHED:
     case EVENT_KINDS:
         break;
     }

@@ -1,32 +1,19 @@
-#include "journal/event.h"
-
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <jansson.h>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
-
-enum field_type { TEXT, U32, U64, INT, BOOL, IDS, OUTCOME_F, STATUS_F, SEVERITY_F };
-
-struct field {
-    const char *name;
-    enum field_type type;
-    size_t offset;
-    uint32_t kinds; /* bit per event kind that has it */
-};
+#include "journal/event_fields.h"
 
 #define K(kind) (1u << EVENT_##kind)
-#define F(member, type, kinds)                                                                     \
+#define NAMED(name, member, type, kinds)                                                           \
     {                                                                                              \
-#member, type, offsetof(struct event, member), kinds                                       \
+        name, sizeof name - 1, FIELD_##type, offsetof(struct event, member), kinds                 \
     }
+#define F(member, type, kinds) NAMED(#member, member, type, kinds)
 
-/* Every field with the kinds that carry it; order here is order in JSON. */
-static const struct field fields[] = {
+const struct field event_fields[] = {
     F(tree, TEXT, K(BUILD_BEGIN)),
     F(head, TEXT, K(BUILD_BEGIN)),
     F(dirty, U32, K(BUILD_BEGIN)),
@@ -50,11 +37,13 @@ static const struct field fields[] = {
     F(witnesses, U64, K(FINDING)),
     F(step, U32,
       K(STEP) | K(STEP_ADD) | K(STEP_READY) | K(STEP_BEGIN) | K(STEP_OUTPUT) | K(STEP_PROGRESS) |
-          K(STEP_END) | K(LANE) | K(DIAGNOSTIC)),
+          K(STEP_END) | K(LANE) | K(DIAGNOSTIC) | K(TOUCHED)),
+    F(file, U32, K(PATH)),
     F(target, TEXT, K(STEP) | K(STEP_ADD) | K(STEP_READY) | K(STEP_BEGIN) | K(STEP_END)),
     F(rule, TEXT, K(STEP) | K(STEP_ADD) | K(STEP_READY)),
     F(forecast, BOOL, K(STEP) | K(STEP_ADD)),
     F(needs, IDS, K(STEP)),
+    NAMED("touched", needs, IDS, K(TOUCHED)),
     F(reason, TEXT, K(STEP_READY)),
     F(was, TEXT, K(STEP_READY)),
     F(now, TEXT, K(STEP_READY)),
@@ -63,15 +52,16 @@ static const struct field fields[] = {
     F(expect_ns, U64, K(STEP_BEGIN)),
     F(stream, TEXT, K(STEP_OUTPUT)),
     F(path, TEXT,
-      K(STEP) | K(STEP_READY) | K(STEP_OUTPUT) | K(SHELL_CALL) | K(DIAGNOSTIC) | K(FINDING)),
+      K(STEP) | K(STEP_READY) | K(STEP_OUTPUT) | K(SHELL_CALL) | K(DIAGNOSTIC) | K(FINDING) |
+          K(PATH)),
     F(offset, U64, K(STEP_OUTPUT)),
     F(length, U64, K(STEP_OUTPUT)),
-    F(outcome, OUTCOME_F, K(STEP_END)),
+    F(outcome, OUTCOME, K(STEP_END)),
     F(make, TEXT, K(SHELL_CALL)),
     F(line, U32, K(SHELL_CALL) | K(DIAGNOSTIC)),
     F(column, U32, K(DIAGNOSTIC)),
     F(command, TEXT, K(SHELL_CALL)),
-    F(severity, SEVERITY_F, K(DIAGNOSTIC) | K(MESSAGE) | K(FINDING)),
+    F(severity, SEVERITY, K(DIAGNOSTIC) | K(MESSAGE) | K(FINDING)),
     F(state, TEXT, K(LANE) | K(STEP) | K(STEP_OUTPUT)),
     F(idle_why, TEXT, K(LANE)),
     F(part, TEXT, K(COMPOSE)),
@@ -82,7 +72,7 @@ static const struct field fields[] = {
     F(text, TEXT,
       K(STEP_ADD) | K(STEP_BEGIN) | K(VM_BEGIN) | K(VM_OUTPUT) | K(DIAGNOSTIC) | K(MESSAGE) |
           K(FINDING)),
-    F(status, STATUS_F, K(BUILD_END)),
+    F(status, STATUS, K(BUILD_END)),
     F(exit, INT, K(STEP_END) | K(VM_END) | K(BUILD_END)),
     F(signal, INT, K(STEP_END)),
     F(wall_ns, U64, K(STEP_END) | K(SHELL_CALL) | K(VM_END) | K(BUILD_END)),
@@ -97,15 +87,17 @@ static const struct field fields[] = {
     F(findings, U64, K(BUILD_END)),
 };
 #undef F
+#undef NAMED
 #undef K
 
-enum { FIELDS = sizeof fields / sizeof *fields, JOURNAL_VERSION = 1 };
+enum { FIELDS = sizeof event_fields / sizeof *event_fields, JOURNAL_VERSION = 1 };
+const unsigned event_fields_count = FIELDS;
 
 static const char *const kind_names[EVENT_KINDS] = {
-    "build-begin", "graph",       "step",          "step-add",  "step-ready",
-    "step-begin",  "step-output", "step-progress", "step-end",  "shell-call",
-    "finding",     "lane",        "compose",       "vm-begin",  "vm-output",
-    "vm-end",      "diagnostic",  "message",       "build-end",
+    "build-begin", "graph",         "step",      "step-add",   "step-ready", "step-begin",
+    "step-output", "step-progress", "step-end",  "shell-call", "finding",    "lane",
+    "compose",     "vm-begin",      "vm-output", "vm-end",     "path",       "touched",
+    "diagnostic",  "message",       "build-end",
 };
 static const char *const outcome_names[OUTCOMES] = {"ran", "unchanged", "restored", "failed",
                                                     "cancelled"};
@@ -146,9 +138,27 @@ const char *build_status_name(enum build_status status)
     return status_names[status];
 }
 
+enum outcome event_outcome_of(const char *name)
+{
+    unsigned number = index_of(name, outcome_names, OUTCOMES);
+    return number < OUTCOMES ? (enum outcome)number : OUTCOME_FAILED;
+}
+
+enum build_status event_status_of(const char *name)
+{
+    unsigned number = index_of(name, status_names, BUILD_STATUSES);
+    return number < BUILD_STATUSES ? (enum build_status)number : BUILD_FAILED;
+}
+
+enum severity event_severity_of(const char *name)
+{
+    unsigned number = index_of(name, severity_names, SEVERITIES);
+    return number < SEVERITIES ? (enum severity)number : SEVERITY_ERROR;
+}
+
 static bool has_field(const struct event *event, const struct field *field)
 {
-    return field->kinds >> event->kind & 1;
+    return field_of(field, event->kind);
 }
 
 struct event *event_copy(const struct event *event)
@@ -157,8 +167,8 @@ struct event *event_copy(const struct event *event)
     size_t size = sizeof *event + ids_bytes;
     for (size_t i = 0; i < FIELDS; i++) {
         const char *text;
-        memcpy(&text, (const char *)event + fields[i].offset, sizeof text);
-        if (fields[i].type == TEXT && has_field(event, &fields[i]) && text)
+        memcpy(&text, (const char *)event + event_fields[i].offset, sizeof text);
+        if (event_fields[i].type == FIELD_TEXT && has_field(event, &event_fields[i]) && text)
             size += strlen(text) + 1;
     }
     struct event *copy = mem_alloc(size);
@@ -169,11 +179,11 @@ struct event *event_copy(const struct event *event)
     copy->needs = ids_bytes ? (uint32_t *)(void *)at : NULL;
     at += ids_bytes;
     for (size_t i = 0; i < FIELDS; i++) {
-        if (fields[i].type != TEXT)
+        if (event_fields[i].type != FIELD_TEXT)
             continue;
-        char *slot = (char *)copy + fields[i].offset;
+        char *slot = (char *)copy + event_fields[i].offset;
         const char *text = NULL;
-        if (has_field(event, &fields[i]))
+        if (has_field(event, &event_fields[i]))
             memcpy(&text, slot, sizeof text);
         if (text) {
             size_t length = strlen(text) + 1;
@@ -200,37 +210,37 @@ static void field_to_json(const struct event *event, const struct field *field, 
     unsigned number;
     memcpy(&number, slot, sizeof number);
     switch (field->type) {
-    case TEXT:
+    case FIELD_TEXT:
         memcpy(&text, slot, sizeof text);
         if (text)
             json_put_text(out, field->name, text);
         break;
-    case U32:
+    case FIELD_U32:
         if (number != EVENT_NONE)
             json_put_uint(out, field->name, number);
         break;
-    case U64:
+    case FIELD_U64:
         json_put_uint(out, field->name, *(const uint64_t *)slot);
         break;
-    case INT:
+    case FIELD_INT:
         json_put_int(out, field->name, *(const int *)slot);
         break;
-    case BOOL:
+    case FIELD_BOOL:
         json_put_bool(out, field->name, *(const bool *)slot);
         break;
-    case IDS:
+    case FIELD_IDS:
         json_put_array(out, field->name);
         for (uint32_t i = 0; i < event->needs_count; i++)
             json_put_uint(out, NULL, event->needs[i]);
         json_put_array_end(out);
         break;
-    case OUTCOME_F:
+    case FIELD_OUTCOME:
         json_put_text(out, field->name, outcome_names[number]);
         break;
-    case STATUS_F:
+    case FIELD_STATUS:
         json_put_text(out, field->name, status_names[number]);
         break;
-    case SEVERITY_F:
+    case FIELD_SEVERITY:
         json_put_text(out, field->name, severity_names[number]);
         break;
     }
@@ -245,8 +255,8 @@ void event_to_json(const struct event *event, const char *text_of_output, struct
     json_put_uint(out, "t_ns", event->t_ns);
     for (size_t i = 0; i < FIELDS; i++) {
         /* `why` is one object of three fields that follow each other in the table. */
-        bool why =
-            event->kind == EVENT_STEP_READY && fields[i].offset == offsetof(struct event, reason);
+        bool why = event->kind == EVENT_STEP_READY &&
+                   event_fields[i].offset == offsetof(struct event, reason);
         if (why) {
             json_put_object(out, "why");
             json_put_text(out, "reason", event->reason);
@@ -256,95 +266,10 @@ void event_to_json(const struct event *event, const char *text_of_output, struct
             json_put_object_end(out);
             break;
         }
-        if (has_field(event, &fields[i]))
-            field_to_json(event, &fields[i], out);
+        if (has_field(event, &event_fields[i]))
+            field_to_json(event, &event_fields[i], out);
     }
     if (event->kind == EVENT_STEP_OUTPUT && text_of_output)
         json_put_text(out, "text", text_of_output);
     json_put_object_end(out);
-}
-
-/* A count or a time; what is negative is damage, and says nothing. */
-static uint64_t count_value(const json_t *value)
-{
-    json_int_t number = json_integer_value(value);
-    return number > 0 ? (uint64_t)number : 0;
-}
-
-/* Fills one member of `event` from a JSON value; strings stay Jansson's. A value of another type
- * than the field's is left out, as an unknown field is. */
-static void field_from_json(struct event *event, const struct field *field, const json_t *value)
-{
-    void *slot = (char *)event + field->offset;
-    const char *text = json_string_value(value);
-    unsigned number = 0;
-    switch (field->type) {
-    case TEXT:
-        memcpy(slot, &text, sizeof text);
-        break;
-    case U32:
-        number = (unsigned)json_integer_value(value);
-        memcpy(slot, &number, sizeof number);
-        break;
-    case U64:
-        *(uint64_t *)slot = count_value(value);
-        break;
-    case INT:
-        *(int *)slot = (int)json_integer_value(value);
-        break;
-    case BOOL:
-        *(bool *)slot = json_is_true(value);
-        break;
-    case OUTCOME_F:
-        number = text ? index_of(text, outcome_names, OUTCOMES) : OUTCOMES;
-        event->outcome = number < OUTCOMES ? (enum outcome)number : OUTCOME_FAILED;
-        break;
-    case STATUS_F:
-        number = text ? index_of(text, status_names, BUILD_STATUSES) : BUILD_STATUSES;
-        event->status = number < BUILD_STATUSES ? (enum build_status)number : BUILD_FAILED;
-        break;
-    case SEVERITY_F:
-        number = text ? index_of(text, severity_names, SEVERITIES) : SEVERITIES;
-        event->severity = number < SEVERITIES ? (enum severity)number : SEVERITY_ERROR;
-        break;
-    case IDS:
-        break; /* read by event_from_json, which owns the array */
-    }
-}
-
-struct event *event_from_json(const char *json, size_t length, struct err *err)
-{
-    json_error_t where;
-    json_t *root = json_loadb(json, length, 0, &where);
-    const char *name = json_string_value(json_object_get(root, "event"));
-    enum event_kind kind = name ? event_kind_of(name) : EVENT_KINDS;
-    if (kind == EVENT_KINDS) {
-        err_set(err, ERR_INPUT, root ? "no event of ours: %s" : "no JSON: %s",
-                root ? (name ? name : "'event' is missing") : where.text);
-        json_decref(root);
-        return NULL;
-    }
-    struct event event = {.kind = kind, .step = EVENT_NONE, .lane = EVENT_NONE};
-    event.t_ns = count_value(json_object_get(root, "t_ns"));
-    const json_t *why = json_object_get(root, "why");
-    for (size_t i = 0; i < FIELDS; i++) {
-        const json_t *value = json_object_get(root, fields[i].name);
-        if (!value)
-            value = json_object_get(why, fields[i].name);
-        if (value && has_field(&event, &fields[i]))
-            field_from_json(&event, &fields[i], value);
-    }
-    uint32_t *needs = NULL;
-    const json_t *list = json_object_get(root, "needs");
-    if (kind == EVENT_STEP && json_array_size(list)) {
-        event.needs_count = (uint32_t)json_array_size(list);
-        needs = mem_alloc(event.needs_count * sizeof *needs);
-        for (uint32_t i = 0; i < event.needs_count; i++)
-            needs[i] = (uint32_t)json_integer_value(json_array_get(list, i));
-        event.needs = needs;
-    }
-    struct event *copy = event_copy(&event);
-    free(needs);
-    json_decref(root);
-    return copy;
 }

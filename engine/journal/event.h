@@ -38,6 +38,9 @@ enum event_kind {
     EVENT_VM_BEGIN, /* argv text(boot arguments) */
     EVENT_VM_OUTPUT, /* text */
     EVENT_VM_END, /* verdict wall_ns exit */
+    EVENT_PATH, /* file path: the number by which touched events name it. In journals alone */
+    EVENT_TOUCHED, /* step needs[]: threes of file, enum touch_kind, and milliseconds since build-begin
+                    of the first time. In journals alone */
     EVENT_DIAGNOSTIC, /* step path line column severity text: a compiler's message, parsed */
     EVENT_MESSAGE, /* severity text: a sentence of Gantry's own (error, warning, note) */
     EVENT_BUILD_END, /* status exit steps_total steps_run steps_unchanged steps_failed findings ... */
@@ -55,6 +58,15 @@ enum outcome {
 
 enum build_status { BUILD_OK, BUILD_FAILED, BUILD_CANCELLED, BUILD_STATUSES };
 
+/* How a step touched a path, all that were seen; what only looked whether a file is there, and it
+ * was, is not told. */
+enum touch_kind {
+    TOUCH_READ = 1, /* its content, its link, its entries */
+    TOUCH_WRITE = 2, /* it came to be, or was changed */
+    TOUCH_ABSENT = 4, /* when first touched it was not there */
+    TOUCH_REMOVE = 8,
+};
+
 enum severity { SEVERITY_NOTE, SEVERITY_WARNING, SEVERITY_ERROR, SEVERITIES };
 
 /* Fields that a kind does not have are 0 or NULL. Ids are unique in the run. */
@@ -71,7 +83,7 @@ struct event {
                            "forced", "make" */
     const char *was, *now;
     const char *host; /* with a launcher: where it runs */
-    const uint32_t *needs; /* step ids of prerequisites */
+    const uint32_t *needs; /* step ids of prerequisites; of touched: see there */
     uint32_t needs_count;
     bool forecast, complete, traced;
 
@@ -90,7 +102,7 @@ struct event {
     uint64_t witnesses;
 
     const char *make, *command, *state, *idle_why, *part, *verdict, *hash;
-    uint32_t line, column;
+    uint32_t line, column, file;
     uint64_t bytes, total;
     enum severity severity;
 

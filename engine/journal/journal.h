@@ -33,6 +33,9 @@ struct journal_reader *journal_read_open(const char *path, struct err *err);
 /* The next event (free() frees it), or NULL at the present end: call again later to follow a
  * journal that grows. Lines that are no events of ours are passed over and counted. */
 struct event *journal_next(struct journal_reader *reader);
+/* From now on paths and what steps touched are passed over unread: most of a journal, and of no use to
+ * who only looks at the build. */
+void journal_pass_over_touched(struct journal_reader *reader);
 /* At the end: false where the journal stops in the middle (a build that was killed, or runs). */
 bool journal_is_complete(const struct journal_reader *reader);
 unsigned journal_bad_lines(const struct journal_reader *reader);
@@ -40,5 +43,7 @@ void journal_read_close(struct journal_reader *reader);
 
 /* The newest journal of a directory, new; NULL where there is none. */
 char *journal_newest(const char *directory);
+/* The newest but `before` others. */
+char *journal_recent(const char *directory, unsigned before);
 
 #endif

@@ -21,6 +21,7 @@ struct journal_reader {
     size_t at; /* of text: what is read already */
     bool broken; /* damaged from here on: nothing more comes */
     bool complete; /* build-end was read */
+    bool untouched; /* journal_pass_over_touched */
     unsigned bad_lines;
 };
 
@@ -85,6 +86,19 @@ static bool read_more(struct journal_reader *reader)
     return true;
 }
 
+void journal_pass_over_touched(struct journal_reader *reader)
+{
+    reader->untouched = true;
+}
+
+/* As event_to_json begins them. */
+static bool is_touched(const char *line, size_t length)
+{
+    static const char path[] = "{\"event\":\"path\",", touched[] = "{\"event\":\"touched\",";
+    return (length >= sizeof path && memcmp(line, path, sizeof path - 1) == 0) ||
+           (length >= sizeof touched && memcmp(line, touched, sizeof touched - 1) == 0);
+}
+
 struct event *journal_next(struct journal_reader *reader)
 {
     for (;;) {
@@ -96,6 +110,8 @@ struct event *journal_next(struct journal_reader *reader)
             continue;
         }
         reader->at += (size_t)(end - line) + 1;
+        if (reader->untouched && is_touched(line, (size_t)(end - line)))
+            continue;
         struct event *event = event_from_json(line, (size_t)(end - line), NULL);
         if (!event) {
             reader->bad_lines++;

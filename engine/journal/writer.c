@@ -67,6 +67,18 @@ char *journal_newest(const char *directory)
     return number ? mem_format("%s/%lu.jsonl.zst", directory, number) : NULL;
 }
 
+char *journal_recent(const char *directory, unsigned before)
+{
+    unsigned long number = look_through(directory, 0);
+    for (; number; number--) {
+        char *path = mem_format("%s/%lu.jsonl.zst", directory, number);
+        if (access(path, F_OK) == 0 && before-- == 0)
+            return path;
+        free(path);
+    }
+    return NULL;
+}
+
 static int open_file(struct journal *journal, struct err *err)
 {
     if (journal->path) {

@@ -500,6 +500,7 @@ static size_t close_trace(struct make_build *make, struct make_step *step)
         return 0;
     make_trace_drop(make->trace, step->trace);
     record_trace(make->build->races, step->id, step->trace);
+    build_tell_touched(make->build, step->id, step->trace);
     warn_of_flaws(make, step);
     size_t accesses = step->trace->accesses.len;
     trace_free(step->trace);

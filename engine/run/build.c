@@ -133,6 +133,7 @@ static void build_free(struct build *build)
         close(build->now_fd);
     diag_free(build->diag);
     record_free(build->races);
+    touched_free(build->touched);
     pthread_mutex_destroy(&build->diag_lock);
     arena_free(&build->arena);
     free(build);
@@ -149,6 +150,7 @@ static struct build *build_new(const struct build_options *options, struct queue
     build->now_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     build->journal = journal_new();
     build->races = record_new(options->root);
+    build->touched = touched_new(options->root);
     pthread_mutex_init(&build->diag_lock, NULL);
     if (build->wake_fd < 0 || build->kill_fd < 0 || build->now_fd < 0 || !build->journal) {
         err_errno(err, "cannot start a build");

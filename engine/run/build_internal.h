@@ -40,6 +40,7 @@ struct build {
     pthread_t thread; /* the coordinator */
     int (*runner)(struct build *build, void *data);
     void *runner_data;
+    struct touched *touched; /* which paths the journal has (touched.c); any thread */
     struct record *races; /* what the race detector reads (race/record.h); any thread may add */
     pthread_mutex_t diag_lock;
     struct diag *diag; /* made with the first output that is scanned; under diag_lock */
@@ -56,6 +57,11 @@ void build_send(struct build *build, const struct event *event);
 /* The same for a sentence: EVENT_MESSAGE. */
 void build_say(struct build *build, enum severity severity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+struct trace;
+/* What a step's process tree touched, for the journal alone (EVENT_TOUCHED). Any thread. */
+void build_tell_touched(struct build *build, uint32_t step, const struct trace *trace);
+struct touched *touched_new(const char *root);
+void touched_free(struct touched *touched);
 /* Starts the journal at options.journal or in `state_dir`/journal. What was sent before is in it. */
 int build_open_journal(struct build *build, const char *state_dir, struct err *err);
 /* Any thread. */

@@ -238,8 +238,10 @@ static void run_child(struct work *work)
     job->ran.cpu_ns = end.cpu_ns;
     job->ran.rss_kib = end.rss_kib;
     job->trace = end.trace;
-    if (end.trace)
+    if (end.trace) {
         record_trace(job->build->races, job->step, end.trace);
+        build_tell_touched(job->build, job->step, end.trace);
+    }
     if (end.exit)
         work->failed = true;
 }
