@@ -247,6 +247,7 @@ void actions_ended(struct console *console, const struct event *event)
     if (event->kind == EVENT_BUILD_END && console->build) {
         console->status = build_finish(console->build);
         console->build = NULL;
+        compare_forget(console);
         console->app.state.building = console->app.state.stopping = false;
         enum then then = console->then;
         console->then = THEN_NOTHING;
@@ -482,4 +483,5 @@ void actions_fill(struct app_ops *ops)
     ops->log_line = log_view_line;
     target_screen_fill(ops);
     compose_screen_fill(ops);
+    compare_fill(ops);
 }

@@ -217,6 +217,9 @@ static void common(struct app *app, enum request request)
     case REQ_WHY:
         open_popup(app, &view_why);
         break;
+    case REQ_COMPARE:
+        open_popup(app, &view_compare);
+        break;
     case REQ_HELP:
         open_popup(app, &view_help);
         break;

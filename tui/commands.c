@@ -13,6 +13,8 @@ const struct command commands[] = {
     {"check", cmd_check, GROUP_IMAGE, "", "build and boot the tree's tests, and report each", ""},
     {"clean", cmd_clean, GROUP_TREE, "[--orphans]", "remove what builds of this arch and mode made",
      "--orphans  only what no image of the tree makes any more\n"},
+    {"compare", cmd_compare, GROUP_LOOK, "[JOURNAL [JOURNAL]]",
+     "two recorded builds side by side: where they differ first", ""},
     {"compose", cmd_compose, GROUP_IMAGE, "", "build what the image wants; tell its parts", ""},
     {"config", cmd_config, GROUP_TREE, "[NAME | set NAME=VALUE... | unset NAME...]",
      "every value, and where it came from; or save a pick", ""},

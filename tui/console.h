@@ -9,6 +9,7 @@
 #include "run/build.h"
 #include "tui/app.h"
 #include "tui/cli.h"
+#include "tui/comparison.h"
 #include "tui/input.h"
 #include "tui/logs.h"
 #include "tui/player.h"
@@ -48,6 +49,9 @@ struct console {
                                        are ours */
     struct target_screen *target; /* what target and compose show; NULL: not asked for yet */
     struct compose_screen *compose;
+    struct comparison *comparison; /* of two journals; NULL: not asked for since the last build */
+    char *compare_first, *compare_second; /* those; NULL: the last two of this tree */
+    struct err compare_err; /* why there are not two */
     struct logs *logs;
     struct vcs_state vcs;
     char head[160];
@@ -82,6 +86,9 @@ void target_screen_free(struct console *console);
 void compose_screen_fill(struct app_ops *ops);
 void compose_screen_forget(struct console *console);
 void compose_screen_free(struct console *console);
+/* Two builds beside each other (tui/actions_compare.c); once a build has ended they are others. */
+void compare_fill(struct app_ops *ops);
+void compare_forget(struct console *console);
 /* Ends what runs (drains for nothing: kills) and waits for it. */
 void actions_end_all(struct console *console);
 

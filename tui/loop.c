@@ -361,10 +361,11 @@ static void run(struct console *console)
             {.fd = queue_fd(console->events), .events = POLLIN},
             {.fd = target_screen_fd(console), .events = POLLIN},
             {.fd = console->watch ? watch_fd(console->watch) : -1, .events = POLLIN},
+            {.fd = console->comparison ? comparison_fd(console->comparison) : -1, .events = POLLIN},
         };
         if (terminal_busy(console->terminal))
             fds[0].events |= POLLOUT;
-        poll(fds, 5, wait_ms(console, shown_ns));
+        poll(fds, sizeof fds / sizeof *fds, wait_ms(console, shown_ns));
         if (fds[1].revents)
             take_signals(console);
         if (fds[0].revents & (POLLIN | POLLHUP | POLLERR))
@@ -378,6 +379,8 @@ static void run(struct console *console)
             take_changes(console);
         build_saved(console);
         if (fds[3].revents && target_screen_take(console))
+            console->dirty = true;
+        if (fds[5].revents && console->comparison && comparison_take(console->comparison))
             console->dirty = true;
     }
 }
@@ -396,6 +399,9 @@ static void free_console(struct console *console)
     free((char *)(uintptr_t)console->app.state.command);
     target_screen_free(console);
     compose_screen_free(console);
+    compare_forget(console);
+    free(console->compare_first);
+    free(console->compare_second);
     player_close(console->player);
     watch_close(console->watch);
     free(console->image_before);
@@ -471,6 +477,25 @@ int console_run(struct cli *cli)
     return close_console(console);
 }
 
+/* A recorded build, on the screen `view`. */
+static int run_recorded(struct console *console, const char *held_by, const char *view)
+{
+    struct err err = {0};
+    if (open_terminal(console, &err) < 0) {
+        free_console(console);
+        return cli_fail(&err);
+    }
+    struct app *app = &console->app;
+    console->loading = true;
+    app->state.replaying = true; /* no clock of ours before it is read */
+    app->state.held_by = held_by;
+    app_go(app, view);
+    if (console->compare_first)
+        app_perform(app, REQ_COMPARE);
+    run(console);
+    return close_console(console);
+}
+
 int console_replay(struct cli *cli, const char *journal, bool follow)
 {
     struct err err = {0};
@@ -478,16 +503,18 @@ int console_replay(struct cli *cli, const char *journal, bool follow)
     if (!player)
         return cli_fail(&err);
     struct console *console = new_console(cli, player);
-    if (open_terminal(console, &err) < 0) {
-        free_console(console);
-        return cli_fail(&err);
-    }
-    struct app *app = &console->app;
-    console->loading = true;
     console->follow = follow;
-    app->state.replaying = true; /* no clock of ours before it is read */
-    app->state.held_by = follow ? "attached" : "recorded";
-    app_go(app, follow ? "build" : "time");
-    run(console);
-    return close_console(console);
+    return run_recorded(console, follow ? "attached" : "recorded", follow ? "build" : "time");
+}
+
+int console_compare(struct cli *cli, const char *first, const char *second)
+{
+    struct err err = {0};
+    struct player *player = player_open(first, &err);
+    if (!player)
+        return cli_fail(&err);
+    struct console *console = new_console(cli, player);
+    console->compare_first = mem_copy(first);
+    console->compare_second = mem_copy(second);
+    return run_recorded(console, "recorded", "time");
 }

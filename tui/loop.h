@@ -13,5 +13,7 @@ int console_run(struct cli *cli);
  * read as it grows: a build that runs elsewhere. Nothing is built. Returns the recorded build's exit
  * status for one that was followed to its end, else 0. */
 int console_replay(struct cli *cli, const char *journal, bool follow);
+/* The same on the first of two recorded builds, with what differs between them in front. */
+int console_compare(struct cli *cli, const char *first, const char *second);
 
 #endif

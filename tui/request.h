@@ -65,6 +65,8 @@
     X(EVENT_NEXT, ".", "event-next", "to the next event", "")                                      \
     X(PALETTE, ":", "actions", "every action, by name", "")                                        \
     X(HELP, "? F1", "help", "what the keys do here", "gantry help")                                \
+    X(COMPARE, "=", "compare", "two recorded builds side by side: where they differ first",        \
+      "gantry compare [JOURNAL [JOURNAL]]")                                                        \
     X(PLAIN, "p", "plain", "the build as lines, from its beginning; a key comes back",             \
       "gantry replay --plain")                                                                     \
     X(WATCH, "", "watch", "build whenever a file is saved; again: no more", "")                    \

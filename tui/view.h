@@ -23,6 +23,7 @@
 struct model;
 struct view;
 struct conf;
+struct compare;
 struct view_ctx;
 
 /* What belongs to a request. */
@@ -125,6 +126,11 @@ struct app_ops {
     uint64_t (*log_lines)(struct log_view *log);
     /* One line, from 0; its length in *length. Valid until the next call. */
     const char *(*log_line)(struct log_view *log, uint64_t line, size_t *length);
+
+    /* Two recorded builds beside each other, valid until the next call of the loop: those that
+     * `gantry compare` was given, else the last two of this tree, read in the background. NULL: not
+     * read yet, or not to be had; *why says which, valid as long. */
+    const struct compare *(*comparison)(void *app, const char **why);
 
     /* The rest is in tui/screen_target.c and screen_compose*.c; data in tui/screen_data.h. */
 

@@ -30,4 +30,12 @@ void sample_no_tree(struct test_screen *screen);
 void sample_make_tree(struct test_screen *screen);
 void sample_attached(struct test_screen *screen);
 
+/* Two recorded builds: what failed in the first passed in the second, since its library was there by
+ * then; a compiler's option differs, a system header, and what else ran. The caller frees. */
+struct compare *sample_compare(void);
+/* The console shows it. Frees it at its end. */
+void sample_compared(struct test_screen *screen);
+/* There is one journal only. */
+void sample_incomparable(struct test_screen *screen);
+
 #endif

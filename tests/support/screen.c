@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "journal/compare.h"
 #include "tui/keymap.h"
 #include "tui/screen.h"
 
@@ -30,6 +31,8 @@ struct test_screen {
     size_t bytes;
     const struct target_data *targets;
     const struct compose_data *composition;
+    struct compare *compare;
+    const char *incomparable;
 };
 
 static void note(void *app, const char *what, const char *text)
@@ -205,7 +208,15 @@ static void op_complete_host(void *app, const char *typed, str_list *words)
     vec_push(words, mem_format("%s-two", typed));
 }
 
+static const struct compare *op_comparison(void *app, const char **why)
+{
+    const struct test_screen *screen = app;
+    *why = screen->incomparable ? screen->incomparable : "reading both journals";
+    return screen->compare;
+}
+
 static const struct app_ops ops = {
+    .comparison = op_comparison,
     .build = op_build,
     .compose = op_compose,
     .boot = op_boot,
@@ -278,6 +289,7 @@ void test_screen_close(struct test_screen *screen)
         free(screen->logs.at[i]);
     }
     vec_free(&screen->logs);
+    compare_free(screen->compare);
     free(screen);
 }
 
@@ -286,6 +298,13 @@ void test_screen_data(struct test_screen *screen, const struct target_data *targ
 {
     screen->targets = targets;
     screen->composition = composition;
+}
+
+void test_screen_compare(struct test_screen *screen, struct compare *compare, const char *why)
+{
+    compare_free(screen->compare);
+    screen->compare = compare;
+    screen->incomparable = why;
 }
 
 struct app *test_screen_app(struct test_screen *screen)

@@ -43,6 +43,9 @@ void test_screen_log(struct test_screen *screen, uint32_t step, const char *text
 void test_screen_data(struct test_screen *screen, const struct target_data *targets,
                       const struct compose_data *composition);
 
+/* What the compare screen is given, which is freed with the screen; or why there is nothing. */
+void test_screen_compare(struct test_screen *screen, struct compare *compare, const char *why);
+
 /* Compares text with tests/goldens/NAME.txt and fails with the first line that differs. With
  * UPDATE_GOLDENS=1 in the environment it writes the file instead. */
 void test_golden(const char *name, const char *text);

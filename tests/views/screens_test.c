@@ -342,6 +342,37 @@ static void what_is_told_again_of_a_race_counts(void **state)
     test_screen_close(screen);
 }
 
+static void two_builds_side_by_side(void **state)
+{
+    (void)state;
+    test_goldens("compare", sample_compared, "=");
+    test_goldens("compare-command", sample_compared, "= / 'printf' Enter");
+    test_goldens("compare-filter", sample_compared, "= f 'sched' Enter");
+    test_goldens("compare-none", sample_incomparable, "=");
+}
+
+/* What is selected is what l, g and w speak of where the build behind has it; y copies the why. */
+static void compare_keys_go_to_its_steps(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(120, 40, TEST_COLOR);
+    build_events_middle(screen);
+    sample_compared(screen);
+    test_screen_text(screen);
+    test_screen_keys(screen, "=");
+    assert_non_null(strstr(test_screen_text(screen), "compare ─"));
+    test_screen_keys(screen, "Enter"); /* the demo has no such step */
+    assert_non_null(strstr(test_screen_text(screen), "the build behind this has no such step"));
+    test_screen_keys(screen, "y");
+    assert_non_null(strstr(test_screen_asked(screen),
+                           "copy(tools/route/lsroute.so\nA: looked for tools/libtools.so in vain"));
+    test_screen_keys(screen, "> n");
+    assert_non_null(strstr(test_screen_text(screen), "/ begins a search"));
+    test_screen_keys(screen, "Esc");
+    assert_null(strstr(test_screen_text(screen), "compare ─"));
+    test_screen_close(screen);
+}
+
 static void pop_ups(void **state)
 {
     (void)state;
@@ -375,6 +406,8 @@ int main(void)
         cmocka_unit_test(races_and_what_is_known_of_them),
         cmocka_unit_test(races_keys_ask_for_commands),
         cmocka_unit_test(what_is_told_again_of_a_race_counts),
+        cmocka_unit_test(two_builds_side_by_side),
+        cmocka_unit_test(compare_keys_go_to_its_steps),
         cmocka_unit_test(pop_ups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
