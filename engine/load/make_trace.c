@@ -119,7 +119,7 @@ void make_trace_started(struct make_trace *trace, pid_t command)
     trace->server = supervisor_server(trace->supervisor);
     trace->command = command;
     if (listener >= 0)
-        guard_add(trace->guard, -command, listener);
+        supervisor_note_last(trace->supervisor, guard_add(trace->guard, -command, listener));
 }
 
 bool make_trace_works(const struct make_trace *trace)

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -15,15 +17,21 @@
 #include "base/mem.h"
 #include "trace/trace.h"
 
+enum { HELD = 4096, NO_SLOT = -1 };
+
 struct guard {
     pid_t pid;
     int socket; /* its end tells the guard that we are gone */
+    _Atomic uint64_t *last; /* shared with the guard: by slot, the call received last; NULL: none */
+    pthread_mutex_t lock; /* of `groups` */
+    int32_t groups[HELD]; /* by slot; 0: free */
 };
 
 /* One message (SOCK_SEQPACKET: messages of several threads do not mix). */
 struct note {
     int32_t group;
     int32_t what; /* enum what */
+    int32_t slot; /* of STEP_BEGINS; or NO_SLOT */
 };
 
 enum what { STEP_BEGINS, STEP_ENDS, STEP_LEAVES_SURVIVORS };
@@ -33,13 +41,13 @@ union control {
     char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-enum { HELD = 4096 };
-
 /* What the guard holds. What it serves has no group any more. */
 struct held {
     unsigned count;
     int32_t groups[HELD]; /* 0: ended, and only its listener is served */
     int listeners[HELD]; /* or -1 */
+    int32_t slots[HELD];
+    _Atomic uint64_t *last;
     struct pollfd fds[HELD + 1]; /* [0]: the socket; then the listeners that we serve */
 };
 
@@ -50,6 +58,7 @@ static void drop(struct held *held, unsigned at)
     held->count--;
     held->groups[at] = held->groups[held->count];
     held->listeners[at] = held->listeners[held->count];
+    held->slots[at] = held->slots[held->count];
 }
 
 static void take_note(struct held *held, const struct note *note, int listener)
@@ -61,6 +70,7 @@ static void take_note(struct held *held, const struct note *note, int listener)
             return;
         }
         held->groups[held->count] = note->group;
+        held->slots[held->count] = note->slot;
         held->listeners[held->count++] = listener;
         return;
     }
@@ -120,10 +130,28 @@ static bool serve(struct held *held, bool socket)
     return held->fds[0].revents != 0;
 }
 
+/* Gantry is gone: its steps end, and what it was about to answer is answered. */
+static void end_steps(struct held *held)
+{
+    for (unsigned i = 0; i < held->count; i++)
+        if (held->groups[i] > 0)
+            kill(-held->groups[i], SIGKILL);
+    for (unsigned i = held->count; i-- > 0;) {
+        bool running = held->groups[i] != 0, known = held->last && held->slots[i] != NO_SLOT;
+        uint64_t last = known ? atomic_load(&held->last[held->slots[i]]) : 0;
+        held->groups[i] = 0;
+        if (held->listeners[i] >= 0 && running && last)
+            trace_let_go_on(held->listeners[i], last);
+        if (held->listeners[i] < 0)
+            drop(held, i);
+    }
+}
+
 /* The guard's whole life. Forked from a process with threads: only what is safe after fork. */
-static _Noreturn void stand_guard(int from)
+static _Noreturn void stand_guard(int from, _Atomic uint64_t *last)
 {
     static struct held held;
+    held.last = last;
     setsid();
     prctl(PR_SET_NAME, "gantry-guard");
     static const int deaf[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
@@ -134,15 +162,7 @@ static _Noreturn void stand_guard(int from)
     for (;;)
         if (serve(&held, true) && !hear(&held))
             break;
-    for (unsigned i = 0; i < held.count; i++)
-        if (held.groups[i]) {
-            if (held.groups[i] > 0)
-                kill(-held.groups[i], SIGKILL);
-            held.groups[i] = 0;
-        }
-    for (unsigned i = held.count; i-- > 0;)
-        if (held.listeners[i] < 0)
-            drop(&held, i);
+    end_steps(&held);
     /* Gantry waits for us where it still lives: what goes on is a process of its own. */
     if (held.count && fork() != 0)
         _exit(0);
@@ -159,25 +179,34 @@ struct guard *guard_new(struct err *err)
         err_errno(err, "cannot make a socket");
         return NULL;
     }
+    size_t bytes = HELD * sizeof(_Atomic uint64_t);
+    void *last = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (last == MAP_FAILED)
+        last = NULL;
     pid_t pid = fork();
     if (pid == 0)
-        stand_guard(ends[0]);
+        stand_guard(ends[0], last);
     int number = errno;
     close(ends[0]);
     if (pid < 0) {
         errno = number;
         err_errno(err, "cannot start the guard process");
         close(ends[1]);
+        if (last)
+            munmap(last, bytes);
         return NULL;
     }
-    struct guard *guard = mem_alloc(sizeof *guard);
-    *guard = (struct guard){.pid = pid, .socket = ends[1]};
+    struct guard *guard = mem_zero(1, sizeof *guard);
+    guard->pid = pid;
+    guard->socket = ends[1];
+    guard->last = last;
+    pthread_mutex_init(&guard->lock, NULL);
     return guard;
 }
 
-static void tell(struct guard *guard, pid_t group, enum what what, int listener)
+static void tell(struct guard *guard, pid_t group, enum what what, int listener, int32_t slot)
 {
-    struct note note = {.group = group, .what = (int32_t)what};
+    struct note note = {.group = group, .what = (int32_t)what, .slot = slot};
     struct iovec data = {&note, sizeof note};
     union control control = {0};
     struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
@@ -194,14 +223,36 @@ static void tell(struct guard *guard, pid_t group, enum what what, int listener)
         continue;
 }
 
-void guard_add(struct guard *guard, pid_t group, int listener)
+/* The slot of a group; 0: one that is free. NO_SLOT where there is none. */
+static int32_t slot_of(const struct guard *guard, int32_t group)
 {
-    tell(guard, group, STEP_BEGINS, listener);
+    for (int32_t slot = 0; slot < HELD; slot++)
+        if (guard->groups[slot] == group)
+            return slot;
+    return NO_SLOT;
+}
+
+_Atomic uint64_t *guard_add(struct guard *guard, pid_t group, int listener)
+{
+    int32_t slot = NO_SLOT;
+    pthread_mutex_lock(&guard->lock);
+    if (listener >= 0 && guard->last && (slot = slot_of(guard, 0)) != NO_SLOT) {
+        guard->groups[slot] = group;
+        atomic_store(&guard->last[slot], 0);
+    }
+    pthread_mutex_unlock(&guard->lock);
+    tell(guard, group, STEP_BEGINS, listener, slot);
+    return slot == NO_SLOT ? NULL : &guard->last[slot];
 }
 
 void guard_remove(struct guard *guard, pid_t group, bool survivors)
 {
-    tell(guard, group, survivors ? STEP_LEAVES_SURVIVORS : STEP_ENDS, -1);
+    tell(guard, group, survivors ? STEP_LEAVES_SURVIVORS : STEP_ENDS, -1, NO_SLOT);
+    pthread_mutex_lock(&guard->lock);
+    int32_t slot = slot_of(guard, group);
+    if (slot != NO_SLOT)
+        guard->groups[slot] = 0;
+    pthread_mutex_unlock(&guard->lock);
 }
 
 void guard_free(struct guard *guard)
@@ -211,5 +262,8 @@ void guard_free(struct guard *guard)
     close(guard->socket);
     while (waitpid(guard->pid, NULL, 0) < 0 && errno == EINTR)
         ;
+    if (guard->last)
+        munmap((void *)guard->last, HELD * sizeof *guard->last);
+    pthread_mutex_destroy(&guard->lock);
     free(guard);
 }

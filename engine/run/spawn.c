@@ -249,7 +249,10 @@ int spawn_run(const struct child_spec *spec, struct build *build, struct steplog
         errno = number;
         return err_errno(err, "cannot start a process");
     }
-    guard_add(build->guard, pid, supervisor ? supervisor_listener(supervisor) : -1);
+    int listener = supervisor ? supervisor_listener(supervisor) : -1;
+    _Atomic uint64_t *last = guard_add(build->guard, pid, listener);
+    if (last)
+        supervisor_note_last(supervisor, last);
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     struct watch watch = {.build = build, .log = log, .pid = pid, .pipe = ends[0]};
     watch.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -53,6 +53,8 @@ struct trace_server {
     _Atomic bool lost; /* that tracer was killed, */
     _Atomic bool ended; /* or told that all has ended */
     pid_t tracer;
+    _Atomic uint64_t last; /* number of the call received last, */
+    _Atomic(_Atomic uint64_t *) last_place; /* and where else it is kept, or NULL */
     pthread_mutex_t lock; /* of all below, where several threads serve */
     struct trace *only; /* the trace of all calls; or NULL: */
     struct trace *(*trace_of)(void *data, pid_t tid); /* whose a thread's calls are */

@@ -194,6 +194,14 @@ int supervisor_child(const struct supervisor *supervisor)
     return trace_child(supervisor->filter, supervisor->childs);
 }
 
+void supervisor_note_last(struct supervisor *supervisor, _Atomic uint64_t *place)
+{
+    if (supervisor->server)
+        trace_server_note_last(supervisor->server, place);
+    else if (supervisor->trace)
+        trace_note_last(supervisor->trace, place);
+}
+
 static bool wait_event(int fd, int timeout_ms)
 {
     struct pollfd event = {.fd = fd, .events = POLLIN};

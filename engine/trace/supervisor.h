@@ -30,6 +30,9 @@ int supervisor_child(const struct supervisor *supervisor);
  * traced by ptrace, or not at all. */
 int supervisor_listener(struct supervisor *supervisor);
 
+/* trace_note_last of what it serves; after supervisor_listener gave one. */
+void supervisor_note_last(struct supervisor *supervisor, _Atomic uint64_t *place);
+
 /*
  * Once the step's own process has ended: ends the thread and gives the trace, which the caller
  * frees with trace_free; NULL where there was no listener, and of a shared supervisor. Processes

@@ -82,12 +82,19 @@ static bool answer(const struct trace_server *server, const struct seccomp_notif
                          : answer_listener(server->listener, notice);
 }
 
-static int receive(const struct trace_server *server, struct seccomp_notif *notice)
+static int receive(struct trace_server *server, struct seccomp_notif *notice)
 {
     if (server->stops)
         return stops_receive(server->listener, notice);
     memset(notice, 0, sizeof *notice);
-    return ioctl(server->listener, SECCOMP_IOCTL_NOTIF_RECV, notice);
+    int status = ioctl(server->listener, SECCOMP_IOCTL_NOTIF_RECV, notice);
+    if (status == 0) {
+        atomic_store_explicit(&server->last, notice->id, memory_order_relaxed);
+        _Atomic uint64_t *place = atomic_load_explicit(&server->last_place, memory_order_acquire);
+        if (place)
+            atomic_store_explicit(place, notice->id, memory_order_relaxed);
+    }
+    return status;
 }
 
 /* Whether a call only looks: what the accelerator noted before may still be taken after it. */
@@ -138,6 +145,28 @@ void trace_let_pass(int listener)
     memset(&notice, 0, sizeof notice);
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notice) == 0)
         answer_listener(listener, &notice);
+}
+
+void trace_server_note_last(struct trace_server *server, _Atomic uint64_t *place)
+{
+    atomic_store_explicit(&server->last_place, place, memory_order_release);
+    uint64_t nothing = 0;
+    if (place) /* where a thread has not done so meanwhile */
+        atomic_compare_exchange_strong(place, &nothing, atomic_load(&server->last));
+}
+
+void trace_note_last(struct trace *trace, _Atomic uint64_t *place)
+{
+    trace_server_note_last(trace->private->server, place);
+}
+
+void trace_let_go_on(int listener, uint64_t last)
+{
+    enum { AROUND = 16384 }; /* numbers are given out one by one */
+    for (uint64_t id = last - AROUND; id != last + AROUND; id++) {
+        const struct seccomp_notif notice = {.id = id};
+        answer_listener(listener, &notice);
+    }
 }
 
 /* Before Linux 6.11 a receive sleeps on although every process has ended; poll tells of that. */

@@ -114,13 +114,21 @@ void trace_free(struct trace *trace);
 /* Lets one waiting call go on unseen: for whoever holds a listener that nobody serves any more.
  * Waits for a call where there is none. Async-signal-safe. */
 void trace_let_pass(int listener);
+/* The number of the call that was received last is kept there from now on, and never 0: for
+ * trace_let_go_on. NULL: nowhere. */
+struct trace_server;
+void trace_note_last(struct trace *trace, _Atomic uint64_t *place);
+void trace_server_note_last(struct trace_server *server, _Atomic uint64_t *place);
+/* For the same, where the server was killed: lets all calls go on that it had received, around the
+ * last, and did not answer. Linux would give them to nobody again, and they would wait for ever.
+ * Async-signal-safe. */
+void trace_let_go_on(int listener, uint64_t last);
 
 /*
  * One listener for many steps, which a thread's calls are told apart by: `trace_of` gives the trace
  * of a thread that calls for the first time, or again after a while; NULL: nobody's, seen by none.
  * Several threads may serve; trace_of is called by one at a time.
  */
-struct trace_server;
 struct trace *trace_new(void);
 struct trace_server *
 trace_server_open(int listener, struct trace *(*trace_of)(void *data, pid_t tid), void *data);
