@@ -28,7 +28,9 @@ ALL_LIBS = $(STATIC) $(PKG_LIBS) -lext2fs -lcom_err $(if $(STATIC),-Wl$(comma)-B
 comma = ,
 
 # The gate and its hook are programs of their own, built by their own rules.
-APART = engine/load/gate.c engine/load/hook.c engine/trace/accelerator.c engine/conf/embed_tool.c
+HOOK = $(wildcard engine/load/hook*.c)
+GATE = engine/load/gate.c engine/load/gate_make.c
+APART = $(GATE) $(HOOK) engine/trace/accelerator.c engine/conf/embed_tool.c
 ENGINE = $(filter-out $(APART),$(wildcard engine/*/*.c))
 FRONT = $(wildcard tui/*.c views/*.c)
 TESTS = $(shell find tests -name '*_test.c' 2>/dev/null)
@@ -105,15 +107,19 @@ fuzzers: $(FUZZERS)
 # The gate and its hook (engine/load/gate.c, hook.c) travel inside of the program; see payload.h.
 # Neither ever runs under a sanitizer: one has no libc, the other is a guest in make.
 GATE_CFLAGS = -std=gnu17 $(WARN) -O2 -Iengine -D_GNU_SOURCE -MMD -MP
-$(O)/gate/gate: engine/load/gate.c Makefile
+$(GATE:engine/load/%.c=$(O)/gate/%.o): $(O)/gate/%.o: engine/load/%.c Makefile
 	@mkdir -p $(@D)
-	@echo "  GATE $@"
 	@$(CC) $(GATE_CFLAGS) -ffreestanding -fno-stack-protector -fno-pic -fno-asynchronous-unwind-tables \
-	  -static -nostdlib -Wl,--build-id=none,-z,noseparate-code,-s -o $@ $<
-$(O)/gate/hook.so: engine/load/hook.c Makefile
+	  -c -o $@ $<
+$(O)/gate/gate: $(GATE:engine/load/%.c=$(O)/gate/%.o)
+	@echo "  GATE $@"
+	@$(CC) -static -nostdlib -Wl,--build-id=none,-z,noseparate-code,-s -o $@ $(filter %.o,$^)
+$(HOOK:engine/load/%.c=$(O)/gate/%.o): $(O)/gate/%.o: engine/load/%.c Makefile
 	@mkdir -p $(@D)
+	@$(CC) $(GATE_CFLAGS) -fPIC -fno-builtin -c -o $@ $<
+$(O)/gate/hook.so: $(HOOK:engine/load/%.c=$(O)/gate/%.o)
 	@echo "  HOOK $@"
-	@$(CC) $(GATE_CFLAGS) -fPIC -fno-builtin -shared -s -o $@ $<
+	@$(CC) -shared -s -o $@ $(filter %.o,$^)
 # The accelerator (engine/trace/accelerator.c) is a guest in any program: nothing of its own is called.
 # gcc makes calls of memset from loops unless told; clang's -fno-builtin says it all.
 NO_LOOP_CALLS = $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)

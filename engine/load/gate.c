@@ -28,10 +28,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bare.h"
+#include "load/gate.h"
 #include "load/gate_wire.h"
 
 #define GRACE_MS 3000 /* between SIGTERM and SIGKILL */
-#define ENV_MAX 8192 /* variables of a make's environment that the shim hands on */
 
 typedef uint64_t signal_set; /* the kernel's sigset_t: bit SIG - 1 */
 #define BIT(sig) ((signal_set)1 << ((sig)-1))
@@ -39,37 +40,6 @@ typedef uint64_t signal_set; /* the kernel's sigset_t: bit SIG - 1 */
     (BIT(SIGTERM) | BIT(SIGINT) | BIT(SIGHUP) | BIT(SIGQUIT) | BIT(SIGUSR1) | BIT(SIGUSR2))
 
 /* ---- system calls ---- */
-
-static long call6(long number, long a, long b, long c, long d, long e, long f)
-{
-#if defined(__x86_64__)
-    long result;
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return result;
-#elif defined(__aarch64__)
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "memory");
-    return x0;
-#else
-#error "the gate needs the system call convention of this machine"
-#endif
-}
-#define CALL(number, a, b, c, d) call6((number), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
 #if defined(__x86_64__)
 __asm__(".globl _start\n_start:\n  xor %ebp,%ebp\n  mov %rsp,%rdi\n  and $-16,%rsp\n  call "
@@ -96,77 +66,10 @@ void *memset(void *to, int value, size_t length)
     return to;
 }
 
-static _Noreturn void leave(int status)
+_Noreturn void leave(int status)
 {
     for (;;)
         CALL(__NR_exit_group, status, 0, 0, 0);
-}
-
-/* ---- text ---- */
-
-static size_t text_length(const char *text)
-{
-    size_t length = 0;
-    while (text[length])
-        length++;
-    return length;
-}
-
-/* What follows `prefix` in `text`, or NULL. */
-static const char *after(const char *text, const char *prefix)
-{
-    while (*prefix)
-        if (*text++ != *prefix++)
-            return NULL;
-    return text;
-}
-
-static bool equal(const char *a, const char *b)
-{
-    const char *rest = after(a, b);
-    return rest && !*rest;
-}
-
-static const char *base_name(const char *path)
-{
-    const char *base = path;
-    for (; *path; path++)
-        if (*path == '/')
-            base = path + 1;
-    return base;
-}
-
-static uint64_t number_of(const char **text, unsigned base)
-{
-    uint64_t value = 0;
-    for (;; (*text)++) {
-        char c = **text;
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-                                                : 99;
-        if (digit >= base)
-            return value;
-        value = value * base + digit;
-    }
-}
-
-static const char *variable(char **env, const char *name_and_equals)
-{
-    for (; *env; env++) {
-        const char *value = after(*env, name_and_equals);
-        if (value)
-            return value;
-    }
-    return NULL;
-}
-
-/* Appends to a buffer of `size`; what does not fit is cut. */
-static void append(char *buffer, size_t size, const char *text, size_t length)
-{
-    size_t at = text_length(buffer);
-    for (size_t i = 0; i < length && at + 1 < size; i++)
-        buffer[at++] = text[i];
-    buffer[at] = '\0';
 }
 
 /* As make says it when it cannot start a command. It looks at the file itself (its reap_children),
@@ -179,7 +82,7 @@ static bool make_complains(const char *path)
            status.st_size == 0;
 }
 
-static void complain(const char *path, long error)
+void complain(const char *path, long error)
 {
     char line[5000] = "make: ";
     append(line, sizeof line, path, text_length(path));
@@ -195,15 +98,7 @@ static void complain(const char *path, long error)
 
 /* ---- what GANTRY_GATE says ---- */
 
-struct place {
-    const char *socket;
-    size_t socket_length;
-    char *files; /* in the environment: DEV and INO of both files stand there */
-    uint64_t dev[2], ino[2]; /* of what standard output and error were given as */
-    const char *dir;
-};
-
-static bool read_place(struct place *place, char **env)
+bool read_place(struct place *place, char **env)
 {
     const char *text = variable(env, "GANTRY_GATE=");
     if (!text)
@@ -227,8 +122,7 @@ static bool read_place(struct place *place, char **env)
     return true;
 }
 
-/* The environment with the hook in LD_PRELOAD; `room` holds the variable, `list` the pointers. */
-static char **with_hook(char **env, const char *dir, char *room, size_t size, char **list)
+char **with_hook(char **env, const char *dir, char *room, size_t size, char **list)
 {
     const char *old = variable(env, "LD_PRELOAD=");
     room[0] = '\0';
@@ -250,91 +144,6 @@ static char **with_hook(char **env, const char *dir, char *room, size_t size, ch
     list[count++] = room;
     list[count] = NULL;
     return list;
-}
-
-/* ---- the make in front of PATH ---- */
-
-/* The end of the first piece of a list with ':' between. */
-static const char *piece_end(const char *at)
-{
-    while (*at && *at != ':')
-        at++;
-    return at;
-}
-
-/* Whether a path leads to this very program. */
-static bool is_self(const char *path)
-{
-    struct stat own, other;
-    return CALL(__NR_newfstatat, AT_FDCWD, "/proc/self/exe", &own, 0) == 0 &&
-           CALL(__NR_newfstatat, AT_FDCWD, path, &other, 0) == 0 && own.st_dev == other.st_dev &&
-           own.st_ino == other.st_ino;
-}
-
-/* DIRECTORY/NAME into `path`, for a piece of a list. */
-static void join(char *path, size_t size, const char *directory, size_t length, const char *name)
-{
-    path[0] = '\0';
-    append(path, size, directory, length);
-    append(path, size, length ? "/" : "./", length ? 1 : 2);
-    append(path, size, name, text_length(name));
-}
-
-/* What stands behind us in PATH, or NULL. Others like us may be there, too, of a Gantry in whose step this one
- * runs: each looks behind itself only. */
-static const char *path_behind(const char *path, const char *name)
-{
-    static char file[8192];
-    const char *behind = path;
-    for (const char *at = path;;) {
-        const char *end = piece_end(at);
-        join(file, sizeof file, at, (size_t)(end - at), name);
-        if (is_self(file))
-            behind = *end ? end + 1 : NULL;
-        if (!*end)
-            return behind;
-        at = end + 1;
-    }
-}
-
-/* Whether GANTRY_GATE is of the Gantry that we belong to. */
-static bool is_in_charge(char **env)
-{
-    static char gate[8192];
-    struct place place;
-    if (!read_place(&place, env))
-        return false;
-    join(gate, sizeof gate, place.dir, text_length(place.dir), "gate");
-    return is_self(gate);
-}
-
-static _Noreturn void run_next_make(char **argv, char **env)
-{
-    static char own[4096], path[8192], preload[8192];
-    static char *list[ENV_MAX + 2];
-    const char *name = base_name(argv[0]);
-    long length = CALL(__NR_readlinkat, AT_FDCWD, "/proc/self/exe", own, sizeof own - 1);
-    if (length > 0)
-        own[length] = '\0';
-    size_t dir = (size_t)(base_name(own) - own);
-    if (dir)
-        own[dir - 1] = '\0'; /* where gate, hook.so and path/ are */
-
-    long error = -ENOENT;
-    const char *at = variable(env, "PATH=");
-    if (!at)
-        at = "/usr/local/bin:/usr/bin:/bin";
-    char **out = is_in_charge(env) ? with_hook(env, own, preload, sizeof preload, list) : env;
-    for (at = path_behind(at, name); at;) {
-        const char *end = piece_end(at);
-        join(path, sizeof path, at, (size_t)(end - at), name);
-        long result = CALL(__NR_execve, path, argv, out, 0);
-        if (result != -ENOENT && result != -ENOTDIR)
-            error = result;
-        at = *end ? end + 1 : NULL;
-    }
-    complain(name, error);
-    leave(127);
 }
 
 /* ---- one command ---- */

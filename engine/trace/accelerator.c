@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bare.h"
 #include "trace/ring.h"
 
 #define PUBLIC __attribute__((visibility("default")))
@@ -96,34 +97,6 @@ static long call_unseen(long number, long a, long b, long c, long d)
 #error "the accelerator needs the system call convention of this machine"
 #endif
 
-static long six(long number, long a, long b, long c, long d, long e, long f)
-{
-#if defined(__x86_64__)
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    long result;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return result;
-#else
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "memory");
-    return x0;
-#endif
-}
-
 static long answer(long result)
 {
     if (result >= 0 || result < -4095)
@@ -139,14 +112,6 @@ static void copy(char *to, const char *from, size_t length)
 {
     while (length--)
         *to++ = *from++;
-}
-
-static size_t length_of(const char *text)
-{
-    size_t length = 0;
-    while (text[length])
-        length++;
-    return length;
 }
 
 /* Says to the server who we are (again); the number it gave is in identity. Its descriptor or a
@@ -226,7 +191,7 @@ static struct ring_record *note(enum ring_op op, const char *path, uint32_t flag
 {
     if ((uintptr_t)path < RING_PAGE || !ready())
         return NULL;
-    size_t length = length_of(path);
+    size_t length = text_length(path);
     if (length >= PATH_MAX)
         return NULL;
     size_t size = (sizeof(struct ring_record) + length + 1 + 7) & ~(size_t)7;
@@ -405,7 +370,7 @@ struct walk {
 /* Puts a link's target before the rest at `at`. */
 static int follow_link(struct walk *walk, const char *target, size_t length, size_t at)
 {
-    size_t left = length_of(walk->rest + at);
+    size_t left = text_length(walk->rest + at);
     if (length + left >= PATH_MAX)
         return -ENAMETOOLONG;
     if (++walk->links > 40)
@@ -500,7 +465,7 @@ static char *real_path(const char *name, char *resolved)
         status = -EINVAL;
     else if (!*name)
         status = -ENOENT;
-    else if (length_of(name) >= PATH_MAX)
+    else if (text_length(name) >= PATH_MAX)
         status = -ENAMETOOLONG;
     if (status < 0)
         return (void)answer(status), NULL;
@@ -515,7 +480,7 @@ static char *real_path(const char *name, char *resolved)
         if (walk.length == 1) /* "/" */
             walk.path[walk.length = 0] = '\0';
     }
-    copy(walk.rest, name, length_of(name) + 1);
+    copy(walk.rest, name, text_length(name) + 1);
     struct ring_record *record = note(RING_REALPATH, name, name[0] != '/');
     status = resolve(&walk, record ? call_unseen : call_seen);
     if (record) {
@@ -528,10 +493,10 @@ static char *real_path(const char *name, char *resolved)
     if (!walk.length)
         copy(walk.path, "/", 2);
     if (status == 0 && !resolved && malloc)
-        resolved = malloc(length_of(walk.path) + 1);
+        resolved = malloc(text_length(walk.path) + 1);
     /* Where it fails for what is not there, or not ours to see: as far as it got. */
     if (resolved && (status == 0 || status == -ENOENT || status == -EACCES))
-        copy(resolved, walk.path, length_of(walk.path) + 1);
+        copy(resolved, walk.path, text_length(walk.path) + 1);
     if (status < 0)
         return (void)answer(status), NULL;
     return resolved;
@@ -553,17 +518,17 @@ PUBLIC char *canonicalize_file_name(const char *name)
 __attribute__((constructor(101))) static void come_in(void)
 {
     long page =
-        six(SYS_mmap, 0, RING_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page < 0 || six(SYS_madvise, page, RING_PAGE, 18 /* MADV_WIPEONFORK */, 0, 0, 0) < 0)
+        call6(SYS_mmap, 0, RING_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page < 0 || call6(SYS_madvise, page, RING_PAGE, 18 /* MADV_WIPEONFORK */, 0, 0, 0) < 0)
         return;
     identity = (struct identity *)page;
     long fd = introduce();
     if (fd < 0)
         return;
-    long code = six(SYS_mmap, (long)RING_CODE, RING_PAGE, PROT_READ | PROT_EXEC,
-                    MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
-    long memory = six(SYS_mmap, (long)(RING_ADDRESS + RING_PAGE), RING_BYTES - RING_PAGE,
-                      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, RING_PAGE);
+    long code = call6(SYS_mmap, (long)RING_CODE, RING_PAGE, PROT_READ | PROT_EXEC,
+                      MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+    long memory = call6(SYS_mmap, (long)(RING_ADDRESS + RING_PAGE), RING_BYTES - RING_PAGE,
+                        PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, RING_PAGE);
     call_seen(SYS_close, fd, 0, 0, 0);
     if (code != (long)RING_CODE || memory != (long)(RING_ADDRESS + RING_PAGE))
         return;

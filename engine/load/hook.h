@@ -1,0 +1,108 @@
+/*
+ * What the files of the hook share. One thread, make's own: all state is plain. Nothing here is seen
+ * outside of the library, since make exports all of its own names.
+ *
+ *   hook.c         how it gets in, whom it talks to
+ *   hook_steps.c   recipes, $(shell), and where make waits
+ *   hook_says.c    what make prints: echoes, failures, its data base
+ */
+#ifndef GANTRY_LOAD_HOOK_H
+#define GANTRY_LOAD_HOOK_H
+
+#include <dirent.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/select.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "load/gate_wire.h"
+
+extern char **environ;
+
+#pragma GCC visibility push(hidden)
+
+/* Where make is reading, or where the variable stands that it expands (its floc, in gnumake.h). */
+struct place {
+    const char *file;
+    unsigned long line, offset;
+};
+extern const struct place *const *const *make_place; /* exported by most makes; else NULL */
+
+struct job {
+    pid_t pid;
+    uint32_t step, line; /* step 0: a $(shell) */
+    char *target; /* or, of a $(shell): the makefile, NUL, the command */
+    size_t length; /* of that text; `line` is the makefile's then */
+    uint64_t start_ns;
+};
+
+struct hook {
+    bool on; /* connected, and in a GNU make */
+    bool ready; /* has greeted, and the export of GANTRY_T was evaluated */
+    bool owns_output, owns_error; /* descriptors 1 and 2 are files that the engine gave, */
+    bool apart; /* and 2 is the one for standard error */
+    int *
+        prints; /* make's own flag of -p, which we set; NULL where -p is the user's wish, or unknown */
+    int engine;
+    uint32_t make, steps;
+    char gate[PATH_MAX];
+    char preload[PATH_MAX]; /* "LD_PRELOAD=..." for a make that executes itself again */
+    struct job *jobs;
+    size_t jobs_count, jobs_room;
+    struct job ended; /* the last recipe line that was reaped, until make moves on */
+    bool ended_is_set, ended_failed;
+    char *pending; /* printed by make, not yet written: an echo, if a recipe line follows */
+    bool in_line; /* what make printed last had no newline at its end: no echo follows */
+    const char *translated; /* the English of what make had translated last: a literal */
+    int base_fd, saved_fd; /* while the data base is printed; else -1 */
+    bool base_began; /* its first line was printed */
+    bool swallow; /* the line after the data base is its own end mark */
+};
+extern struct hook hook;
+
+/* The C library's own functions. */
+struct real {
+    int (*spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                 const posix_spawnattr_t *, char *const[], char *const[]);
+    int (*execvp)(const char *, char *const[]);
+    pid_t (*waitpid)(pid_t, int *, int);
+    int (*pselect)(int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *);
+    void (*exit)(int);
+    char *(*ctime)(const time_t *);
+    char *(*dcgettext)(const char *, const char *, int);
+    FILE *(*fopen)(const char *, const char *);
+    DIR *(*opendir)(const char *);
+    int (*fputs)(const char *, FILE *);
+    ssize_t (*write)(int, const void *, size_t);
+};
+extern struct real real;
+
+/* ---- hook.c ---- */
+
+/* Sends a packet; text that does not fit is cut. An engine that is gone turns the hook off. */
+void send_packet(struct wire *wire, const char *text, size_t length, int descriptor);
+
+/* ---- hook_steps.c ---- */
+
+/* Called wherever make may wait or end: nothing that was printed or ended may be kept back. */
+void settle(void);
+/* The environment that a child is to see, new: without GANTRY_T, and with `step`, where it is not
+ * NULL, in the place of GANTRY_STEP. One place at its end stays free. */
+char **child_env(char *const from[], char *step);
+
+/* ---- hook_says.c ---- */
+
+/* Prints what was kept back. */
+void write_pending(void);
+/* What is pending when a recipe line starts is its echo. */
+void send_pending(uint32_t step);
+
+#pragma GCC visibility pop
+
+#endif
