@@ -35,6 +35,26 @@ races=$(grep -o '"target":"[a-z./]*"' "$WORK/out" | LC_ALL=C sort -u | tr -d '\n
 [ "$races" = '"target":"reader""target":"sub/all""target":"writer"' ] ||
     fail "the races are between: $races"
 
+say "what \$(shell) costs: by makefile, line and command; each call as an event"
+mkdir -p costs/sub
+printf 'all:\n\t$(MAKE) -C sub\n\t@echo $(shell true)\n' >costs/Makefile
+cat >costs/sub/Makefile <<'M'
+# The commands differ late, the line is one.
+PATHS := $(foreach i,1 2 3 4 5 6 7 8 9 10 11 12,$(shell sleep 0.06; echo some quite long command that ends with $i))
+all: ; @echo $(words $(PATHS))
+M
+ok "$GANTRY" -C costs build --plain -- make
+grep -qE '^make spent [0-9.]+s in 12 calls of sleep 0.06; echo some quite long command .* \(sub/Makefile:2\)$' "$WORK/out" ||
+    fail "the summary does not tell what \$(shell) cost"
+rm -rf costs/.gantry
+ok "$GANTRY" -C costs build --json -- make
+[ "$(grep -c '"event":"shell-call".*"path":"sub/Makefile","make":"sub","line":2,"command":"sleep 0.06; echo' "$WORK/out")" = 12 ] ||
+    fail "not an event for each call of \$(shell)"
+grep '"event":"shell-call"' "$WORK/out" | grep '"line":3,' | grep -q '"path":"Makefile"' ||
+    fail "the call in a recipe is not told with its line"
+ok "$GANTRY" replay --plain costs/.gantry/journal/*
+has "$WORK/out" "12 calls of sleep 0.06"
+
 say "--trace=off"
 rm -f writer reader other made sub.done
 ok "$GANTRY" build --json --trace=off -- make
