@@ -72,6 +72,7 @@ void actions_changed(struct console *console)
     console->conf = NULL;
     target_screen_forget(console);
     compose_screen_forget(console);
+    edges_screen_forget(console);
     actions_refresh(console);
 }
 
@@ -123,6 +124,7 @@ static void start_build(struct console *console, const char *target, enum then t
                                     .untraced = console->cli->untraced,
                                     .fail_on_races = console->cli->fail_on_races,
                                     .unabridged = true,
+                                    .metered = true,
                                     .no_input = true,
                                     .journal = console->cli->journal};
     console->build_ns = clock_ns();
@@ -428,6 +430,7 @@ static void op_speed(void *app)
     struct console *console = app;
     char text[64];
     console->speed = console->speed >= 64 ? 1 : console->speed * 4;
+    console->app.state.speed = console->speed;
     snprintf(text, sizeof text, "%u times as fast as it was", console->speed);
     app_say(&console->app, SEVERITY_NOTE, text);
     console->played_from_ns = console->app.model.now_ns;
@@ -482,6 +485,7 @@ void actions_fill(struct app_ops *ops)
     ops->log_lines = log_view_lines;
     ops->log_line = log_view_line;
     target_screen_fill(ops);
+    edges_screen_fill(ops);
     compose_screen_fill(ops);
     compare_fill(ops);
 }

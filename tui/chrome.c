@@ -19,7 +19,8 @@ enum part {
     PART_LEFT = 16,
     PART_SELECTION = 32,
     PART_NAME = 64,
-    PART_ALL = 127
+    PART_RUNNING = 128,
+    PART_ALL = 255
 };
 
 void chrome_progress(const struct app *app, char out[static 64])
@@ -62,9 +63,12 @@ static void times(const struct app *app, unsigned parts, struct str *out)
         return;
     uint64_t elapsed = model->state == BUILD_ENDED ? model->end_ns : model->now_ns;
     uint64_t left = model_left_ns(model);
+    if ((parts & PART_RUNNING) && model->counts[STEP_STATE_RUNNING])
+        str_addf(out, "%llu running", (unsigned long long)model->counts[STEP_STATE_RUNNING]);
     if (parts & PART_ELAPSED) {
         text_duration(text, elapsed);
-        str_addf(out, "%s%s", model->state == BUILD_ENDED ? "in " : "", text);
+        str_addf(out, "%s%s%s", out->len ? ", " : "", model->state == BUILD_ENDED ? "in " : "",
+                 text);
     }
     if (left && (parts & PART_LEFT)) {
         text_duration(text, left);
@@ -143,8 +147,8 @@ static void counters(const struct app *app, char out[static 64], enum style *sty
 
 void chrome_header(const struct app *app, const struct canvas *canvas)
 {
-    static const unsigned dropped[] = {PART_ELAPSED, PART_BRANCH, PART_DIRTY,    PART_COMMIT,
-                                       PART_LEFT,    PART_NAME,   PART_SELECTION};
+    static const unsigned dropped[] = {PART_RUNNING, PART_ELAPSED, PART_BRANCH, PART_DIRTY,
+                                       PART_COMMIT,  PART_LEFT,    PART_NAME,   PART_SELECTION};
     unsigned parts = PART_ALL;
     char progress[64], flags[64];
     enum style flags_style;

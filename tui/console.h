@@ -52,6 +52,7 @@ struct console {
     struct comparison *comparison; /* of two journals; NULL: not asked for since the last build */
     char *compare_first, *compare_second; /* those; NULL: the last two of this tree */
     struct err compare_err; /* why there are not two */
+    struct edges_screen *edges; /* what steps declare and use; NULL: not asked for yet */
     struct logs *logs;
     struct vcs_state vcs;
     char head[160];
@@ -83,6 +84,12 @@ int target_screen_fd(const struct console *console);
 bool target_screen_take(struct console *console);
 void target_screen_stop(struct console *console);
 void target_screen_free(struct console *console);
+/* What steps declare against what they use: the descriptor to wait for while the record is read (-1:
+ * it is not), what to do then, and its end. */
+void edges_screen_fill(struct app_ops *ops);
+int edges_screen_fd(const struct console *console);
+void edges_screen_take(struct console *console);
+void edges_screen_forget(struct console *console);
 void compose_screen_fill(struct app_ops *ops);
 void compose_screen_forget(struct console *console);
 void compose_screen_free(struct console *console);

@@ -362,6 +362,7 @@ static void run(struct console *console)
             {.fd = target_screen_fd(console), .events = POLLIN},
             {.fd = console->watch ? watch_fd(console->watch) : -1, .events = POLLIN},
             {.fd = console->comparison ? comparison_fd(console->comparison) : -1, .events = POLLIN},
+            {.fd = edges_screen_fd(console), .events = POLLIN},
         };
         if (terminal_busy(console->terminal))
             fds[0].events |= POLLOUT;
@@ -382,6 +383,10 @@ static void run(struct console *console)
             console->dirty = true;
         if (fds[5].revents && console->comparison && comparison_take(console->comparison))
             console->dirty = true;
+        if (fds[6].revents && edges_screen_fd(console) >= 0) {
+            edges_screen_take(console);
+            console->dirty = true;
+        }
     }
 }
 
@@ -402,6 +407,7 @@ static void free_console(struct console *console)
     compare_forget(console);
     free(console->compare_first);
     free(console->compare_second);
+    edges_screen_forget(console);
     player_close(console->player);
     watch_close(console->watch);
     free(console->image_before);

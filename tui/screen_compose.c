@@ -182,6 +182,11 @@ static void note_tab(struct compose_screen *screen, const struct compose_tab *ta
         vec_push(notes, tab->since[i]);
     if (!tab->composed)
         note_staged(screen, tab, notes);
+    if (tab->reordered) {
+        char *order = mem_format("the order of %s", path_base(tab->reordered));
+        compose_note_add(screen, notes, '~', order);
+        free(order);
+    }
     if (tab->missing_count) {
         char text[64];
         snprintf(text, sizeof text, "%zu missing in %s", tab->missing_count, tab->name);

@@ -22,7 +22,14 @@ static const struct compose_row *replaced(const struct compose_tab *tab, const c
     return NULL;
 }
 
-static void describe_one(const struct manifest_entry *entry, struct str *out)
+/* A host file as one would type it in the tree. */
+static const char *in_tree(const char *host, const char *root)
+{
+    size_t length = strlen(root);
+    return strncmp(host, root, length) == 0 && host[length] == '/' ? host + length + 1 : host;
+}
+
+static void describe_one(const struct manifest_entry *entry, const char *root, struct str *out)
 {
     char size[16];
     text_size(size, entry->size_bytes);
@@ -33,7 +40,8 @@ static void describe_one(const struct manifest_entry *entry, struct str *out)
     else if (entry->kind == ENTRY_DIRECTORY)
         str_add(out, "an empty directory");
     else
-        str_addf(out, "%s, of %s", size, entry->host);
+        str_addf(out, "%s%s of %s", size, entry->size_bytes < 1024 ? " bytes" : "",
+                 in_tree(entry->host, root));
 }
 
 /* "12 files, 3.1M: a.class b.class ..." */
@@ -58,7 +66,7 @@ static void describe_many(const struct manifest_list *list, struct str *out)
 }
 
 static void describe(const struct manifest_list *list, const struct compose_tab *tab,
-                     const char *changing, struct str *out)
+                     const char *root, const char *changing, struct str *out)
 {
     size_t replaces = 0;
     const struct compose_row *row = NULL;
@@ -70,7 +78,7 @@ static void describe(const struct manifest_list *list, const struct compose_tab 
     if (!list->entries.len)
         str_add(out, "nothing matches: nothing is put in");
     else if (list->entries.len == 1)
-        describe_one(&list->entries.at[0], out);
+        describe_one(&list->entries.at[0], root, out);
     else
         describe_many(list, out);
     if (replaces == 1)
@@ -96,7 +104,7 @@ static char *op_preview_entry(void *app, size_t tab, const char *guest, const ch
     scope.overlays_count = 1;
     scope.root = ((struct console *)app)->root;
     if (manifest_resolve(&list, files, 1, &scope, MANIFEST_MARK, &err) == 0)
-        describe(&list, &screen->data.tabs[tab], changing, &out);
+        describe(&list, &screen->data.tabs[tab], scope.root, changing, &out);
     else
         str_add(&out, err.text);
     manifest_list_free(&list);

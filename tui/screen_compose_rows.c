@@ -1,5 +1,6 @@
 /* One tab of the compose screen: the entries of its manifests, staged edits put in. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/path.h"
@@ -165,6 +166,22 @@ static uint64_t bytes_on_disk(struct console *console, struct reading *reading)
     return bytes;
 }
 
+/* A manifest that is staged though no entry of it is: its lines have another order. */
+static void note_order(struct reading *reading, struct compose_tab *tab)
+{
+    for (size_t i = 0; i < reading->fs->manifests_count; i++) {
+        const char *path = reading->fs->manifests[i];
+        bool only_order = compose_staged(reading->screen, path) != NULL;
+        for (size_t k = 0; k < reading->rows.len; k++)
+            if (strcmp(reading->rows.at[k].file, path) == 0)
+                only_order &= reading->rows.at[k].stage == ROW_SAME;
+        if (!only_order)
+            continue;
+        tab->reordered = path;
+        tab->staged_count++;
+    }
+}
+
 void compose_read_tab(struct console *console, struct compose_screen *screen,
                       const struct graph *graph, size_t tab_index)
 {
@@ -190,6 +207,7 @@ void compose_read_tab(struct console *console, struct compose_screen *screen,
         tab->staged_count += rows[i].stage != ROW_SAME;
         tab->size_bytes += stays ? rows[i].size_bytes : 0;
     }
+    note_order(&reading, tab);
     if (tab->staged_count)
         tab->change_bytes = (int64_t)tab->size_bytes - (int64_t)bytes_on_disk(console, &reading);
     tab->rows = rows;

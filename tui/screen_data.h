@@ -54,6 +54,22 @@ struct target_data {
     const char *problem; /* conf of what is picked cannot be read: why; else NULL */
 };
 
+/* ---- graph: what a step declares against what it was seen to use ---- */
+
+struct edge_note {
+    bool declared; /* declared and not used; else used and not declared */
+    const char *text; /* a sentence */
+};
+
+struct edge_data {
+    bool pending; /* the record is being read: ask again */
+    const char *problem; /* why nothing is known; else NULL */
+    const struct edge_note *notes;
+    size_t notes_count;
+    size_t declared; /* steps that it waits for, and how many of them it has used */
+    size_t used;
+};
+
 /* ---- compose: manifests, boot arguments, image ---- */
 
 enum row_stage { ROW_SAME, ROW_ADDED, ROW_CHANGED, ROW_REMOVED };
@@ -77,6 +93,7 @@ struct compose_tab {
     size_t rows_count, missing_count, staged_count;
     uint64_t size_bytes;
     int64_t change_bytes; /* of size_bytes, by what is staged */
+    const char *reordered; /* a manifest of which only the order is staged; NULL: none */
     const char *problem; /* a manifest that cannot be read: why; else NULL */
     bool composed; /* it was, and `since` says what the next compose changes in it */
     const struct compose_note *since;

@@ -81,6 +81,7 @@ struct view {
 struct log_view;
 struct target_data;
 struct compose_data;
+struct edge_data;
 
 /* What views can have done. All return at once; what comes of it comes as events, and errors go to
  * the message line by themselves. `app` is ctx->app. Other screens' needs are added here and
@@ -131,6 +132,10 @@ struct app_ops {
      * `gantry compare` was given, else the last two of this tree, read in the background. NULL: not
      * read yet, or not to be had; *why says which, valid as long. */
     const struct compare *(*comparison)(void *app, const char **why);
+
+    /* What a step (event id) declares against what it was seen to use when it ran last
+     * (tui/screen_edges.c). Valid until the next call of the loop. */
+    const struct edge_data *(*edges)(void *app, uint32_t step);
 
     /* The rest is in tui/screen_target.c and screen_compose*.c; data in tui/screen_data.h. */
 
@@ -188,6 +193,7 @@ struct app_state {
     bool watching; /* a build starts whenever a file is saved */
     bool stopping; /* the build was asked to drain */
     bool replaying, playing; /* what is shown is a recorded build; time runs in it */
+    unsigned speed; /* that many times as fast as it was; 0 and 1: as fast */
     uint32_t focus; /* the step that log, why and graph speak of; EVENT_NONE: none */
 };
 

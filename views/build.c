@@ -197,9 +197,13 @@ static void draw_map(struct build_view *build, const struct canvas *title,
     else if (model->steps.len)
         str_addf(&right, "%zu step%s%s", model->steps.len, model->steps.len == 1 ? "" : "s",
                  model->complete ? "" : " so far");
+    if (!focus && build->cone.critical.len && model->state == BUILD_RUNNING)
+        str_add(&right, ", ◆ critical path");
     canvas_title(title, 0, focus, "map", str_text(&right));
     str_free(&right);
-    build_map_draw(&build->map, canvas, focus);
+    bool running = model->state == BUILD_RUNNING;
+    build_map_draw(&build->map, model, build->cone.critical.at,
+                   running ? build->cone.critical.len : 0, canvas, focus);
     if (!model->steps.len)
         canvas_put(canvas, 1, 0, STYLE_FAINT,
                    model->state == BUILD_ENDED ? "no steps" : "no graph yet");

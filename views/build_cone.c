@@ -108,6 +108,7 @@ static void take_changes(struct build_cone *cone, const struct model *model, boo
 static void find_path(struct build_cone *cone, const struct model *model)
 {
     cone->waits = cone->path = cone->blocked = 0;
+    cone->critical.len = 0;
     for (size_t i = 0; i < cone->members.len; i++) {
         uint32_t at = cone->members.at[i];
         const struct cone_hot *step = &cone->hot.at[at];
@@ -129,6 +130,7 @@ static void find_path(struct build_cone *cone, const struct model *model)
         const struct model_step *step = &model->steps.at[at];
         uint32_t next = MODEL_NONE;
         cone->marks.at[at] |= MARK_CRITICAL;
+        vec_push(&cone->critical, at);
         cone->path += at != cone->goal;
         for (uint32_t j = 0; j < step->needs_count; j++) {
             uint32_t need = model->links.at[step->needs + j];
@@ -505,5 +507,6 @@ void cone_free(struct build_cone *cone)
     vec_free(&cone->lengths);
     vec_free(&cone->marks);
     vec_free(&cone->hot);
+    vec_free(&cone->critical);
     vec_free(&cone->unfolded);
 }

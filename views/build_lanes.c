@@ -6,7 +6,7 @@
 #include "views/build_view.h"
 
 /* Columns from the right that a lane's row gives up, as it narrows. */
-enum { RSS_W = 7, BAR_W = 10, TIME_W = 14, RULE_W = 7, TARGET_MIN = 16 };
+enum { CPU_W = 6, RSS_W = 7, BAR_W = 10, TIME_W = 14, RULE_W = 7, TARGET_MIN = 16 };
 
 static const struct model *sorting; /* qsort has no argument; the loop's thread only */
 
@@ -100,6 +100,11 @@ static void draw_lane(void *data, const struct canvas *canvas, int y, size_t ind
         text_size(text, lane->rss_kib * 1024);
         right -= RSS_W;
         canvas_column(canvas, right, y, RSS_W, STYLE_TEXT, FIT_RIGHT, text);
+    }
+    if (rss && lane->cpu_ns && right - x >= RULE_W + TARGET_MIN + TIME_W + BAR_W + CPU_W) {
+        snprintf(text, sizeof text, "%u%%", lane->cpu_percent);
+        right -= CPU_W;
+        canvas_column(canvas, right, y, CPU_W, STYLE_TEXT, FIT_RIGHT, text);
     }
     if (bar) {
         right -= BAR_W;

@@ -242,6 +242,8 @@ static void draw_cell(const struct canvas *canvas, int x, int y, const struct ma
         glyph = "✗";
     else if (tally->raced)
         glyph = "⚑", style = STYLE_RACE;
+    else if (tally->critical)
+        glyph = "◆", style = worst == STEP_STATE_RUNNING ? STYLE_RUNNING : STYLE_STRONG;
     else if (worst == STEP_STATE_RUNNING && !done)
         glyph = "▒";
     else if (worst == STEP_STATE_CANCELLED)
@@ -251,8 +253,23 @@ static void draw_cell(const struct canvas *canvas, int x, int y, const struct ma
     canvas_put(canvas, x, y, style, glyph);
 }
 
-void build_map_draw(const struct build_map *map, const struct canvas *canvas, bool focus)
+/* Sets or takes away the marks of a path; a step that came since the layout has no cell. */
+static void mark_path(const struct build_map *map, const struct model *model, const uint32_t *path,
+                      size_t count, bool critical)
 {
+    for (size_t i = 0; i < count; i++) {
+        uint32_t step = path[i];
+        uint32_t cell = step < map->cells.len ? map->cells.at[step] : MODEL_NONE;
+        uint8_t state = step < model->steps.len ? model->steps.at[step].state : STEP_STATE_DONE;
+        if (cell != MODEL_NONE && state != STEP_STATE_DONE && state != STEP_STATE_FRESH)
+            map->stages[model->steps.at[step].stage].tallies[cell].critical = critical;
+    }
+}
+
+void build_map_draw(const struct build_map *map, const struct model *model, const uint32_t *path,
+                    size_t path_count, const struct canvas *canvas, bool focus)
+{
+    mark_path(map, model, path, path_count, true);
     for (int i = 0; i < STAGES; i++) {
         const struct map_stage *stage = &map->stages[i];
         if (!stage->columns)
@@ -265,6 +282,7 @@ void build_map_draw(const struct build_map *map, const struct canvas *canvas, bo
                 canvas_reverse(canvas, x, y, 1);
         }
     }
+    mark_path(map, model, path, path_count, false);
 }
 
 /* The last cell of a stage that holds steps. */

@@ -17,6 +17,7 @@
  */
 struct map_tally { /* of the steps in a cell */
     uint32_t count, forecast, raced;
+    bool critical; /* in the last frame: a step of the critical path is in it */
     uint32_t states[STEP_STATES];
 };
 
@@ -44,7 +45,9 @@ struct build_map {
 };
 
 void build_map_update(struct build_map *map, const struct model *model, int w, int h);
-void build_map_draw(const struct build_map *map, const struct canvas *canvas, bool focus);
+/* The steps of `path` that are not over are marked: the critical path. */
+void build_map_draw(const struct build_map *map, const struct model *model, const uint32_t *path,
+                    size_t path_count, const struct canvas *canvas, bool focus);
 /* Moves the cursor; true where the request was a motion. */
 bool build_map_request(struct build_map *map, enum request request, int x, int y);
 /* What the cursor's cell holds: "cc bsd/sys/netinet  38/41  1 running". */
@@ -100,6 +103,7 @@ struct build_cone {
     uint32_t pinned; /* event id of the goal that was asked for, or EVENT_NONE */
     uint32_t shape, generation;
     uint64_t updated_ns;
+    VEC(uint32_t) critical; /* steps of the critical path that are not over, from the goal down */
     uint64_t waits, path, blocked; /* steps not done; on the critical path; behind failures */
     const struct model *model;
 };

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/re.h"
 #include "tui/list.h"
+#include "tui/screen_data.h"
 #include "views/build_view.h"
 #include "views/graph_tree.h"
 #include "views/views.h"
@@ -24,6 +25,7 @@ struct graph_view {
     uint32_t pinned; /* event id of the root, EVENT_NONE: the build's goal */
     uint32_t root; /* dense; MODEL_NONE: there is no graph */
     uint32_t marked; /* event id, EVENT_NONE: none */
+    bool edges; /* what the selected step declares and uses is shown */
     char *filter;
     struct re *filter_re, *search_re;
     const struct model *model; /* of the last update */
@@ -266,6 +268,43 @@ static void draw_path(const struct graph_view *graph, const struct canvas *canva
     free(path);
 }
 
+/* What the selected step declares against what it was seen to use. */
+static void draw_edges(const struct graph_view *graph, const struct canvas *canvas,
+                       const struct view_ctx *ctx)
+{
+    uint32_t step = selected(graph);
+    const struct edge_data *data = ctx->ops->edges(ctx->app, graph->model->steps.at[step].id);
+    struct str name = {0};
+    char right[64] = "";
+    str_addf(&name, "declared and used: %s", model_name(graph->model, step));
+    if (!data->pending && !data->problem)
+        snprintf(right, sizeof right, "%zu of %zu prerequisites used", data->used, data->declared);
+    canvas_title(canvas, 0, false, str_text(&name), right);
+    str_free(&name);
+    if (data->pending || data->problem) {
+        canvas_column(canvas, 1, 1, canvas->w - 2, STYLE_FAINT, FIT_LEFT,
+                      data->pending ? "the record is being read" : data->problem);
+        return;
+    }
+    int rows = canvas->h - 1;
+    for (int i = 0; i < rows && (size_t)i < data->notes_count; i++) {
+        const struct edge_note *note = &data->notes[i];
+        bool more = i + 1 == rows && data->notes_count > (size_t)rows;
+        int x = canvas_column(canvas, 1, i + 1, 10, STYLE_WARNING, FIT_LEFT,
+                              more             ? ""
+                              : note->declared ? "unused"
+                                               : "undeclared") +
+                1;
+        if (more)
+            canvas_putf(canvas, x, i + 1, STYLE_FAINT, "and %zu more",
+                        data->notes_count - (size_t)i);
+        else
+            canvas_column(canvas, x, i + 1, canvas->w - x - 1, STYLE_TEXT, FIT_LEFT, note->text);
+    }
+    if (!data->notes_count)
+        canvas_put(canvas, 1, 1, STYLE_TEXT, "✓ all that it uses is declared, and the other way");
+}
+
 static void draw_title(const struct graph_view *graph, const struct canvas *canvas)
 {
     struct str name = {0}, right = {0};
@@ -292,15 +331,20 @@ static void graph_draw(struct view *view, const struct canvas *canvas, const str
     }
     draw_title(graph, canvas);
     bool marked = model_find(ctx->model, graph->marked) != MODEL_NONE && canvas->h >= 10;
-    int way = marked ? 3 : 0;
+    int edges = graph->edges && canvas->h >= 8 ? canvas->h / 4 + 1 : 0;
+    int way = (marked ? 3 : 0) + edges;
     struct canvas rows = canvas_part(canvas, (struct rect){0, 1, canvas->w, canvas->h - 1 - way});
     struct list_source source = source_of(graph);
     if (!graph->list.started) /* the root first, with what needs it in sight */
         list_select(&graph->list, &source, graph->up.rows.len);
     list_draw(&graph->list, &source, &rows, true);
-    struct canvas part = canvas_part(canvas, (struct rect){0, canvas->h - way, canvas->w, way});
+    struct canvas part =
+        canvas_part(canvas, (struct rect){0, canvas->h - way, canvas->w, way - edges});
     if (marked)
         draw_path(graph, &part);
+    part = canvas_part(canvas, (struct rect){0, canvas->h - edges, canvas->w, edges});
+    if (edges)
+        draw_edges(graph, &part, ctx);
 }
 
 /* ---- requests ---- */
@@ -428,6 +472,9 @@ static enum view_result graph_request(struct view *view, enum request request,
         graph->marked = graph->marked == id || graph->marked != EVENT_NONE ? EVENT_NONE : id;
         break;
     }
+    case REQ_DIFF:
+        graph->edges = !graph->edges;
+        break;
     case REQ_FILTER:
         set_filter(graph, arg->text, ctx);
         break;
@@ -468,12 +515,15 @@ static void graph_save(const struct view *view, struct str *out)
     const struct graph_view *graph = (const struct graph_view *)view;
     if (graph->filter)
         str_addf(out, "filter %s\n", graph->filter);
+    if (graph->edges)
+        str_add(out, "edges yes\n");
 }
 
 static void graph_restore(struct view *view, const char *line, const struct view_ctx *ctx)
 {
     if (str_starts(line, "filter "))
         set_filter((struct graph_view *)view, line + 7, ctx);
+    ((struct graph_view *)view)->edges |= strcmp(line, "edges yes") == 0;
 }
 
 static void graph_shown(struct view *view, const struct view_ctx *ctx)
@@ -511,7 +561,7 @@ static void graph_close(struct view *view)
 static const struct view_key keys[] = {
     {REQ_ENTER, "go to"}, {REQ_RIGHT, "unfold"}, {REQ_WHY, NULL},  {REQ_LOG, NULL},
     {REQ_FILTER, NULL},   {REQ_SEARCH, NULL},    {REQ_MARK, NULL}, {REQ_BUILD, "build it"},
-    {REQ_GRAPH, "goal"},  {REQ_COPY, NULL},      {REQ_NONE, NULL}};
+    {REQ_DIFF, "used"},   {REQ_GRAPH, "goal"},   {REQ_COPY, NULL}, {REQ_NONE, NULL}};
 
 const struct view_ops view_graph = {
     .name = "graph",
@@ -521,7 +571,8 @@ const struct view_ops view_graph = {
     .about =
         "One target, what it needs below it and what needs it above, each thing once and at "
         "its lowest place. Enter goes to what is selected, Esc back. Space marks a target: then "
-        "the way between it and the selected one is shown.",
+        "the way between it and the selected one is shown. d shows what a step uses and does not "
+        "declare, and what it declares and does not use.",
     .open = graph_open,
     .close = graph_close,
     .draw = graph_draw,

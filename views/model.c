@@ -193,11 +193,36 @@ static void set_forecast(struct model *model, struct model_step *step, bool fore
     step->forecast = forecast;
 }
 
+static bool is_ahead(const struct model_step *step)
+{
+    return step->state == STEP_STATE_WAITING || step->state == STEP_STATE_READY;
+}
+
+/* Takes a step out of what is expected yet, before it changes; and puts it in again. */
+static void expect(struct model *model, const struct model_step *step, bool in)
+{
+    if (!is_ahead(step) || !step->expect_ns)
+        return;
+    model->expect_ns += in ? step->expect_ns : -step->expect_ns;
+    model->expected += in ? 1 : UINT64_MAX;
+}
+
+static void set_expected(struct model *model, struct model_step *step, uint64_t expect_ns)
+{
+    if (!expect_ns)
+        return;
+    expect(model, step, false);
+    step->expect_ns = expect_ns;
+    expect(model, step, true);
+}
+
 static void set_state(struct model *model, struct model_step *step, enum step_state state)
 {
+    expect(model, step, false);
     model->counts[step->state]--;
     model->counts[state]++;
     step->state = (uint8_t)state;
+    expect(model, step, true);
     note_change(model, step);
 }
 
@@ -279,6 +304,7 @@ static void take_add(struct model *model, const struct event *event)
     set_forecast(model, step, event->forecast);
     if (event->text)
         step->command = text_id(model, event->text);
+    set_expected(model, step, event->expect_ns);
     if (step->state == STEP_STATE_FRESH)
         set_state(model, step, STEP_STATE_WAITING);
 }
@@ -301,7 +327,9 @@ static struct model_lane *lane_of(struct model *model, uint32_t lane)
     if (lane >= 4096) /* no machine has so many: a damaged journal */
         return NULL;
     while (model->lanes.len <= lane)
-        vec_push(&model->lanes, (struct model_lane){MODEL_NONE, MODEL_NONE, MODEL_NONE, 0, 0, 0});
+        vec_push(
+            &model->lanes,
+            (struct model_lane){.step = MODEL_NONE, .last = MODEL_NONE, .idle_why = MODEL_NONE});
     return &model->lanes.at[lane];
 }
 
@@ -314,14 +342,16 @@ static void take_begin(struct model *model, const struct event *event)
     set_state(model, step, STEP_STATE_RUNNING);
     set_forecast(model, step, false);
     step->begin_ns = event->t_ns;
-    step->expect_ns = event->expect_ns;
+    set_expected(model, step, event->expect_ns);
     step->lane = event->lane;
     step->host = text_id(model, event->host);
     step->command = text_id(model, event->text);
     if (lane) {
         lane->step = model_find(model, event->step);
         lane->idle_why = MODEL_NONE;
-        lane->rss_kib = 0;
+        lane->rss_kib = lane->cpu_ns = 0;
+        lane->cpu_at_ns = event->t_ns;
+        lane->cpu_percent = 0;
         lane->done_bytes = lane->total_bytes = 0;
     }
 }
@@ -336,6 +366,22 @@ static void take_progress(struct model *model, const struct event *event)
         lane->done_bytes = event->bytes;
         lane->total_bytes = event->total;
     }
+}
+
+static void take_lane(struct model *model, const struct event *event)
+{
+    struct model_lane *lane = lane_of(model, event->lane);
+    if (!lane)
+        return;
+    lane->idle_why = text_id(model, event->idle_why);
+    lane->rss_kib = event->rss_kib;
+    if (event->t_ns > lane->cpu_at_ns && event->cpu_ns > lane->cpu_ns)
+        lane->cpu_percent =
+            (unsigned)((event->cpu_ns - lane->cpu_ns) * 100 / (event->t_ns - lane->cpu_at_ns));
+    else
+        lane->cpu_percent = 0;
+    lane->cpu_ns = event->cpu_ns;
+    lane->cpu_at_ns = event->t_ns;
 }
 
 static bool same_diagnostic(const struct model *model, uint32_t a, uint32_t b)
@@ -610,14 +656,9 @@ void model_event(struct model *model, const struct event *event)
     case EVENT_FINDING:
         take_finding(model, event);
         break;
-    case EVENT_LANE: {
-        struct model_lane *lane = lane_of(model, event->lane);
-        if (lane) {
-            lane->idle_why = text_id(model, event->idle_why);
-            lane->rss_kib = event->rss_kib;
-        }
+    case EVENT_LANE:
+        take_lane(model, event);
         break;
-    }
     case EVENT_COMPOSE:
         vec_push(&model->parts, (struct model_part){text_id(model, event->part ? event->part : ""),
                                                     text_id(model, event->hash), event->bytes});
@@ -670,9 +711,33 @@ uint64_t model_total(const struct model *model)
     return model->steps.len - model->counts[STEP_STATE_FRESH];
 }
 
+/* What runs and what is ahead, shared out among the lanes; steps that nothing is known of take what the
+ * others do. */
+static uint64_t left_by_history(const struct model *model, uint64_t ahead)
+{
+    uint64_t work = model->expect_ns;
+    if (model->expected)
+        work += (ahead - model->expected) * (model->expect_ns / model->expected);
+    uint64_t longest = 0;
+    for (size_t i = 0; i < model->lanes.len; i++) {
+        uint32_t at = model->lanes.at[i].step;
+        uint64_t gone = at == MODEL_NONE ? 0 : model->now_ns - model->steps.at[at].begin_ns;
+        if (at == MODEL_NONE || model->steps.at[at].expect_ns <= gone)
+            continue;
+        uint64_t rest = model->steps.at[at].expect_ns - gone;
+        work += rest;
+        longest = rest > longest ? rest : longest;
+    }
+    uint64_t shared = work / (model->lanes.len ? model->lanes.len : 1);
+    return shared > longest ? shared : longest;
+}
+
 uint64_t model_left_ns(const struct model *model)
 {
     uint64_t done = model->ended.len;
+    uint64_t ahead = model->counts[STEP_STATE_WAITING] + model->counts[STEP_STATE_READY];
+    if (model->state == BUILD_RUNNING && model->complete && ahead && model->expected * 2 >= ahead)
+        return left_by_history(model, ahead);
     if (model->state != BUILD_RUNNING || done < 8 || !model->complete)
         return 0;
     uint64_t over = model_done(model) + model->counts[STEP_STATE_CANCELLED];

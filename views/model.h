@@ -61,6 +61,8 @@ struct model_lane {
     uint32_t idle_why; /* interned, or MODEL_NONE */
     uint64_t rss_kib;
     uint64_t done_bytes, total_bytes; /* of what its step writes; total 0: not told */
+    uint64_t cpu_ns, cpu_at_ns; /* of its step, as told last, and when; 0: not told */
+    unsigned cpu_percent; /* of one processor, between the last two times it was told */
 };
 
 struct model_diagnostic {
@@ -147,6 +149,9 @@ struct model {
     bool complete; /* the whole graph is known; else totals are lower bounds */
     uint64_t graph_steps; /* as the graph event said; 0: not said */
     uint64_t counts[STEP_STATES];
+    /* Of the steps that have yet to begin: what they took before, together, and how many of them that
+     * is known of. */
+    uint64_t expect_ns, expected;
     uint64_t outcomes[OUTCOMES];
     uint64_t races; /* findings that count: no hint, not found harmless, not suppressed */
     uint64_t warnings;
@@ -182,7 +187,8 @@ const char *model_name(const struct model *model, uint32_t step);
 /* "8 of 12", as the header shows it: steps over with, and the total (a lower bound: complete). */
 uint64_t model_done(const struct model *model);
 uint64_t model_total(const struct model *model);
-/* Nanoseconds that the rest will take, by expectations and lanes; 0: nobody knows. */
+/* Nanoseconds that the rest will take: by what the steps took before, where that is known of most, else
+ * by what has run so far; 0: nobody knows. */
 uint64_t model_left_ns(const struct model *model);
 /* Whether a finding counts as a race. */
 bool model_finding_counts(const struct model *model, const struct model_finding *finding);

@@ -91,9 +91,11 @@ static void draw_title(const struct time_screen *screen, const struct canvas *ca
     uint32_t *path = NULL;
     size_t count;
     clock_text(cursor, screen->cursor_ns);
-    str_add(&name, state->replaying                ? state->playing ? "playing" : "replay"
+    str_add(&name, state->replaying                ? state->playing ? "playing" : "paused"
                    : model->state == BUILD_RUNNING ? "live"
                                                    : "time");
+    if (state->replaying && state->speed > 1)
+        str_addf(&name, " %ux", state->speed);
     clock_text(text, screen->window.scale_ns);
     if (screen->window.scale_ns >= 1000000000)
         str_addf(&right, "%s a column  ", text);
@@ -169,6 +171,51 @@ static int draw_races(const struct canvas *canvas, const struct model *model, in
         str_free(&text);
     }
     return rows;
+}
+
+/* The row of a lane among those shown; -1: above, the canvas's height: below. */
+static int row_of(const struct time_screen *screen, const struct canvas *canvas, uint32_t lane)
+{
+    if (lane < screen->top)
+        return -1;
+    return lane - screen->top < (size_t)canvas->h ? (int)(lane - screen->top) : canvas->h;
+}
+
+/* A race as a link: flags where its two steps begin, and the way from the first's lane to the
+ * second's at the time when that begins. */
+static void draw_link(const struct time_screen *screen, const struct canvas *canvas,
+                      const struct model_step *first, const struct model_step *second)
+{
+    const struct time_window *window = &screen->window;
+    uint64_t right = window->left_ns + window->scale_ns * (uint64_t)window->columns;
+    if (first->lane == MODEL_NONE || second->lane == MODEL_NONE ||
+        second->begin_ns < window->left_ns || second->begin_ns >= right)
+        return;
+    int from = row_of(screen, canvas, first->lane), to = row_of(screen, canvas, second->lane);
+    int x = NUMBER_W + (int)((second->begin_ns - window->left_ns) / window->scale_ns);
+    bool seen = first->begin_ns >= window->left_ns && first->begin_ns < right;
+    int first_x =
+        seen ? NUMBER_W + (int)((first->begin_ns - window->left_ns) / window->scale_ns) : -1;
+    if (from != to && x != first_x)
+        canvas_put(canvas, x, from, STYLE_RACE,
+                   x > first_x ? (to > from ? "┐" : "┘") : (to > from ? "┌" : "└"));
+    for (int y = (from < to ? from : to) + 1; y < (from < to ? to : from); y++)
+        canvas_put(canvas, x, y, STYLE_RACE, "│");
+    if (seen)
+        canvas_put(canvas, first_x, from, STYLE_RACE, "⚑");
+    canvas_put(canvas, x, to, STYLE_RACE, "⚑");
+}
+
+static void draw_links(const struct time_screen *screen, const struct canvas *canvas,
+                       const struct model *model)
+{
+    for (size_t i = 0; i < model->findings.len; i++) {
+        const struct model_finding *finding = &model->findings.at[i];
+        if (model_finding_counts(model, finding) && finding->first != MODEL_NONE &&
+            finding->second != MODEL_NONE)
+            draw_link(screen, canvas, &model->steps.at[finding->first],
+                      &model->steps.at[finding->second]);
+    }
 }
 
 /* What one lane did at the cursor. */
@@ -267,8 +314,10 @@ static void draw_lanes(struct time_screen *screen, const struct canvas *canvas,
         time_lane_draw(&screen->lanes, model, lane, &screen->window, canvas, NUMBER_W, (int)i);
         if (lane == screen->lane)
             canvas_reverse(canvas, 0, (int)i, NUMBER_W - 1);
-        canvas_reverse(canvas, NUMBER_W + cursor_column(screen), (int)i, 1);
     }
+    draw_links(screen, canvas, model);
+    for (size_t i = 0; i < rows && screen->top + i < count; i++)
+        canvas_reverse(canvas, NUMBER_W + cursor_column(screen), (int)i, 1);
 }
 
 static void time_draw(struct view *view, const struct canvas *canvas, const struct view_ctx *ctx)

@@ -195,13 +195,16 @@ uint32_t time_lane_at(const struct time_lanes *lanes, const struct model *model,
     return MODEL_NONE;
 }
 
-/* The prerequisite of a step that ended last, if that was after `since`; else MODEL_NONE. */
-static uint32_t awaited(const struct model *model, uint32_t index, uint64_t since)
+/* The prerequisite of a step that ended last, if that was after `since`, else MODEL_NONE; *count is how
+ * many ended after it. */
+static uint32_t awaited(const struct model *model, uint32_t index, uint64_t since, uint32_t *count)
 {
     const struct model_step *step = &model->steps.at[index];
     uint32_t last = MODEL_NONE;
+    *count = 0;
     for (uint32_t i = 0; i < step->needs_count; i++) {
         uint32_t need = model->links.at[step->needs + i];
+        *count += model->steps.at[need].end_ns > since;
         if (model->steps.at[need].end_ns > since &&
             (last == MODEL_NONE || model->steps.at[need].end_ns > model->steps.at[last].end_ns))
             last = need;
@@ -229,7 +232,7 @@ static void last_gap_text(const struct model *model, size_t lane, uint64_t since
         if (first == MODEL_NONE || step->begin_ns < model->steps.at[first].begin_ns)
             first = i;
     }
-    uint32_t need = first == MODEL_NONE ? MODEL_NONE : awaited(model, first, since);
+    uint32_t count, need = first == MODEL_NONE ? MODEL_NONE : awaited(model, first, since, &count);
     if (need == MODEL_NONE)
         str_add(out, "nothing was left for it");
     else
@@ -244,9 +247,13 @@ void time_gap_text(const struct model *model, size_t lane, uint32_t next, uint64
         last_gap_text(model, lane, since, out);
         return;
     }
-    uint32_t last = awaited(model, next, since);
+    uint32_t count, last = awaited(model, next, since, &count);
     if (last == MODEL_NONE)
         str_addf(out, "%s began as soon as it was known", model_name(model, next));
+    else if (count > 1)
+        str_addf(out, "waiting for %s's %u prerequisites, %s the last, on lane %u",
+                 model_name(model, next), count, model_name(model, last),
+                 model->steps.at[last].lane + 1);
     else
         str_addf(out, "%s waited for %s, on lane %u", model_name(model, next),
                  model_name(model, last), model->steps.at[last].lane + 1);

@@ -49,7 +49,7 @@ const struct field event_fields[] = {
     F(now, TEXT, K(STEP_READY)),
     F(lane, U32, K(STEP_BEGIN) | K(LANE)),
     F(host, TEXT, K(STEP_BEGIN)),
-    F(expect_ns, U64, K(STEP_BEGIN)),
+    F(expect_ns, U64, K(STEP_ADD) | K(STEP_BEGIN)),
     F(stream, TEXT, K(STEP_OUTPUT)),
     F(path, TEXT,
       K(STEP) | K(STEP_READY) | K(STEP_OUTPUT) | K(SHELL_CALL) | K(DIAGNOSTIC) | K(FINDING) |
@@ -76,7 +76,7 @@ const struct field event_fields[] = {
     F(exit, INT, K(STEP_END) | K(VM_END) | K(BUILD_END)),
     F(signal, INT, K(STEP_END)),
     F(wall_ns, U64, K(STEP_END) | K(SHELL_CALL) | K(VM_END) | K(BUILD_END)),
-    F(cpu_ns, U64, K(STEP_END) | K(BUILD_END)),
+    F(cpu_ns, U64, K(STEP_END) | K(LANE) | K(BUILD_END)),
     F(rss_kib, U64, K(STEP_END) | K(LANE)),
     F(accesses, U64, K(STEP_END)),
     F(traced, BOOL, K(STEP_END)),

@@ -33,7 +33,7 @@ enum event_kind {
     EVENT_SHELL_CALL, /* make(its directory) path(makefile) line command wall_ns */
     EVENT_FINDING, /* id class severity path first first_target second second_target witnesses
                     verdict text(a sentence): a race, or what was found out about one */
-    EVENT_LANE, /* lane state step cpu rss_kib idle_why */
+    EVENT_LANE, /* lane state(idle|running) step cpu_ns(so far) rss_kib idle_why */
     EVENT_COMPOSE, /* part bytes hash */
     EVENT_VM_BEGIN, /* argv text(boot arguments) */
     EVENT_VM_OUTPUT, /* text */

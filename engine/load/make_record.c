@@ -299,6 +299,14 @@ static void take_again(struct taking *taking)
     }
 }
 
+uint64_t make_state_expect_ns(struct make_state *kept, const struct make_step *step)
+{
+    if (!kept || !kept->open)
+        return 0;
+    const struct step_record *record = state_record(&kept->state, make_state_step(kept, step));
+    return record && !(record->flags & RUN_TWICE) ? record->wall_ns : 0;
+}
+
 void make_state_end(struct make_state *kept, struct make_step *step)
 {
     if (!kept || !kept->open || !step->begun || step->skipped)

@@ -70,6 +70,8 @@ void make_state_close(struct make_state *kept, bool good);
  * recorded, the step is passed over no more. */
 void make_state_line(struct make_state *kept, struct make_step *step, const char *command);
 void make_state_begin(struct make_state *kept, struct make_step *step);
+/* What it took when it ran last; 0 where that is not known. */
+uint64_t make_state_expect_ns(struct make_state *kept, const struct make_step *step);
 /* With step->trace, if any, still there. */
 void make_state_end(struct make_state *kept, struct make_step *step);
 

@@ -13,6 +13,7 @@
 #include "load/make_state.h"
 #include "race/record.h"
 #include "run/diag.h"
+#include "run/meter.h"
 #include "run/steplog.h"
 
 /* Tells what a log has grown by. */
@@ -97,6 +98,7 @@ uint32_t steps_add_make(struct make_build *make, const char *step, const char *d
         parent->recursive = true;
     if (parent && parent->nested++ == 0 && parent->lane != EVENT_NONE) {
         /* It only waits for its make now: the lane is free for that one's steps. */
+        meter_set(make->build->meter, parent->lane, parent->id, 0);
         lanes_release(&make->lanes, parent->lane);
         parent->lane = EVENT_NONE;
         steps_give_lanes(make);
@@ -207,6 +209,7 @@ static void tell_step(struct make_build *make, const struct make_step *step, con
                                             .step = step->id,
                                             .target = step->target,
                                             .rule = step->rule,
+                                            .expect_ns = make_state_expect_ns(make->kept, step),
                                             .text = line});
 }
 
@@ -302,13 +305,16 @@ static void begin(struct make_build *make, struct make_step *step)
         step->begun = true;
         step->begin_ns = clock_ns();
         record_begin(make->build->races, step->id, step->lane);
+        uint64_t expect_ns = make_state_expect_ns(make->kept, step);
         make_state_begin(make->kept, step);
         build_send(make->build, &(struct event){.kind = EVENT_STEP_BEGIN,
                                                 .step = step->id,
+                                                .expect_ns = expect_ns,
                                                 .target = step->target,
                                                 .lane = step->lane,
                                                 .text = step->command});
     }
+    meter_set(make->build->meter, step->lane, step->id, step->gate_pid);
     step->lent = make->terminal && needs_terminal(step);
     if (step->lent)
         gate_send_go(step->gate, "/dev/tty", NULL);
@@ -401,6 +407,7 @@ void steps_gate_leaves(struct make_build *make, struct make_step *step, struct c
             break;
         }
     if (step->gate == gate) {
+        meter_set(make->build->meter, step->lane, step->id, 0);
         step->gate = NULL;
         make_trace_unmark(make->trace, step->gate_pid);
     }

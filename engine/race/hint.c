@@ -342,33 +342,86 @@ static void fold(struct finder *f)
     hints->list.len = kept;
 }
 
+/* False where there is no order: cannot be, since record_input leaves no rings. */
+static bool open_finder(struct finder *f, const struct race_report *report)
+{
+    *f = (struct finder){.report = report, .record = report->record};
+    f->order = order_new(&report->input.input.order);
+    if (!f->order)
+        return false;
+    f->paths = intern_count(&f->record->texts);
+    index_writers(f);
+    index_declarers(f);
+    return true;
+}
+
+static void close_finder(struct finder *f)
+{
+    order_free(f->order);
+    free(f->first_writer);
+    free(f->writers);
+    free(f->runs_make);
+    free(f->start);
+    free(f->declarers);
+    vec_free(&f->seen);
+}
+
+static void look_at(struct finder *f, uint32_t step)
+{
+    if (f->record->declares)
+        look_at_inputs(f, step);
+    look_at_waits(f, step);
+    look_at_places(f, step);
+}
+
 void race_hints_find(const struct race_report *report, struct race_hints *hints)
 {
     *hints = (struct race_hints){.place = INTERN_NONE};
-    struct finder f = {.report = report, .record = report->record, .hints = hints};
-    f.order = order_new(&report->input.input.order);
-    if (!f.order)
-        return; /* cannot be: record_input leaves no rings */
-    f.paths = intern_count(&f.record->texts);
-    index_writers(&f);
-    index_declarers(&f);
+    struct finder f;
+    if (!open_finder(&f, report))
+        return;
+    f.hints = hints;
     hints->place = place_of_all(&f);
-    for (uint32_t step = 0; step < f.record->steps.len; step++) {
-        if (!is_known(&f, step))
-            continue;
-        if (f.record->declares)
-            look_at_inputs(&f, step);
-        look_at_waits(&f, step);
-        look_at_places(&f, step);
-    }
+    for (uint32_t step = 0; step < f.record->steps.len; step++)
+        if (is_known(&f, step))
+            look_at(&f, step);
     fold(&f);
-    order_free(f.order);
-    free(f.first_writer);
-    free(f.writers);
-    free(f.runs_make);
-    free(f.start);
-    free(f.declarers);
-    vec_free(&f.seen);
+    close_finder(&f);
+}
+
+struct race_asker {
+    struct finder finder;
+    uint32_t place;
+};
+
+struct race_asker *race_asker_new(const struct race_report *report)
+{
+    struct race_asker *asker = mem_zero(1, sizeof *asker);
+    if (!open_finder(&asker->finder, report)) {
+        free(asker);
+        return NULL;
+    }
+    asker->place = place_of_all(&asker->finder);
+    return asker;
+}
+
+void race_asker_free(struct race_asker *asker)
+{
+    if (asker)
+        close_finder(&asker->finder);
+    free(asker);
+}
+
+bool race_hints_of(struct race_asker *asker, uint32_t step, struct race_hints *hints)
+{
+    struct finder *f = &asker->finder;
+    *hints = (struct race_hints){.place = asker->place};
+    if (step >= f->record->steps.len || !is_known(f, step))
+        return false;
+    f->hints = hints;
+    look_at(f, step);
+    fold(f);
+    return true;
 }
 
 void race_hints_free(struct race_hints *hints)

@@ -35,6 +35,13 @@ struct race_hints {
  * are neither undeclared inputs nor changes of a step's own ones. Freed by race_hints_free. */
 void race_hints_find(const struct race_report *report, struct race_hints *hints);
 void race_hints_free(struct race_hints *hints);
+/* The same of one step, by its number, as often as one asks: what was prepared for it is kept. Opening
+ * takes a look at all accesses; the report must outlive it. NULL where the order has a ring. */
+struct race_asker;
+struct race_asker *race_asker_new(const struct race_report *report);
+void race_asker_free(struct race_asker *asker);
+/* False where nothing is known of what the step touched; the list is new. */
+bool race_hints_of(struct race_asker *asker, uint32_t step, struct race_hints *hints);
 /* A hint as a sentence. */
 void race_hint_sentence(const struct race_report *report, const struct race_hints *hints,
                         const struct race_hint *hint, struct str *out);

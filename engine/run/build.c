@@ -17,6 +17,7 @@
 #include "run/build_internal.h"
 #include "run/diag.h"
 #include "run/guard.h"
+#include "run/meter.h"
 
 void build_send(struct build *build, const struct event *event)
 {
@@ -56,7 +57,10 @@ enum stop_state build_stopping(const struct build *build)
 static void *run_build(void *data)
 {
     struct build *build = data;
+    if (build->options.metered)
+        build->meter = meter_new(build);
     int exit_status = build->runner(build, build->runner_data);
+    meter_free(build->meter);
     guard_free(build->guard);
     build->guard = NULL;
     if (exit_status == 0 && build->options.fail_on_races && build->totals.findings)

@@ -37,6 +37,7 @@ struct build {
     int now_fd; /* and for a second BUILD_KILL */
     struct totals totals;
     struct guard *guard; /* ends the steps if we are killed; see guard.h. NULL before the first */
+    struct meter *meter; /* where options.metered; else NULL */
     pthread_t thread; /* the coordinator */
     int (*runner)(struct build *build, void *data);
     void *runner_data;

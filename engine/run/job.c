@@ -212,8 +212,13 @@ static void run_child(struct work *work)
     struct job *job = work->job;
     const char *root = job->build->options.root;
     char *dir = work->step->dir ? path_join(root, work->step->dir) : mem_copy(root);
-    struct child_spec spec = {work->step->argv, work->step->shell, dir, job->environment, false,
-                              TRACE_BY_ANY};
+    struct child_spec spec = {.argv = work->step->argv,
+                              .shell = work->step->shell,
+                              .dir = dir,
+                              .environment = job->environment,
+                              .way = TRACE_BY_ANY,
+                              .lane = job->lane,
+                              .step = job->step};
     struct child_end end = {0};
     struct err err = {0};
     int status = spawn_run(&spec, job->build, &work->log, &end, &err);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "run/guard.h"
+#include "run/meter.h"
 #include "trace/supervisor.h"
 
 enum { PATIENCE_MS = 2000, CHUNK = 64 * 1024 };
@@ -253,6 +254,7 @@ int spawn_run(const struct child_spec *spec, struct build *build, struct steplog
     _Atomic uint64_t *last = guard_add(build->guard, pid, listener);
     if (last)
         supervisor_note_last(supervisor, last);
+    meter_set(build->meter, spec->lane, spec->step, pid);
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     struct watch watch = {.build = build, .log = log, .pid = pid, .pipe = ends[0]};
     watch.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -261,6 +263,7 @@ int spawn_run(const struct child_spec *spec, struct build *build, struct steplog
     struct rusage usage = {0};
     while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR)
         ;
+    meter_set(build->meter, spec->lane, spec->step, 0);
     clear_group(&watch);
     bool survivors = false;
     struct trace *trace = supervisor ? supervisor_finish(supervisor, &survivors) : NULL;

@@ -92,7 +92,8 @@ void tell_graph(struct build *build, struct plan *plan, const char *out)
         struct event add = {.kind = EVENT_STEP_ADD,
                             .step = step,
                             .target = graph_step_target(graph, step),
-                            .rule = graph->steps.at[step].rule};
+                            .rule = graph->steps.at[step].rule,
+                            .expect_ns = plan_expect_ns(plan, step)};
         build_send(build, &add);
     }
 }

@@ -88,7 +88,8 @@ static void add(struct model *model, uint32_t step)
     model_event(model, &(struct event){.kind = EVENT_STEP_ADD,
                                        .step = step,
                                        .target = target_of(step, name),
-                                       .rule = rule_of(step)});
+                                       .rule = rule_of(step),
+                                       .expect_ns = SECOND});
 }
 
 static void begin(struct model *model, uint32_t step, uint32_t lane, uint64_t t_ns,
@@ -107,6 +108,7 @@ static void begin(struct model *model, uint32_t step, uint32_t lane, uint64_t t_
                                        .t_ns = t_ns,
                                        .step = step,
                                        .lane = lane,
+                                       .host = step == 33 ? "farm-3" : NULL,
                                        .target = name,
                                        .text = "gcc -O2 -Wall -c -o out in",
                                        .expect_ns = expect_ns});
@@ -167,10 +169,13 @@ void build_events_middle(struct test_screen *screen)
     begin(model, 33, 1, 17 * SECOND, SECOND);
     output(screen, 32,
            "kernel/queue.c:41:7: warning: unused variable 'left' [-Wunused-variable]\n");
-    model_event(
-        model,
-        &(struct event){
-            .kind = EVENT_LANE, .lane = 0, .step = 32, .state = "running", .rss_kib = 421888});
+    model_event(model, &(struct event){.kind = EVENT_LANE,
+                                       .t_ns = 18 * SECOND,
+                                       .lane = 0,
+                                       .step = 32,
+                                       .state = "running",
+                                       .cpu_ns = 1960000000,
+                                       .rss_kib = 421888});
     model_tick(model, 18200000000ull);
 }
 
@@ -297,4 +302,37 @@ void build_events_large(struct model *model, unsigned dirs_count, unsigned files
     for (uint32_t lane = 0; lane < 64 && total / 2 + lane < total; lane++)
         begin(model, total / 2 + lane, lane, total * 1000000ull, 5 * SECOND);
     model_tick(model, total * 1000000ull + 3 * SECOND);
+}
+
+void build_events_lanes(struct model *model, uint32_t lanes)
+{
+    enum { EACH = 3 };
+    model_event(model, &(struct event){.kind = EVENT_BUILD_BEGIN, .lanes = lanes});
+    for (uint32_t step = 0; step < lanes * EACH; step++) {
+        static const char *const kinds[EACH] = {"gen", "cc", "link"};
+        char name[64];
+        snprintf(name, sizeof name, "out/lane%u/%s", step / EACH + 1, kinds[step % EACH]);
+        const uint32_t needs[] = {0, step - 1};
+        model_event(model, &(struct event){.kind = EVENT_STEP,
+                                           .step = step,
+                                           .target = name,
+                                           .rule = kinds[step % EACH],
+                                           .needs = needs,
+                                           .needs_count = step % EACH == 1 ? 2
+                                                          : step % EACH    ? 1
+                                                                           : 0});
+    }
+    model_event(model,
+                &(struct event){.kind = EVENT_GRAPH, .steps = lanes * EACH, .complete = true});
+    for (uint32_t step = 0; step < lanes * EACH; step++)
+        model_event(model, &(struct event){.kind = EVENT_STEP_ADD, .step = step});
+    for (uint32_t step = 0; step < lanes * EACH; step++) {
+        uint64_t from = (step % EACH * 10 + step / EACH) * SECOND;
+        begin(model, step, step / EACH, from, 0);
+        end(model, step, from + (4 + step % EACH) * SECOND, OUTCOME_RAN);
+    }
+    race(model, "R1", "missing-edge", SEVERITY_ERROR, "suspected", 1, lanes * EACH - 2);
+    model_event(model, &(struct event){.kind = EVENT_BUILD_END,
+                                       .t_ns = (20 + lanes + 6) * SECOND,
+                                       .status = BUILD_OK});
 }

@@ -18,6 +18,9 @@ void build_events_done(struct test_screen *screen);
  * writer has told anything. */
 void build_events_composing(struct test_screen *screen);
 void build_events_composing_begun(struct test_screen *screen);
+/* A build on so many lanes, each busy with three steps one after the other that wait for one of the
+ * first lane's; and a race from the first lane to the last. */
+void build_events_lanes(struct model *model, uint32_t lanes);
 /* `dirs` directories of `files` objects each that one step links: the first half done. */
 void build_events_large(struct model *model, unsigned dirs, unsigned files);
 

@@ -164,6 +164,19 @@ static void op_stage_args(void *app, const char *args)
 {
     note(app, "args", args);
 }
+static const struct edge_data *op_edges(void *app, uint32_t step)
+{
+    (void)app;
+    static const struct edge_note notes[] = {
+        {false, "include/list.h: read, and no rule names it"},
+        {true, "gen/names.h: waited for, and nothing that it makes is used"},
+    };
+    static const struct edge_data found = {
+        .notes = notes, .notes_count = 2, .declared = 3, .used = 2};
+    static const struct edge_data clean = {.declared = 3, .used = 3};
+    static const struct edge_data pending = {.pending = true};
+    return step % 3 == 0 ? &pending : step % 3 == 1 ? &clean : &found;
+}
 static void op_stage_move(void *app, const char *file, unsigned line, bool later)
 {
     char *text = mem_format("%s:%u %s", file, line, later ? "down" : "up");
@@ -241,6 +254,7 @@ static const struct app_ops ops = {
     .stage_remove = op_stage_remove,
     .stage_change = op_stage_change,
     .stage_args = op_stage_args,
+    .edges = op_edges,
     .stage_move = op_stage_move,
     .preview_entry = op_preview_entry,
     .apply_args = op_apply_args,

@@ -266,12 +266,70 @@ static void graph_keys_go_through_it(void **state)
     test_screen_close(screen);
 }
 
+/* d: what a step declares against what it used; it stays on while one goes through the tree. */
+static void graph_edges_are_told(void **state)
+{
+    (void)state;
+    test_goldens("graph-edges", build_events_middle, "2 / 'kernel/string' Enter d");
+    struct test_screen *screen = test_screen_open(120, 40, TEST_COLOR);
+    build_events_middle(screen);
+    test_screen_text(screen);
+    test_screen_keys(screen, "2 d");
+    assert_non_null(strstr(test_screen_text(screen), "declared and used: usr.img"));
+    test_screen_keys(screen, "/ 'kernel/queue' Enter");
+    assert_non_null(strstr(test_screen_text(screen), "the record is being read"));
+
+    test_screen_keys(screen, "/ 'kernel/mount' Enter");
+    assert_non_null(strstr(test_screen_text(screen), "all that it uses is declared"));
+    test_screen_keys(screen, "d");
+    assert_null(strstr(test_screen_text(screen), "declared and used: "));
+    test_screen_close(screen);
+}
+
+/* From a target to another: the way between them, whichever needs the other. */
+static void graph_shows_the_way_between_two(void **state)
+{
+    (void)state;
+    test_goldens("graph-way", build_events_middle, "2 Space / 'sched' Enter");
+}
+
+/* A race across five lanes, which the links go over. */
+static void many_lanes_raced(struct test_screen *screen)
+{
+    build_events_lanes(&test_screen_app(screen)->model, 6);
+}
+
+static void a_replayed_build(struct test_screen *screen)
+{
+    build_events_raced(screen);
+    test_screen_app(screen)->state.replaying = test_screen_app(screen)->state.playing = true;
+    test_screen_app(screen)->state.speed = 16;
+    test_screen_app(screen)->state.held_by = "recorded";
+}
+
+/* The window follows the cursor by pages, and keeps it where one zooms. */
+static void time_zooms_and_pans(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    build_events_failed(screen);
+    test_screen_keys(screen, "3 ] ] ] Home");
+    assert_non_null(strstr(test_screen_text(screen), "│0:00.0"));
+    test_screen_keys(screen, "PgDn PgDn");
+    assert_null(strstr(test_screen_text(screen), "│0:00.0"));
+    test_screen_keys(screen, "z");
+    assert_non_null(strstr(test_screen_text(screen), "│0:00.0"));
+    test_screen_close(screen);
+}
+
 static void time_of_the_lanes(void **state)
 {
     (void)state;
     test_goldens("time-never", NULL, "3");
     test_goldens("time-live", build_events_middle, "3");
     test_goldens("time-ended", build_events_raced, "3 Home . . .");
+    test_goldens("time-raced", many_lanes_raced, "3");
+    test_goldens("time-playing", a_replayed_build, "3 [ Home Space s");
     test_goldens("time-zoomed", build_events_failed, "3 ] ] ] <");
 }
 
@@ -401,7 +459,10 @@ int main(void)
         cmocka_unit_test(boot_hands_keys_on),
         cmocka_unit_test(graph_of_what_needs_what),
         cmocka_unit_test(graph_keys_go_through_it),
+        cmocka_unit_test(graph_edges_are_told),
+        cmocka_unit_test(graph_shows_the_way_between_two),
         cmocka_unit_test(time_of_the_lanes),
+        cmocka_unit_test(time_zooms_and_pans),
         cmocka_unit_test(time_keys_play),
         cmocka_unit_test(races_and_what_is_known_of_them),
         cmocka_unit_test(races_keys_ask_for_commands),

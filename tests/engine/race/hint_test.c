@@ -176,6 +176,41 @@ static char *hints_of(const struct record *record)
     return text.at ? text.at : mem_copy("");
 }
 
+/* Asked for one step after the other, what is told comes to the same. */
+static void assert_same_by_step(const struct record *record)
+{
+    struct race_report report;
+    struct race_hints all, one;
+    unsigned total = 0, found = 0;
+    race_report_make(&report, record);
+    race_hints_find(&report, &all);
+    for (size_t i = 0; i < all.list.len; i++)
+        total += all.list.at[i].count;
+    struct race_asker *asker = race_asker_new(&report);
+    assert_non_null(asker);
+    for (uint32_t step = 0; step < record->steps.len; step++) {
+        if (!race_hints_of(asker, step, &one))
+            continue;
+        for (size_t i = 0; i < one.list.len; i++) {
+            const struct race_hint *hint = &one.list.at[i];
+            size_t k = 0;
+            while (k < all.list.len &&
+                   (all.list.at[k].class != hint->class || all.list.at[k].path != hint->path ||
+                    all.list.at[k].other != hint->other))
+                k++;
+            assert_true(k < all.list.len);
+            assert_int_equal(hint->step, step);
+            found += hint->count;
+        }
+        race_hints_free(&one);
+    }
+    assert_int_equal(found, total);
+    assert_false(race_hints_of(asker, (uint32_t)record->steps.len, &one));
+    race_asker_free(asker);
+    race_hints_free(&all);
+    race_report_free(&report);
+}
+
 /* As records are written and read: what steps declare is among it. */
 static struct record *again(struct record *record)
 {
@@ -202,6 +237,7 @@ static void each_kind_is_told_and_nothing_else(void **state)
             fail_msg("%s: got\n%swanted\n%s", minis[i].name, got, wanted.at ? wanted.at : "");
         str_free(&wanted);
         free(got);
+        assert_same_by_step(record);
         record_free(record);
         assert_int_equal(file_remove_tree(root, NULL), 0);
     }

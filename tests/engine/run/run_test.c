@@ -225,6 +225,36 @@ static void a_make_below_shares_the_jobs(void **state)
     assert_int_equal(tree_count_events(tree, EVENT_DIAGNOSTIC), 0);
 }
 
+/* What runs longer than a second is looked at, with all its processes. */
+static void the_meter_tells_what_a_lane_takes(void **state)
+{
+    struct tree *tree = *state;
+    tree->options.metered = true;
+    tree_write(tree, "a.c", "");
+    tree_rule(tree, "out/short", "a.c", "touch out/short");
+    tree_rule(tree, "out/long", "out/short",
+              "timeout 2.5 sh -c 'sh -c \"while :; do :; done\"'; touch out/long");
+    assert_int_equal(tree_build(tree), 0);
+    uint64_t cpu_ns = 0, rss_kib = 0;
+    for (size_t i = 0; i < tree->events.len; i++) {
+        const struct event *event = tree->events.at[i];
+        if (event->kind != EVENT_LANE || !event->rss_kib)
+            continue;
+        assert_string_equal(event->state, "running");
+        assert_int_equal(event->step, tree_find_event(tree, EVENT_STEP_END, "out/long")->step);
+        assert_true(event->cpu_ns >= cpu_ns);
+        cpu_ns = event->cpu_ns;
+        rss_kib = event->rss_kib;
+    }
+    assert_true(cpu_ns > 10000000); /* the innermost shell's: however busy the machine is */
+    assert_true(rss_kib > 500);
+    tree->options.metered = false; /* nobody asked: nothing is told */
+    tree_remove(tree, "out/long");
+    assert_int_equal(tree_build(tree), 0);
+    for (size_t i = 0; i < tree->events.len; i++)
+        assert_true(tree->events.at[i]->kind != EVENT_LANE || !tree->events.at[i]->rss_kib);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -240,6 +270,7 @@ int main(void)
         TEST(a_missing_source_and_a_missing_output_fail_in_words),
         TEST(steps_have_no_terminal_and_no_make_above_them),
         TEST(a_make_below_shares_the_jobs),
+        TEST(the_meter_tells_what_a_lane_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
