@@ -97,21 +97,32 @@ static bool may_start(struct console *console)
     return true;
 }
 
-static void start_build(struct console *console, const char *target, enum then then)
+/* Starts a build; `pick`, where not NULL, goes over what is picked. */
+static bool start_build_of(struct console *console, const char *target, enum then then,
+                           const struct batch_pick *pick)
 {
     struct err err = {0};
     const char *targets[] = {target};
     static const char *const make[] = {"make", NULL};
+    VEC(struct assignment) assigns = {0};
     if (!may_start(console))
-        return;
+        return false;
     console->then = then;
     bool native = console->app.state.tree == APP_TREE_NATIVE;
     char **after = console->cli->after;
     target_screen_stop(console);
+    edges_screen_forget(console);
     logs_forget(console->logs);
+    for (size_t i = 0; i < console->assigns.len; i++)
+        vec_push(&assigns, console->assigns.at[i]);
+    if (pick) {
+        vec_push(&assigns, (struct assignment){"arch", pick->arch, ORIGIN_SCREEN});
+        vec_push(&assigns, (struct assignment){"mode", pick->mode, ORIGIN_SCREEN});
+        vec_push(&assigns, (struct assignment){"image", pick->image, ORIGIN_SCREEN});
+    }
     struct build_options options = {.root = console->root,
-                                    .assigns = console->assigns.at,
-                                    .assigns_count = console->assigns.len,
+                                    .assigns = assigns.at,
+                                    .assigns_count = assigns.len,
                                     .targets = targets,
                                     .targets_count = target ? 1 : 0,
                                     .command = native  ? NULL
@@ -130,12 +141,95 @@ static void start_build(struct console *console, const char *target, enum then t
     console->build_ns = clock_ns();
     console->stops = 0;
     console->build = build_start(&options, console->events, &err);
+    vec_free(&assigns);
     if (!console->build) {
         say_error(console, &err);
-        return;
+        return false;
     }
     console->app.state.building = true;
     console->app.state.stopping = false;
+    return true;
+}
+
+static void start_build(struct console *console, const char *target, enum then then)
+{
+    start_build_of(console, target, then, NULL);
+}
+
+/* ---- several, one after the other ---- */
+
+static void free_pick(struct batch_pick *pick)
+{
+    free(pick->arch);
+    free(pick->mode);
+    free(pick->image);
+}
+
+void actions_forget_batch(struct console *console)
+{
+    for (size_t i = 0; i < console->batch.len; i++)
+        free_pick(&console->batch.at[i]);
+    vec_free(&console->batch);
+    free(console->batch_failures);
+    console->batch_failures = NULL;
+    console->batch_built = console->batch_failed = 0;
+}
+
+/* Starts the first of those that wait; those that cannot start are told and passed over. */
+static void start_next(struct console *console)
+{
+    while (console->batch.len && !console->build) {
+        struct batch_pick pick = console->batch.at[0];
+        memmove(console->batch.at, console->batch.at + 1, --console->batch.len * sizeof pick);
+        bool started = start_build_of(console, NULL, THEN_NOTHING, &pick);
+        free_pick(&pick);
+        if (!started)
+            break;
+    }
+}
+
+/* One of several has ended: the next one, or what came of all. */
+static void go_on_with_batch(struct console *console, const struct event *end)
+{
+    const struct model *model = &console->app.model;
+    if (!console->batching)
+        return;
+    console->batch_built += end->status == BUILD_OK;
+    if (end->status == BUILD_FAILED) {
+        char *before = console->batch_failures;
+        console->batch_failures =
+            mem_format("%s%s%s %s %s", before ? before : "", before ? ", " : "",
+                       model_text(model, model->arch), model_text(model, model->mode),
+                       model_text(model, model->image));
+        free(before);
+        console->batch_failed++;
+    }
+    if (end->status != BUILD_CANCELLED && console->batch.len) {
+        start_next(console);
+        if (console->build)
+            return;
+    }
+    char *text = mem_format("%u built%s%s", console->batch_built,
+                            console->batch_failures ? "; failed: " : "",
+                            console->batch_failures ? console->batch_failures : "");
+    app_say(&console->app, console->batch_failed ? SEVERITY_ERROR : SEVERITY_NOTE, text);
+    free(text);
+    console->batching = false;
+    actions_forget_batch(console);
+}
+
+static void op_build_each(void *app, const char *const (*picks)[3], size_t count)
+{
+    struct console *console = app;
+    if (!may_start(console))
+        return;
+    actions_forget_batch(console);
+    for (size_t i = 0; i < count; i++)
+        vec_push(&console->batch, (struct batch_pick){mem_copy(picks[i][0]), mem_copy(picks[i][1]),
+                                                      mem_copy(picks[i][2])});
+    console->batching = true;
+    start_next(console);
+    console->batching = console->build != NULL;
 }
 
 static void op_build(void *app, const char *target)
@@ -232,6 +326,9 @@ static void op_stop(void *app)
     struct console *console = app;
     if (console->build) {
         console->then = THEN_NOTHING;
+        for (size_t i = 0; i < console->batch.len; i++)
+            free_pick(&console->batch.at[i]);
+        console->batch.len = 0; /* nor does any other of them begin */
         console->app.state.stopping = true;
         build_command(console->build, console->stops++ ? BUILD_KILL : BUILD_DRAIN);
         app_say(&console->app, SEVERITY_NOTE,
@@ -260,6 +357,7 @@ void actions_ended(struct console *console, const struct event *event)
             start_vm(console);
         if (console->testing && !console->vm)
             end_tests(console);
+        go_on_with_batch(console, event);
     } else if (event->kind == EVENT_VM_END && console->vm) {
         console->status = vm_finish(console->vm);
         console->vm = NULL;
@@ -468,6 +566,7 @@ static struct log_view *op_log(void *app, uint32_t step)
 void actions_fill(struct app_ops *ops)
 {
     ops->build = op_build;
+    ops->build_each = op_build_each;
     ops->compose = op_compose;
     ops->boot = op_boot;
     ops->tests = op_tests;

@@ -18,6 +18,11 @@
 #include "vcs/vcs.h"
 #include "vm/vm.h"
 
+/* A combination that waits for its turn, its strings ours. */
+struct batch_pick {
+    char *arch, *mode, *image;
+};
+
 /* What follows a build that went well. */
 enum then { THEN_NOTHING, THEN_BOOT };
 
@@ -29,6 +34,10 @@ struct console {
     struct grid grid;
     struct queue *events; /* of builds and guests */
     struct build *build;
+    VEC(struct batch_pick) batch; /* what is built after it, in order */
+    bool batching; /* several are built one after the other */
+    unsigned batch_built, batch_failed; /* of them so far */
+    char *batch_failures; /* names of those that failed, or NULL */
     struct player *player; /* a recorded build is shown; NULL: none */
     bool loading; /* it is being read: the screen lives meanwhile */
     bool follow; /* its journal grows */
@@ -96,6 +105,8 @@ void compose_screen_free(struct console *console);
 /* Two builds beside each other (tui/actions_compare.c); once a build has ended they are others. */
 void compare_fill(struct app_ops *ops);
 void compare_forget(struct console *console);
+/* Forgets what was to be built one after the other. */
+void actions_forget_batch(struct console *console);
 /* Ends what runs (drains for nothing: kills) and waits for it. */
 void actions_end_all(struct console *console);
 

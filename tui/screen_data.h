@@ -41,6 +41,12 @@ struct target_option {
     bool picked; /* on the screen */
 };
 
+/* A saved selection with a name. */
+struct target_profile {
+    const char *name, *text; /* "arch=x64 mode=debug" */
+    bool current; /* all that it assigns is in force */
+};
+
 struct target_data {
     const struct target_arch *archs;
     const char *const *modes;
@@ -48,6 +54,8 @@ struct target_data {
     const struct target_cell *cells; /* [arch][mode][image] */
     const struct target_fact *facts;
     const struct target_option *options;
+    const struct target_profile *profiles;
+    size_t profiles_count;
     size_t archs_count, modes_count, images_count, facts_count, options_count;
     const char
         *would; /* what a build of what is picked would do, a sentence; NULL: not known yet */

@@ -279,6 +279,7 @@ static const struct target_data *op_targets(void *app)
         return &screen->data;
     fill_matrix(screen, console);
     struct conf *conf = console->app.ops.conf(console, &err);
+    target_profiles_fill(console, conf, &screen->arena, &screen->data);
     if (conf) {
         fill_facts(screen, console, conf);
         fill_options(screen, conf);
@@ -341,6 +342,7 @@ void target_screen_fill(struct app_ops *ops)
 {
     ops->targets = op_targets;
     ops->save_selection = op_save_selection;
+    target_profiles_ops(ops);
 }
 
 void target_screen_forget(struct console *console)

@@ -141,6 +141,13 @@ struct app_ops {
 
     /* What the target screen shows; never NULL where there is a tree. */
     const struct target_data *(*targets)(void *app);
+    /* Builds several combinations of arch, mode and image, one after the other; what is picked stays.
+     * All that was given is copied. */
+    void (*build_each)(void *app, const char *const (*picks)[3], size_t count);
+    /* Picks all that a profile assigns; saves what is picked as one; takes one away. */
+    void (*pick_profile)(void *app, const char *name);
+    void (*save_profile)(void *app, const char *name);
+    void (*drop_profile)(void *app, const char *name);
     /* Writes what is picked into the tree's saved selection. */
     void (*save_selection)(void *app);
 

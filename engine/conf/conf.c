@@ -71,6 +71,25 @@ static int read_saved(struct conf *conf, struct err *err)
     return result;
 }
 
+static bool is_profile(const struct assignment *assign)
+{
+    return strcmp(assign->name, "profile") == 0;
+}
+
+/* What a profile assigns, as if it was given in its place. */
+static int add_profile(struct conf *conf, const struct assignment *profile, struct err *err)
+{
+    str_list words = {0};
+    int result = conf_profile(conf->root, profile->value, &words, err);
+    for (size_t i = 0; i < words.len && result == 0; i++) {
+        char *value = strchr(words.at[i], '=');
+        *value++ = '\0';
+        result = add_outside(conf, &(struct assignment){words.at[i], value, profile->kind}, err);
+    }
+    str_list_free(&words);
+    return result;
+}
+
 static int read_outside(struct conf *conf, const struct assignment *overrides, size_t count,
                         struct err *err)
 {
@@ -88,7 +107,10 @@ static int read_outside(struct conf *conf, const struct assignment *overrides, s
             return -1;
     }
     for (size_t i = 0; i < count; i++)
-        if (add_outside(conf, &overrides[i], err) != 0)
+        if (is_profile(&overrides[i]) && add_profile(conf, &overrides[i], err) != 0)
+            return -1;
+    for (size_t i = 0; i < count; i++)
+        if (!is_profile(&overrides[i]) && add_outside(conf, &overrides[i], err) != 0)
             return -1;
     return 0;
 }

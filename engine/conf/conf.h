@@ -103,6 +103,15 @@ void conf_choices(const char *root, enum choice_kind kind, str_list *names);
 /* Writes NAME = VALUE into the tree's saved selection (value NULL removes it), atomically. */
 int conf_save(const char *root, const char *name, const char *value, struct err *err);
 
+/* Named profiles, kept in the saved selection as `profile-NAME = arch=x64 mode=debug`: their names,
+ * sorted; and what one assigns, as NAME=VALUE words (added; an error where there is none of that name,
+ * or it cannot be read). An override `profile=NAME` of conf_load stands for these words, and is weaker
+ * than what is given beside it. */
+void conf_profiles(const char *root, str_list *names);
+int conf_profile(const char *root, const char *name, str_list *words, struct err *err);
+/* The words of such a value. */
+void conf_profile_words(const char *text, str_list *words);
+
 /* The variables of the environment that a conf takes over, NULL-ended. */
 const char *const *conf_environment_names(void);
 

@@ -15,6 +15,38 @@ wait_for 'held.txt .* [0-9]+% +[0-9.]+[KM]' 20
 touch go
 wait_for 'uush   ✓ [0-9]+ done' 60
 
+say "target: what is picked gets a name, and is picked by it; what is marked is built"
+keys 6
+wait_for 'profiles'
+keys IC
+wait_for ' EDIT '
+type_text 'arm'
+keys Enter
+wait_for 'gantry profile=arm picks it, too'
+wait_for 'profiles +▸ arm'
+keys Escape
+within 5 not_on_screen 'under a name' || fail "Esc does not leave the profiles"
+keys / ; type_text 'x64 release uush'; keys Enter Enter
+wait_for 'x64 release uush   '
+wait_for 'profiles +arm'
+ok "$GANTRY" profile=arm config arch
+has "$WORK/out" 'arch = aarch64'
+refuses "no profile is called 'am'" "$GANTRY" profile=am config arch
+keys Tab Home Enter
+wait_for 'profiles +▸ arm'
+keys Escape
+within 5 not_on_screen 'under a name' || fail "Esc does not leave the profiles"
+keys / ; type_text 'aarch64 debug uush'; keys Enter Space
+wait_for '•1 marked'
+keys / ; type_text 'x64 debug uush'; keys Enter Space
+wait_for '•2 marked'
+keys b
+wait_for '2 built' 90
+[ -e build/debug.aarch64/images/uush/loader.img ] && [ -e build/debug.x64/images/uush/loader.img ] ||
+    fail "what was marked was not built"
+keys b
+wait_for 'aarch64 release uush   ✓' 30
+
 say "graph: what a step declares against what it used"
 keys 1 / ; type_text 'held.txt'; keys Enter g d
 wait_for 'declared and used: .*held.txt'

@@ -44,7 +44,13 @@ static const struct target_option options[] = {
     {"fs", "rofs", "conf/base.mk:33", NULL, false, false},
     {"img_format", "raw", "conf/base.mk:29", NULL, false, false},
 };
+static const struct target_profile profiles[] = {
+    {"arm", "arch=aarch64 mode=release image=uush", false},
+    {"daily", "arch=x64 mode=release image=default conf-opt=-O0", true},
+};
 static const struct target_data targets = {
+    .profiles = profiles,
+    .profiles_count = COUNT(profiles),
     .archs = archs,
     .modes = modes,
     .images = images,

@@ -133,6 +133,26 @@ static const struct target_data *op_targets(void *app)
 {
     return ((struct test_screen *)app)->targets;
 }
+static void op_build_each(void *app, const char *const (*picks)[3], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *text = mem_format("%s %s %s", picks[i][0], picks[i][1], picks[i][2]);
+        note(app, "each", text);
+        free(text);
+    }
+}
+static void op_pick_profile(void *app, const char *name)
+{
+    note(app, "pick", name);
+}
+static void op_save_profile(void *app, const char *name)
+{
+    note(app, "name", name);
+}
+static void op_drop_profile(void *app, const char *name)
+{
+    note(app, "drop", name);
+}
 static void op_save_selection(void *app)
 {
     note(app, "save", NULL);
@@ -248,6 +268,10 @@ static const struct app_ops ops = {
     .log_lines = op_log_lines,
     .log_line = op_log_line,
     .targets = op_targets,
+    .build_each = op_build_each,
+    .pick_profile = op_pick_profile,
+    .save_profile = op_save_profile,
+    .drop_profile = op_drop_profile,
     .save_selection = op_save_selection,
     .composition = op_composition,
     .stage_add = op_stage_add,

@@ -99,7 +99,11 @@ static void target_and_a_pick(void **state)
     (void)state;
     test_goldens("target", sample_targets, "6");
     test_goldens("target-missing", sample_targets, "6 Left");
-    test_goldens("target-typing", sample_targets, "6 Tab Down Down i '9'");
+    test_goldens("target-typing", sample_targets, "6 Tab Tab Down Down i '9'");
+    test_goldens("target-marked", sample_targets, "6 Space Up Space Left Left Space");
+    test_goldens("target-profiles", sample_targets, "6 Tab Right");
+    test_goldens("target-naming", sample_targets, "6 Ins 'nightly'");
+    test_goldens("target-found", sample_targets, "6 Tab Tab / 'img' Enter");
     test_goldens("target-make", sample_make_tree, "6");
 }
 
@@ -115,8 +119,43 @@ static void target_keys_pick(void **state)
                         "select(arch=aarch64) select(mode=debug) select(image=default)");
     test_screen_keys(screen, "Right Enter"); /* no compiler: it says so and picks nothing */
     assert_string_equal(test_screen_asked(screen), "");
-    test_screen_keys(screen, "Tab Down Space W");
+    test_screen_keys(screen, "Tab Tab Down Space W");
     assert_string_equal(test_screen_asked(screen), "select(conf-DEBUG_BUILD=1) save()");
+    test_screen_keys(screen, "/ 'fs' Enter i 'x' Enter"); /* an option is found, and typed */
+    assert_string_equal(test_screen_asked(screen), "select(fs=rofsx)");
+    test_screen_close(screen);
+}
+
+/* Space marks combinations wherever they stand, and b builds all of them; a mark that cannot be built
+ * is refused with the reason. */
+static void target_builds_what_is_marked(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    sample_targets(screen);
+    test_screen_keys(screen, "6");
+    test_screen_text(screen);
+    test_screen_keys(screen, "b"); /* nothing is marked: what is picked */
+    assert_string_equal(test_screen_asked(screen), "build()");
+    test_screen_keys(screen, "Space Up Space / 'aarch64 debug uush' Enter Space Left Space b");
+    assert_string_equal(test_screen_asked(screen),
+                        "each(x64 debug uush) each(x64 release default)");
+    test_screen_keys(screen, "/ 'riscv64' Enter Space");
+    assert_non_null(strstr(test_screen_text(screen), "riscv64-linux-gnu-gcc is not on PATH"));
+    test_screen_keys(screen, "b"); /* marks are gone once they are built */
+    assert_string_equal(test_screen_asked(screen), "build()");
+    test_screen_close(screen);
+}
+
+static void target_keeps_profiles(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    sample_targets(screen);
+    test_screen_keys(screen, "6 Tab");
+    test_screen_text(screen);
+    test_screen_keys(screen, "Enter Right Del End Enter 'ci' Enter Ins 'x' Esc");
+    assert_string_equal(test_screen_asked(screen), "pick(arm) drop(daily) name(ci)");
     test_screen_close(screen);
 }
 
@@ -450,6 +489,8 @@ int main(void)
         cmocka_unit_test(log_wraps_and_copies),
         cmocka_unit_test(target_and_a_pick),
         cmocka_unit_test(target_keys_pick),
+        cmocka_unit_test(target_builds_what_is_marked),
+        cmocka_unit_test(target_keeps_profiles),
         cmocka_unit_test(compose_and_its_edits),
         cmocka_unit_test(the_image_that_is_composed),
         cmocka_unit_test(compose_keys_stage),
