@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "plan/command.h"
+#include "plan/libraries.h"
 #include "plan/why.h"
 #include "state/snapshot.h"
 
@@ -46,6 +47,7 @@ int plan_open(struct plan *plan, const struct graph *graph, struct state *state,
     if (plan->root_fd < 0)
         return err_errno(err, "%s", root);
     now_open(&plan->now, state, plan->root_fd);
+    libraries_check(&plan->now, state);
     size_t files = graph->files.len, steps = graph->steps.len;
     plan->texts_known = intern_count(&state->texts);
     plan->text_of_file = mem_alloc(files * sizeof *plan->text_of_file);

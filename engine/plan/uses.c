@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/str.h"
+#include "plan/libraries.h"
 #include "trace/trace.h"
 
 /* The rest of a path below a directory, or NULL; "" for the directory itself. */
@@ -22,7 +23,7 @@ static bool is_system(const char *path)
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
         if (below(path, dirs[i]))
             return true;
-    return false;
+    return strcmp(path, LIBRARIES_CACHE) == 0;
 }
 
 /* Where names are new each time. A program is none of these, wherever it is. */

@@ -31,7 +31,7 @@ struct use_place {
 /* Called for each path that counts: relative to the root where it is below. */
 typedef void use_fn(void *data, const char *path, unsigned uses);
 
-/* Goes through a trace. Left out: /dev, /proc, /sys, the state directory, temporary files of the
+/* Goes through a trace. Left out: /dev, /proc, /sys, the dynamic linker's cache, the state directory, temporary files of the
  * step, and what it writes outside of the tree. */
 void uses_of_trace(const struct trace *trace, const struct use_place *place, use_fn *each,
                    void *data);

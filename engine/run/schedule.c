@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "plan/libraries.h"
 #include "plan/plan.h"
 #include "run/build_internal.h"
 #include "run/fresh.h"
@@ -463,6 +464,7 @@ static void keep_fresh(struct schedule *s)
         facts.edges += what->inputs_count + what->order_count;
     }
     fresh_add_file(fresh, s->state.path);
+    fresh_add_file(fresh, LIBRARIES_CACHE);
     fresh->facts = facts;
     fresh->complete = true;
 }
