@@ -1,8 +1,9 @@
 /*
  * `gantry clean` removes what builds of this configuration made, and nothing else: the outputs that
  * the state records and those that the tree declares (a build that was killed has not recorded its
- * last ones), inside of the build directory, the links that name them, and what Gantry knows of them. What somebody else put there stays, and is told. With --orphans only outputs go that
- * no image of the tree makes any more.
+ * last ones), inside of the build directory, the links that name them, and what Gantry knows of them.
+ * What somebody else put there stays, and is told. With --orphans only outputs go that no image of the
+ * tree makes any more; in a tree of make, those that no goal wants any more that was ever built.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -282,6 +283,69 @@ static int clean(struct cleaning *c, struct err *err)
     return status == 0 ? tell(c) : -1;
 }
 
+/* ---- trees of make ---- */
+
+/* An orphan, to be removed when all are known. */
+struct orphan {
+    text_id step;
+    char *path;
+};
+typedef VEC(struct orphan) orphan_list;
+
+static void take_orphan(void *data, uint32_t step, const char *path)
+{
+    orphan_list *orphans = data;
+    vec_push(orphans, (struct orphan){step, mem_copy(path)});
+}
+
+static int remove_orphans(struct cleaning *c, struct err *err)
+{
+    orphan_list orphans = {0};
+    int status = 0, root = open(c->tree.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return err_errno(err, "%s", c->tree.root);
+    load_make_orphans(&c->state, root, take_orphan, &orphans);
+    close(root);
+    for (size_t i = 0; i < orphans.len; i++) {
+        if (status == 0)
+            status = remove_output(c, orphans.at[i].path, err);
+        if (status == 0 && !c->cli->dry_run)
+            state_forget(&c->state, orphans.at[i].step);
+        free(orphans.at[i].path);
+    }
+    vec_free(&orphans);
+    return status < 0 || c->cli->dry_run ? status : state_commit(&c->state, err);
+}
+
+/* What make has made, it removes by rules of its own, if it has any; only what it forgot is ours. */
+static int clean_make_tree(struct cleaning *c, struct err *err)
+{
+    if (!c->orphans)
+        return err_set(err, ERR_INPUT,
+                       "%s is built by make, which cleans up by its own rules: make clean; gantry "
+                       "clean --orphans removes what nothing makes any more",
+                       c->tree.root);
+    c->out = c->tree.root;
+    c->tree.state_dir = path_join(c->tree.root, ".gantry");
+    if (access(c->tree.state_dir, F_OK) < 0)
+        return tell(c);
+    int lock = build_lock(c->tree.state_dir, err);
+    if (lock < 0)
+        return -1;
+    int status = state_open(&c->state, c->tree.state_dir, STATE_WRITE, &c->notes, err);
+    if (c->notes.len)
+        fprintf(stderr, "gantry: warning: %s\n", str_text(&c->notes));
+    if (status == 0)
+        status = remove_orphans(c, err);
+    close(lock);
+    return status == 0 ? tell(c) : -1;
+}
+
+static bool is_of_make(enum tree_kind kind)
+{
+    return kind == TREE_MAKE || kind == TREE_OSV;
+}
+
 int cmd_clean(struct cli *cli, int argc, char **argv)
 {
     struct err err = {0};
@@ -289,7 +353,13 @@ int cmd_clean(struct cli *cli, int argc, char **argv)
     c.orphans = argc == 2 && strcmp(argv[1], "--orphans") == 0;
     if (argc > 1 && !c.orphans)
         return cli_usage("%s: clean takes no targets (gantry help clean)", argv[1]);
-    int status = clean(&c, &err);
+    enum tree_kind kind = load_find_tree(cli->directory, &c.tree.root, &err);
+    bool of_make = is_of_make(kind);
+    if (!of_make) {
+        free(c.tree.root);
+        c.tree.root = NULL;
+    }
+    int status = of_make ? clean_make_tree(&c, &err) : clean(&c, &err);
     state_close(&c.state);
     str_free(&c.notes);
     map_free(&c.is_declared);

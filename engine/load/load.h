@@ -35,4 +35,10 @@ file_id load_find_target(const struct graph *graph, struct conf *conf, const cha
  * outputs in build/<mode>.<arch>/ (see gantry-conf(5)). Touches only what differs. */
 int load_publish(const char *root, struct conf *conf, struct err *err);
 
+/* The files that recorded builds of a make tree made, that are there, and that no goal which was ever
+ * built wants any more: relative to the root, each with the step that made it. */
+struct state;
+typedef void load_orphan_fn(void *data, uint32_t step, const char *path);
+void load_make_orphans(const struct state *state, int root_fd, load_orphan_fn *each, void *data);
+
 #endif

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "load/make_taking.h"
+#include "plan/libraries.h"
 #include "plan/plan.h"
 
 static void use_of_make(void *data, const char *path, unsigned uses)
@@ -84,7 +85,13 @@ static void add_variables(struct make_state *kept, const char *path, id_list *na
     size_t length;
     char *full = path_join(kept->place.root, path), *text = file_read(full, &length, NULL);
     free(full);
+    bool line_begins = true;
     for (char *at = text; at && length <= LARGEST && *at;) {
+        if (line_begins && *at == '#') {
+            at += strcspn(at, "\n");
+            continue;
+        }
+        line_begins = *at == '\n' || (line_begins && *at == ' ');
         if (!isalpha((unsigned char)*at) && *at != '_') {
             at++;
             continue;
@@ -143,7 +150,7 @@ static void take_variables(struct make_state *kept)
     state_put_list(&kept->state, key, names.at, count);
     vec_free(&names);
     uint64_t before = kept->all_environment;
-    kept->all_environment = make_state_variables(kept);
+    kept->all_environment = make_environment_all(kept);
     if (kept->all_environment != before)
         renew_environment(kept, before);
 }
@@ -166,6 +173,25 @@ static void take_steps(struct make_state *kept)
         steps.at[i] = record ? record->command : state_text(&kept->state, "");
     }
     state_put_list(&kept->state, make_state_key(kept, KEY_COMMANDS), steps.at, count);
+    vec_free(&steps);
+}
+
+void make_state_keep_steps(struct make_state *kept)
+{
+    id_list steps = {0};
+    text_id key = make_state_key(kept, KEY_STEPS);
+    const struct text_list *old = state_list(&kept->state, key);
+    for (uint32_t i = 0; old && i < old->count; i++)
+        vec_push(&steps, old->texts[i]);
+    uint8_t *known = mem_zero(kept->recorded.len + 1, 1);
+    for (size_t i = 0; i < steps.len; i++)
+        if (steps.at[i] < kept->recorded.len)
+            known[steps.at[i]] = 1;
+    for (text_id target = 0; target < kept->recorded.len; target++)
+        if (kept->recorded.at[target] && !known[target])
+            vec_push(&steps, target);
+    free(known);
+    state_put_list(&kept->state, key, steps.at, steps.len);
     vec_free(&steps);
 }
 
@@ -266,6 +292,7 @@ void make_state_finish_goal(struct make_state *kept)
     make_state_commit(kept);
     if (!whole || !kept->open)
         return;
+    fresh_add_file(&kept->fresh, LIBRARIES_CACHE);
     /* What is known of other goals may change meanwhile. */
     snapshot_add(&kept->fresh.snapshot, SNAPSHOT_EXISTS, kept->state.path, NULL);
     uint64_t count = 0;

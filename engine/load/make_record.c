@@ -12,6 +12,66 @@
 #include "base/path.h"
 #include "load/make_taking.h"
 
+/* Where an `echo` of plain words ends, behind its semicolon; NULL where it is more than that. */
+static const char *end_of_echo(const char *at)
+{
+    char quote = '\0';
+    for (; *at; at++) {
+        if (*at == '`' || *at == '\\' || (*at == '$' && at[1] == '('))
+            return NULL;
+        if (quote) {
+            if (*at == quote)
+                quote = '\0';
+        } else if (*at == '"' || *at == '\'') {
+            quote = *at;
+        } else if (*at == ';') {
+            return at + 1;
+        } else if (strchr("|&<>()\n#", *at)) {
+            return NULL;
+        }
+    }
+    return quote ? NULL : at;
+}
+
+/* What a command does but to announce itself: `echo "  CC x.o"; cc ...` is `cc ...`. */
+static const char *deed_of(const char *command)
+{
+    for (;;) {
+        command += strspn(command, " \t");
+        const char *end = str_starts(command, "echo ") ? end_of_echo(command) : NULL;
+        if (!end)
+            return command;
+        command = end;
+    }
+}
+
+void make_state_deeds(struct str *out, const char *lines)
+{
+    for (const char *end; lines; lines = end ? end + 1 : NULL) {
+        end = strchr(lines, '\1');
+        char *line = mem_copy_n(lines, end ? (size_t)(end - lines) : strlen(lines));
+        const char *deed = deed_of(line);
+        if (*deed && out->len)
+            str_add_char(out, '\1');
+        str_add(out, deed);
+        free(line);
+    }
+}
+
+bool make_state_is_as_recorded(struct make_state *kept, const struct make_step *step,
+                               const struct step_record *record)
+{
+    struct str was = {0}, now = {0};
+    make_state_deeds(&was, record ? intern_text(&kept->state.texts, record->command) : "");
+    make_state_deeds(&now, str_text(&step->lines));
+    const char *text = str_text(&was);
+    bool same = !now.len || (strncmp(text, now.at, now.len) == 0 &&
+                             (text[now.len] == '\0' || text[now.len] == '\1'));
+    str_free(&was);
+    str_free(&now);
+    return same;
+}
+
 void make_state_line(struct make_state *kept, struct make_step *step, const char *command)
 {
     if (step->lines.len)
@@ -20,11 +80,7 @@ void make_state_line(struct make_state *kept, struct make_step *step, const char
     if (!kept || !step->skipped)
         return;
     text_id target = make_state_step(kept, step);
-    const struct step_record *record = state_record(&kept->state, target);
-    const char *was = record ? intern_text(&kept->state.texts, record->command) : "";
-    size_t length = step->lines.len;
-    if (strncmp(was, str_text(&step->lines), length) == 0 &&
-        (was[length] == '\0' || was[length] == '\1'))
+    if (make_state_is_as_recorded(kept, step, state_record(&kept->state, target)))
         return;
     /* What was passed over did nothing that is not in place (make_stale_skips): from here on it runs. */
     state_forget(&kept->state, target);

@@ -32,7 +32,8 @@ bool make_stale_holds(struct make_state *kept, const struct step_record *record,
     uint64_t environment = record->flags & RUN_ENV_ANY ? kept->all_environment : kept->environment;
     bool edited = record->flags & RUN_EDITED;
     bool goal = (unsigned char)intern_text(&kept->state.texts, record->target)[0] < 8;
-    if (!edited && record->environment_hash != (goal ? kept->all_environment : environment)) {
+    if (!edited &&
+        !make_environment_holds(kept, record, goal ? kept->all_environment : environment)) {
         if (why)
             *why = state_text(&kept->state, "environment\t\t\t");
         return false;
@@ -251,10 +252,10 @@ void make_stale_explain(struct make_state *kept, const struct make_step *step, s
 
 /* ---- when make wants a step ---- */
 
-/* A line that can be left out or run again as one likes: `mkdir -p x`, `echo x`. */
+/* A line that can be left out or run again as one likes: `mkdir -p x`. */
 static bool is_idle_line(const char *line, size_t length)
 {
-    static const char *const words[] = {"mkdir -p ", "echo ", "true", ":"};
+    static const char *const words[] = {"mkdir -p ", "true", ":"};
     for (size_t i = 0; i < length; i++)
         if (strchr(";|&<>`$(\n\r", line[i]))
             return false;
@@ -268,10 +269,13 @@ static bool is_idle_line(const char *line, size_t length)
  * out to be new, it runs: so all before the last must be such as leave nothing behind. */
 static bool is_one_deed(const char *lines)
 {
-    for (const char *end; (end = strchr(lines, '\1')); lines = end + 1)
-        if (!is_idle_line(lines, (size_t)(end - lines)))
-            return false;
-    return true;
+    struct str deeds = {0};
+    make_state_deeds(&deeds, lines);
+    const char *at = str_text(&deeds), *end;
+    while ((end = strchr(at, '\1')) && is_idle_line(at, (size_t)(end - at)))
+        at = end + 1;
+    str_free(&deeds);
+    return !end;
 }
 
 bool make_stale_skips(struct make_state *kept, struct make_step *step)
@@ -285,10 +289,8 @@ bool make_stale_skips(struct make_state *kept, struct make_step *step)
         return false;
     if (target < kept->recorded.len && kept->recorded.at[target])
         return false; /* it ran already, and is wanted again: whoever knows why */
-    const char *was = intern_text(&kept->state.texts, record->command);
-    size_t length = step->lines.len;
-    if (strncmp(was, str_text(&step->lines), length) != 0 ||
-        (was[length] != '\0' && was[length] != '\1') || !is_one_deed(was))
+    if (!make_state_is_as_recorded(kept, step, record) ||
+        !is_one_deed(intern_text(&kept->state.texts, record->command)))
         return false;
     make_age_bring_back(kept, target);
     if (!make_stale_holds(kept, record, NULL)) {

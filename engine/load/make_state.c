@@ -3,11 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <xxhash.h>
-
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "plan/libraries.h"
 
 /* ---- what was asked for ---- */
 
@@ -99,7 +98,7 @@ bool make_state_is_fresh(struct make_state *kept, const struct event *begin)
 
 text_id make_state_key(struct make_state *kept, enum make_key key)
 {
-    bool of_all = key == KEY_VARIABLES || key == KEY_LOST;
+    bool of_all = key == KEY_VARIABLES || key == KEY_LOST || key == KEY_PATHS;
     char *text = mem_format("%c%s", (char)key, of_all ? "" : kept->goal);
     text_id id = state_text(&kept->state, text);
     free(text);
@@ -139,21 +138,6 @@ bool make_state_counts(const void *data, const char *path)
     return intern_find(&kept->products, path) == INTERN_NONE &&
            intern_find(&kept->product_dirs, path) == INTERN_NONE &&
            strcmp(path_base(path), ".gantry") != 0;
-}
-
-uint64_t make_state_variables(struct make_state *kept)
-{
-    const struct text_list *names = state_list(&kept->state, make_state_key(kept, KEY_VARIABLES));
-    struct str all = {0};
-    for (uint32_t i = 0; names && i < names->count; i++) {
-        const char *name = intern_text(&kept->state.texts, names->texts[i]);
-        const char *value = fresh_ignores(name) ? NULL : getenv(name);
-        if (value)
-            str_addf(&all, "%s=%s\n", name, value);
-    }
-    uint64_t hash = XXH3_64bits(str_text(&all), all.len) + kept->environment;
-    str_free(&all);
-    return hash ? hash : 1;
 }
 
 void make_state_commit(struct make_state *kept)
@@ -199,6 +183,7 @@ void make_state_open(struct make_state *kept)
     }
     kept->open = true;
     now_open(&kept->now, &kept->state, kept->fresh.root_fd);
+    libraries_check(&kept->now, &kept->state);
     kept->now.counts = make_state_counts;
     kept->now.counts_data = kept;
     for (size_t i = 0; i < kept->state.records.len; i++) {
@@ -214,8 +199,9 @@ void make_state_open(struct make_state *kept)
     kept->make->anew = state_list(&kept->state, make_state_key(kept, KEY_LOST)) &&
                        !state_record(&kept->state, make_state_key(kept, KEY_READ));
     make_state_commit(kept);
-    kept->environment = fresh_environment();
-    kept->all_environment = make_state_variables(kept);
+    make_environment_open(kept);
+    kept->environment = make_environment_always();
+    kept->all_environment = make_environment_all(kept);
 }
 
 void make_state_close(struct make_state *kept, bool good)
@@ -227,7 +213,8 @@ void make_state_close(struct make_state *kept, bool good)
         if (good)
             make_state_finish_goal(kept);
         else
-            make_state_commit(kept);
+            make_state_keep_steps(kept);
+        make_state_commit(kept);
     }
     if (kept->fresh.complete)
         fresh_keep(&kept->fresh);
@@ -241,6 +228,7 @@ void make_state_close(struct make_state *kept, bool good)
     intern_free(&kept->product_dirs);
     vec_free(&kept->system);
     vec_free(&kept->recorded);
+    make_environment_close(kept);
     vec_free(&kept->makers);
     vec_free(&kept->shared);
     vec_free(&kept->aged);

@@ -32,6 +32,15 @@ struct aged {
     bool stale; /* its step is; else its command is to be compared */
 };
 
+/* What is known of a change of PATH from the one of this hash. */
+struct path_change {
+    uint32_t old_hash;
+    struct intern dirs, names;
+    VEC(uint8_t) along; /* by dir: whether it is one of the old PATH */
+    VEC(uint8_t) verdicts; /* by name: whether it is the same program */
+    VEC(uint8_t) sets; /* by set id: whether all in it are */
+};
+
 struct make_state {
     struct make_build *make;
     struct fresh fresh;
@@ -52,6 +61,8 @@ struct make_state {
     VEC(uint8_t) wanted; /* by target: a make wanted it in this build */
     VEC(text_id) whys; /* by text id of a stale step: why, or TEXT_NONE */
     uint64_t environment, all_environment; /* hashes: of the variables that always count; of all */
+    bool path_named; /* a makefile speaks of PATH */
+    struct path_change path_change;
     int64_t start_coarse_ns; /* of the build */
 };
 
@@ -69,6 +80,11 @@ void make_state_close(struct make_state *kept, bool good);
 /* One more line of a step is known. Where the step was passed over and the line is not the one
  * recorded, the step is passed over no more. */
 void make_state_line(struct make_state *kept, struct make_step *step, const char *command);
+/* Adds what commands, divided by '\1', do but to announce themselves: by that they are compared. */
+void make_state_deeds(struct str *out, const char *lines);
+/* Whether the commands of a step so far are those recorded. */
+bool make_state_is_as_recorded(struct make_state *kept, const struct make_step *step,
+                               const struct step_record *record);
 void make_state_begin(struct make_state *kept, struct make_step *step);
 /* What it took when it ran last; 0 where that is not known. */
 uint64_t make_state_expect_ns(struct make_state *kept, const struct make_step *step);
@@ -100,7 +116,8 @@ enum make_key {
     KEY_STEPS, /* a list: the steps that they considered */
     KEY_VARIABLES, /* a list, of all goals: names that makefiles have */
     KEY_LOST = 14, /* a list that is there once records were lost; of all goals */
-    KEY_COMMANDS /* a list: of each of its steps the command, as its makes left it */
+    KEY_PATHS = 16, /* a list, of all goals: values of PATH, the present one last */
+    KEY_COMMANDS = 15 /* a list: of each of its steps the command, as its makes left it */
 };
 text_id make_state_key(struct make_state *kept, enum make_key key);
 /* How the state names a step: DIRECTORY//TARGET where its make runs in a directory below the root,
@@ -109,13 +126,23 @@ text_id make_state_step(struct make_state *kept, const struct make_step *step);
 void make_state_add_product(struct make_state *kept, const char *path);
 /* A name_filter (identity.h): false for products. `data` is a struct make_state. */
 bool make_state_counts(const void *data, const char *path);
-/* All variables that a makefile names, by their values now. */
-uint64_t make_state_variables(struct make_state *kept);
 /* Writes what is pending; trouble is told once, and nothing more is kept then. */
 void make_state_commit(struct make_state *kept);
 
 /* Whether a target goes by a name of deeds (install, test, ...): who asks for it wants it done. */
 bool make_state_is_deed(const char *target);
+
+/* ---- make_environment.c ---- */
+
+/* Notes the present PATH. */
+void make_environment_open(struct make_state *kept);
+void make_environment_close(struct make_state *kept);
+/* Hashes of the values now: of the variables that always count; of these and all that makefiles name. */
+uint64_t make_environment_always(void);
+uint64_t make_environment_all(struct make_state *kept);
+/* Whether what a step or a goal's makes had is as good as the present one's hash. */
+bool make_environment_holds(struct make_state *kept, const struct step_record *record,
+                            uint64_t present);
 
 /* ---- make_claims.c ---- */
 
@@ -153,5 +180,7 @@ void make_age_end(struct make_state *kept, bool good);
 /* The build ended well: records its goal, and completes the snapshot where the next build may be
  * answered from it. */
 void make_state_finish_goal(struct make_state *kept);
+/* The build did not end well: the steps that it ran are steps of the goal as well. */
+void make_state_keep_steps(struct make_state *kept);
 
 #endif

@@ -66,10 +66,15 @@ bool fresh_ignores(const char *name)
 
 uint64_t fresh_environment(void)
 {
+    return fresh_environment_but(NULL);
+}
+
+uint64_t fresh_environment_but(const char *left_out)
+{
     struct str all = {0};
     for (const char *const *name = fresh_variables; *name; name++) {
         const char *value = getenv(*name);
-        if (value)
+        if (value && !(left_out && strcmp(*name, left_out) == 0))
             str_addf(&all, "%s=%s\n", *name, value);
     }
     uint64_t hash = XXH3_64bits(str_text(&all), all.len);

@@ -111,7 +111,14 @@ edit "removed output" 4 'rm obj/c.o'
 edit "damaged output" 4 'echo damage >obj/a.o'
 edit "environment variable" 9 'settings=(NAMED=before CFLAGS=-O2)'
 edit "environment of a new terminal" 0 'settings+=(TMUX_PANE=%7 SSH_TTY=/dev/pts/9 SSH_CLIENT=x TERM=dumb COLUMNS=40)'
+mkdir "$WORK/empty"
+edit "a PATH that leads to the same programs" 2 'PATH=$WORK/empty:$PATH:/nowhere'
 edit "replaced compiler" 12 "printf '#!/bin/sh\nexec /usr/bin/gcc -DNEW \"\$@\"\n' >'$WORK/tools/cc-tree'"
+mkdir "$WORK/first"
+edit "a PATH that leads to another compiler" 12 "printf '#!/bin/sh\nexec /usr/bin/gcc \"\$@\"\n' >'$WORK/first/cc-tree'; chmod +x '$WORK/first/cc-tree'; PATH=$WORK/first:\$PATH"
+[ "$steps" -ge 6 ] || fail "only $steps steps ran with another compiler"
+rm "$WORK/first/cc-tree"
+edit "a PATH that leads back" 12 :
 edit "a copy that keeps its time" 4 'cp -p src/c.c ../c.c; sed -i s/v_c/V_c/ ../c.c; touch -r src/c.c ../c.c; cp -p ../c.c src/c.c'
 
 say "a file saved while its compile runs is compiled again"

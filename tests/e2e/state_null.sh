@@ -300,3 +300,59 @@ build 0 docs
 build 0 none.o
 [ -f none.o ] || fail "none.o is gone"
 answered none.o
+
+tree verbose <<'M'
+q = $(if $V, $1, @echo "  $2"; $1)
+all: a.o b
+a.o: a.c
+	@mkdir -p out
+	$(call q, gcc -c -o $@ $<, CC $@)
+b: a.o
+	@echo "  B $@"
+	$(call q, cat $< >$@, B $@)
+M
+echo 'int a;' >a.c
+build 2
+build 0 V=1
+answered V=1
+build 0
+answered
+sed -i 's/-c -o/-O2 -c -o/' Makefile
+build 1
+
+tree orphans <<'M'
+ifeq (,$(wildcard out/config.mk))
+$(shell $(MAKE) -f config.make >&2)
+endif
+include out/config.mk
+OBJS := $(patsubst %.c,out/%.o,$(sort $(wildcard *.c)))
+all: out/app
+out/app: $(OBJS) ; gcc -o $@ $^
+out/%.o: %.c ; gcc -DX=$(X) -MMD -c -o $@ $<
+docs: out/doc.txt
+out/doc.txt: doc.in ; cp $< $@
+-include $(wildcard out/*.d)
+M
+printf 'out/config.mk: out/config.in ; cp $< $@\nout/config.in: ; mkdir -p out; echo X=1 >$@\n' >config.make
+echo 'int main(void) { return 0; }' >main.c
+echo 'int extra;' >extra.c
+echo doc >doc.in
+build 5
+build 1 docs
+ok "$GANTRY" clean --orphans
+grep -q 'removed 0 files' "$WORK/out" || fail "something is an orphan right after a build"
+rm extra.c
+build 1
+ok "$GANTRY" clean --orphans -n
+for file in out/extra.o out/extra.d; do
+    has "$WORK/out" "would remove $file"
+    [ -f $file ] || fail "$file is removed by a dry run"
+done
+ok "$GANTRY" clean --orphans
+[ "$(grep -c '^out/' "$WORK/out")" = 2 ] || fail "more than extra.o and extra.d was removed"
+[ ! -e out/extra.o ] && [ -f out/config.in ] && [ -f out/doc.txt ] && [ -f out/main.o ] || fail "removed: $(ls out)"
+build 0
+answered
+ok "$GANTRY" clean --orphans --json
+grep -q '"removed":\[\]' "$WORK/out" || fail "orphans are left"
+refuses "make clean" "$GANTRY" clean
