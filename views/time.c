@@ -91,7 +91,7 @@ static void draw_title(const struct time_screen *screen, const struct canvas *ca
     uint32_t *path = NULL;
     size_t count;
     clock_text(cursor, screen->cursor_ns);
-    str_add(&name, state->replaying                ? state->playing ? "playing" : "paused"
+    str_add(&name, state->replaying                ? state->playing ? "playing" : "replay"
                    : model->state == BUILD_RUNNING ? "live"
                                                    : "time");
     if (state->replaying && state->speed > 1)

@@ -128,6 +128,7 @@ void tell_end(struct build *build, const struct plan *plan, const struct job *jo
                           /* What we do ourselves opens what the graph says and no more. */
                           .traced = (job->trace && !(job->trace->flaws & TRACE_PARTIAL)) ||
                                     job->graph->steps.at[job->step].action};
-    record_end(build->races, job->step, job->outcome != OUTCOME_RAN);
+    record_end(build->races, job->step,
+               job->outcome == OUTCOME_FAILED || job->outcome == OUTCOME_CANCELLED);
     build_send(build, &event);
 }
