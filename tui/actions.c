@@ -110,6 +110,8 @@ static bool start_build_of(struct console *console, const char *target, enum the
     console->then = then;
     bool native = console->app.state.tree == APP_TREE_NATIVE;
     char **after = console->cli->after;
+    const char *const *said =
+        console->command.len ? (const char *const *)console->command.at : NULL;
     target_screen_stop(console);
     edges_screen_forget(console);
     logs_forget(console->logs);
@@ -126,6 +128,7 @@ static bool start_build_of(struct console *console, const char *target, enum the
                                     .targets = targets,
                                     .targets_count = target ? 1 : 0,
                                     .command = native  ? NULL
+                                               : said  ? said
                                                : after ? (const char *const *)after
                                                        : make,
                                     .lanes = console->cli->lanes,
@@ -216,6 +219,27 @@ static void go_on_with_batch(struct console *console, const struct event *end)
     free(text);
     console->batching = false;
     actions_forget_batch(console);
+}
+
+/* Kept NULL-ended, as builds take it. */
+static void op_set_command(void *app, const char *text)
+{
+    struct console *console = app;
+    struct app_state *state = &console->app.state;
+    str_list words = {0};
+    conf_profile_words(text, &words);
+    if (!words.len || !state->command) {
+        str_list_free(&words);
+        app_say(&console->app, SEVERITY_ERROR, "a command is wanted, as: make all");
+        return;
+    }
+    vec_push(&words, NULL);
+    str_list_free(&console->command);
+    console->command.at = words.at;
+    console->command.len = words.len;
+    console->command.cap = words.cap;
+    free((char *)(uintptr_t)state->command);
+    state->command = mem_copy(text);
 }
 
 static void op_build_each(void *app, const char *const (*picks)[3], size_t count)
@@ -567,6 +591,7 @@ void actions_fill(struct app_ops *ops)
 {
     ops->build = op_build;
     ops->build_each = op_build_each;
+    ops->set_command = op_set_command;
     ops->compose = op_compose;
     ops->boot = op_boot;
     ops->tests = op_tests;

@@ -80,19 +80,22 @@ static void tree_name(const struct app *app, unsigned parts, struct str *out)
 {
     const struct app_state *state = &app->state;
     const struct model *model = &app->model;
-    const char *root = state->root ? state->root : model_text(model, model->tree);
+    const char *told = model_text(model, model->tree);
+    bool other = state->held_by && *told && (!state->root || strcmp(told, state->root) != 0);
+    const char *root = state->root && !other ? state->root : told;
     if (parts & PART_NAME)
         str_add(out, *root ? path_base(root) : "no tree");
-    const char *head = state->head             ? state->head
-                       : state->root || !*root ? ""
-                                               : model_text(model, model->head);
+    const char *head = other || (!state->root && *root) ? model_text(model, model->head)
+                       : state->head                    ? state->head
+                                                        : "";
     const char *at = strchr(head, '@');
     if ((parts & PART_BRANCH) && *head)
         str_addf(out, " %s", head);
     else if ((parts & PART_COMMIT) && *head)
         str_addf(out, " %s", at ? at + 1 : head);
-    if ((parts & PART_DIRTY) && state->dirty)
-        str_addf(out, "+%u", state->dirty);
+    unsigned dirty = other ? model->dirty : state->dirty;
+    if ((parts & PART_DIRTY) && dirty)
+        str_addf(out, "+%u", dirty);
 }
 
 static void selection(const struct app *app, struct str *out)

@@ -33,6 +33,7 @@ struct console {
     struct input input;
     struct grid grid;
     struct queue *events; /* of builds and guests */
+    str_list command; /* what a build of a make tree runs, where it was said on the screen */
     struct build *build;
     VEC(struct batch_pick) batch; /* what is built after it, in order */
     bool batching; /* several are built one after the other */

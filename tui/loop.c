@@ -409,6 +409,7 @@ static void free_console(struct console *console)
     free(console->compare_second);
     edges_screen_forget(console);
     actions_forget_batch(console);
+    str_list_free(&console->command);
     player_close(console->player);
     watch_close(console->watch);
     free(console->image_before);

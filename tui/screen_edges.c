@@ -112,7 +112,8 @@ static void ask(struct edges_screen *edges, uint32_t step)
         return;
     }
     if (!race_hints_of(edges->asker, step, &hints)) {
-        data->problem = "what it used is not known: it was not traced, failed, or only runs a make";
+        data->problem = "what it used is not known: it was not traced, failed, or only runs a "
+                        "make, or Gantry did it itself";
         return;
     }
     const struct record_step *of = &edges->record->steps.at[step];

@@ -141,6 +141,8 @@ struct app_ops {
 
     /* What the target screen shows; never NULL where there is a tree. */
     const struct target_data *(*targets)(void *app);
+    /* What builds of a make tree run from now on, as words for a shell ("make fs=rofs"). */
+    void (*set_command)(void *app, const char *text);
     /* Builds several combinations of arch, mode and image, one after the other; what is picked stays.
      * All that was given is copied. */
     void (*build_each)(void *app, const char *const (*picks)[3], size_t count);

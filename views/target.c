@@ -420,6 +420,25 @@ static void draw_wide(struct target_view *v, const struct canvas *canvas,
     draw_options(v, &part, data);
 }
 
+/* A make tree: the command that b runs. */
+static void draw_command(struct target_view *v, const struct canvas *canvas,
+                         const struct app_state *state)
+{
+    canvas_put(canvas, 1, 1, STYLE_FAINT, "command");
+    int w = canvas->w - TARGET_LABEL_W - 1;
+    if (v->commanding) {
+        field_draw(&v->field, canvas, TARGET_LABEL_W, 1, w);
+    } else {
+        int columns = canvas_columns(state->command);
+        canvas_column(canvas, TARGET_LABEL_W, 1, columns < w ? columns : w, STYLE_STRONG, FIT_LEFT,
+                      state->command);
+        canvas_reverse(canvas, TARGET_LABEL_W - 1, 1, columns < w ? columns + 2 : w + 1);
+    }
+    canvas_wrap(canvas, (struct rect){1, 3, canvas->w - 2, canvas->h - 3}, STYLE_TEXT,
+                "make builds this tree, and this command is what b runs; i edits it: targets, "
+                "NAME=VALUE, as make takes them. It is kept for the next time.");
+}
+
 void target_draw(struct view *view, const struct canvas *canvas, const struct view_ctx *ctx)
 {
     struct target_view *v = (struct target_view *)view;
@@ -433,9 +452,7 @@ void target_draw(struct view *view, const struct canvas *canvas, const struct vi
         if (why)
             canvas_wrap(canvas, area, STYLE_TEXT, why);
         else
-            canvas_wrap(canvas, area, STYLE_TEXT,
-                        "make builds this tree, and what it builds is said to make: gantry -- make "
-                        "NAME=VALUE TARGET. The screens show what make does.");
+            draw_command(v, canvas, ctx->state);
         return;
     }
     target_place_cursor(v, data, ctx->state);

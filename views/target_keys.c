@@ -18,6 +18,7 @@ static void close_target(struct view *view)
 {
     struct target_view *v = (struct target_view *)view;
     field_free(&v->field);
+    free(v->command);
     vec_free(&v->marked);
     re_free(v->search);
     free(v);
@@ -279,6 +280,29 @@ static bool options_request(struct target_view *v, enum request request, const s
     }
 }
 
+static void set_command(struct target_view *v, const char *text, const struct view_ctx *ctx)
+{
+    char *command = mem_copy(text);
+    free(v->command);
+    v->command = command;
+    ctx->ops->set_command(ctx->app, command);
+}
+
+/* A make tree has its command and nothing else to pick. */
+static enum view_result command_request(struct target_view *v, enum request request,
+                                        const struct view_ctx *ctx)
+{
+    bool edits = request == REQ_TYPE || request == REQ_ENTER || request == REQ_INSERT;
+    if (!edits || !ctx->state->command || ctx->state->held_by)
+        return VIEW_IGNORED;
+    if (v->command)
+        field_remember(&v->field, v->command);
+    field_begin(&v->field, ctx->state->command);
+    v->commanding = v->view.typing = true;
+    v->view.typing_hint = "what b runs; Enter accepts, Esc reverts";
+    return VIEW_HANDLED;
+}
+
 static enum view_result request_target(struct view *view, enum request request,
                                        const struct request_arg *arg, const struct view_ctx *ctx)
 {
@@ -287,7 +311,7 @@ static enum view_result request_target(struct view *view, enum request request,
     if (request == REQ_BACK && v->pane == PANE_MATRIX)
         return VIEW_LEAVE;
     if (!data || !target_can_pick(data))
-        return VIEW_IGNORED;
+        return command_request(v, request, ctx);
     target_place_cursor(v, data, ctx->state);
     bool done;
     switch (request) {
@@ -338,8 +362,13 @@ static void target_key(struct view *view, const struct key *key, const struct vi
     enum field_result result = field_key(&v->field, key);
     if (result == FIELD_EDITING)
         return;
-    bool naming = v->naming;
-    view->typing = v->naming = false;
+    bool naming = v->naming, commanding = v->commanding;
+    view->typing = v->naming = v->commanding = false;
+    if (commanding) {
+        if (result == FIELD_ACCEPTED && *field_text(&v->field))
+            set_command(v, field_text(&v->field), ctx);
+        return;
+    }
     const struct target_data *data = target_data_of(ctx);
     if (naming) {
         if (result == FIELD_ACCEPTED && *field_text(&v->field))
@@ -349,6 +378,21 @@ static void target_key(struct view *view, const struct key *key, const struct vi
     if (result == FIELD_ACCEPTED && data && v->list.at < data->options_count &&
         strcmp(field_text(&v->field), data->options[v->list.at].value) != 0)
         ctx->ops->select(ctx->app, data->options[v->list.at].name, field_text(&v->field));
+}
+
+static void target_save(const struct view *view, struct str *out)
+{
+    const struct target_view *v = (const struct target_view *)view;
+    if (v->command)
+        str_addf(out, "command %s\n", v->command);
+}
+
+/* What was said on the command line this time is stronger. */
+static void target_restore(struct view *view, const char *line, const struct view_ctx *ctx)
+{
+    bool plain = ctx->state->command && strcmp(ctx->state->command, "make") == 0;
+    if (str_starts(line, "command ") && plain)
+        set_command((struct target_view *)view, line + 8, ctx);
 }
 
 static const struct view_key target_keys[] = {
@@ -371,4 +415,6 @@ const struct view_ops view_target = {
     .draw = target_draw,
     .request = request_target,
     .key_typed = target_key,
+    .save = target_save,
+    .restore = target_restore,
 };

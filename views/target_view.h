@@ -26,7 +26,8 @@ struct target_view {
     VEC(uint64_t) marked; /* combinations to be built one after the other: hashes of their names */
     struct re *search;
     struct field field; /* an option's value, or (naming) a profile's name */
-    bool naming;
+    bool naming, commanding; /* what the field is for, besides an option's value */
+    char *command; /* of a make tree, where it was typed here; NULL: it was not */
 };
 
 /* The console's data; NULL where there is no tree. */

@@ -80,6 +80,25 @@ static int cursor_column(const struct time_screen *screen)
 
 /* ---- drawing ---- */
 
+/* What the colours of steps that are over stand for, over the title's rule where there is room. */
+static void draw_legend(const struct canvas *canvas, int x, int right_w)
+{
+    static const struct {
+        enum style style;
+        const char *word;
+    } kinds[] = {{STYLE_RULE_GEN, "generated"},
+                 {STYLE_TEXT, "C"},
+                 {STYLE_RULE_CXX, "C++"},
+                 {STYLE_RULE_LINK, "linked"}};
+    enum { LEGEND_W = 30 };
+    if (x + LEGEND_W + right_w + 6 > canvas->w)
+        return;
+    x = canvas_put(canvas, x, 0, STYLE_FAINT, " ");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        x = canvas_put(canvas, canvas_put(canvas, x, 0, kinds[i].style, kinds[i].word), 0,
+                       STYLE_FAINT, " ");
+}
+
 static void draw_title(const struct time_screen *screen, const struct canvas *canvas,
                        const struct view_ctx *ctx)
 {
@@ -113,6 +132,7 @@ static void draw_title(const struct time_screen *screen, const struct canvas *ca
         str_addf(&right, "  floor %s", text);
     }
     canvas_title(canvas, 0, true, str_text(&name), str_text(&right));
+    draw_legend(canvas, canvas_columns(str_text(&name)) + 4, canvas_columns(str_text(&right)));
     free(path);
     str_free(&name);
     str_free(&right);
@@ -621,7 +641,8 @@ const struct view_ops view_time = {
     .about =
         "What ran when on which lane. Left and right move the cursor through time, up and down "
         "choose a lane; below stands what each did then, and why it stood still. The path is "
-        "what decided how long it took. Space plays a recorded build from the cursor on.",
+        "what decided how long it took; what is over has the colour of its kind of rule. Space "
+        "plays a recorded build from the cursor on.",
     .open = time_open,
     .close = time_close,
     .draw = time_draw,

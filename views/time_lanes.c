@@ -84,9 +84,36 @@ struct column {
     bool boxed; /* a step with its name stands here */
 };
 
-static enum style span_style(const struct model_step *step)
+enum style time_rule_style(const struct model *model, const struct model_step *step)
 {
-    return step->raced && step->state != STEP_STATE_FAILED ? STYLE_RACE : state_style(step);
+    if (step->stage == STAGE_GEN)
+        return STYLE_RULE_GEN;
+    if (step->stage != STAGE_CC)
+        return STYLE_RULE_LINK;
+    return strcmp(model_text(model, step->rule), "cxx") == 0 ? STYLE_RULE_CXX : STYLE_TEXT;
+}
+
+/* Its state where that is worth a colour, else its rule. */
+static enum style span_style(const struct model *model, const struct model_step *step)
+{
+    if (step->state == STEP_STATE_FAILED)
+        return STYLE_FAILED;
+    if (step->raced)
+        return STYLE_RACE;
+    if (step->state == STEP_STATE_DONE || step->state == STEP_STATE_FRESH)
+        return time_rule_style(model, step);
+    return state_style(step);
+}
+
+/* Which of two styles a column has that holds several steps: states before rules. */
+static int weight(enum style style)
+{
+    return style == STYLE_FAILED    ? 5
+           : style == STYLE_RACE    ? 4
+           : style == STYLE_RUNNING ? 3
+           : style == STYLE_WARNING ? 2
+           : style == STYLE_FAINT   ? 0
+                                    : 1;
 }
 
 /* "[CXX core/sched.cc   ]"; what runs on ends in ">". */
@@ -94,12 +121,14 @@ static void draw_box(const struct canvas *canvas, const struct model *model, uin
                      int y, int w, bool open_left, bool open_right)
 {
     const struct model_step *step = &model->steps.at[index];
-    enum style style = span_style(step);
+    enum style style = span_style(model, step);
     struct str text = {0};
     for (const char *c = model_text(model, step->rule); *c; c++)
         str_add_char(&text, (char)toupper((unsigned char)*c));
     const char *name = model_name(model, index), *slash = strrchr(name, '/');
     int room = w - 2 - canvas_columns(str_text(&text)) - 1;
+    if (room < -1 && text.len > (size_t)(w - 2)) /* "CXX" in a box for two: no room for "…" */
+        str_cut(&text, (size_t)(w - 2));
     if (room >= 4)
         str_addf(&text, " %s", canvas_columns(name) <= room || !slash ? name : slash + 1);
     bool runs = step->state == STEP_STATE_RUNNING;
@@ -117,7 +146,7 @@ static void add_busy(struct column *columns, const struct time_window *window, d
             continue;
         double begin = from > c ? from : c, end = to < c + 1 ? to : c + 1;
         columns[c].busy += end - begin;
-        if (style != STYLE_TEXT || columns[c].style == STYLE_FAINT)
+        if (weight(style) >= weight(columns[c].style))
             columns[c].style = style;
     }
 }
@@ -135,7 +164,7 @@ static void draw_span(struct column *columns, const struct model *model, uint32_
     int c0 = open_left ? 0 : (int)floor(from + 0.5);
     int c1 = open_right ? window->columns : (int)floor(to + 0.5);
     if (c1 - c0 < LABELLED) {
-        add_busy(columns, window, from, to, span_style(step));
+        add_busy(columns, window, from, to, span_style(model, step));
         return;
     }
     for (int c = c0; c < c1; c++)

@@ -28,6 +28,8 @@ struct time_window {
 void time_lanes_update(struct time_lanes *lanes, const struct model *model);
 void time_lanes_free(struct time_lanes *lanes);
 
+/* The colour of a step's kind of rule. */
+enum style time_rule_style(const struct model *model, const struct model_step *step);
 /* Draws one lane into a row, from column x on. */
 void time_lane_draw(const struct time_lanes *lanes, const struct model *model, size_t lane,
                     const struct time_window *window, const struct canvas *canvas, int x, int y);

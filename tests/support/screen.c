@@ -133,6 +133,12 @@ static const struct target_data *op_targets(void *app)
 {
     return ((struct test_screen *)app)->targets;
 }
+static void op_set_command(void *app, const char *text)
+{
+    struct test_screen *screen = app;
+    note(app, "command-line", text);
+    screen->app.state.command = text; /* the view's own copy lives as long */
+}
 static void op_build_each(void *app, const char *const (*picks)[3], size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -269,6 +275,7 @@ static const struct app_ops ops = {
     .log_line = op_log_line,
     .targets = op_targets,
     .build_each = op_build_each,
+    .set_command = op_set_command,
     .pick_profile = op_pick_profile,
     .save_profile = op_save_profile,
     .drop_profile = op_drop_profile,

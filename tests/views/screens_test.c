@@ -147,6 +147,31 @@ static void target_builds_what_is_marked(void **state)
     test_screen_close(screen);
 }
 
+/* A make tree's command is typed on the screen, and comes back after a restart. */
+static void target_keeps_the_command_of_make(void **state)
+{
+    (void)state;
+    test_goldens("target-make-typing", sample_make_tree, "6 i ' fs=rofs'");
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    struct str saved = {0};
+    sample_make_tree(screen);
+    test_screen_keys(screen, "6 i Esc i ' fs=rofs' Enter");
+    assert_string_equal(test_screen_asked(screen), "command-line(make all fs=rofs)");
+    assert_non_null(strstr(test_screen_text(screen), "make all fs=rofs"));
+    app_save(test_screen_app(screen), &saved);
+    assert_non_null(strstr(str_text(&saved), "target command make all fs=rofs\n"));
+    test_screen_close(screen);
+    screen = test_screen_open(80, 24, TEST_COLOR);
+    sample_make_tree(screen);
+    app_restore(test_screen_app(screen), str_text(&saved)); /* the command line said something */
+    assert_string_equal(test_screen_asked(screen), "");
+    test_screen_app(screen)->state.command = "make";
+    app_restore(test_screen_app(screen), str_text(&saved));
+    assert_string_equal(test_screen_asked(screen), "command-line(make all fs=rofs)");
+    test_screen_close(screen);
+    str_free(&saved);
+}
+
 static void target_keeps_profiles(void **state)
 {
     (void)state;
@@ -491,6 +516,7 @@ int main(void)
         cmocka_unit_test(target_keys_pick),
         cmocka_unit_test(target_builds_what_is_marked),
         cmocka_unit_test(target_keeps_profiles),
+        cmocka_unit_test(target_keeps_the_command_of_make),
         cmocka_unit_test(compose_and_its_edits),
         cmocka_unit_test(the_image_that_is_composed),
         cmocka_unit_test(compose_keys_stage),

@@ -1,0 +1,127 @@
+/* Log files as lines: a log of 100 MB is read where it is looked at, and searched in place. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/re.h"
+#include "tests/support/scratch.h"
+#include "tui/logs.h"
+
+enum { LINES = 1200000, LINE_BYTES = 84 }; /* 100.8 MB */
+
+static struct model model;
+
+static void write_line(FILE *file, unsigned line)
+{
+    fprintf(file, "%08u src/dir%u/file.c: a line of what a long step prints while it works%*s\n",
+            line, line % 7, 13, "");
+}
+
+static int make(void **state)
+{
+    scratch_make(state);
+    FILE *file = fopen(scratch("long.log"), "w");
+    assert_non_null(file);
+    for (unsigned line = 0; line < LINES; line++)
+        write_line(file, line);
+    assert_int_equal(fclose(file), 0);
+    model_init(&model);
+    model_event(&model, &(struct event){.kind = EVENT_BUILD_BEGIN, .lanes = 1});
+    model_event(&model, &(struct event){.kind = EVENT_STEP_ADD, .step = 7, .target = "long"});
+    model_event(&model, &(struct event){.kind = EVENT_STEP_OUTPUT,
+                                        .step = 7,
+                                        .path = scratch("long.log"),
+                                        .length = (uint64_t)LINES * LINE_BYTES});
+    return 0;
+}
+
+static int clean(void **state)
+{
+    model_free(&model);
+    return scratch_remove(state);
+}
+
+static double cpu_s(void)
+{
+    return (double)clock() / CLOCKS_PER_SEC;
+}
+
+static void expect_line(struct log_view *log, uint64_t line)
+{
+    size_t length;
+    const char *text = log_view_line(log, line, &length);
+    assert_int_equal(strtoul(text, NULL, 10), line);
+    assert_int_equal(length, strlen(text));
+}
+
+static void a_log_of_100_mb_is_read_where_it_is_looked_at(void **state)
+{
+    (void)state;
+    struct logs *logs = logs_new(scratch_dir());
+    double began = cpu_s();
+    struct log_view *log = logs_get(logs, &model, 7);
+    assert_non_null(log);
+    unsigned calls = 0;
+    uint64_t lines = log_view_lines(log);
+    assert_true(lines < LINES); /* a call does a bounded amount of work: frames go on */
+    for (; lines < LINES && calls < 100; calls++)
+        lines = log_view_lines(log);
+    assert_int_equal(lines, LINES);
+    double indexed = cpu_s();
+    for (unsigned i = 0; i < 2000; i++) /* pages anywhere */
+        expect_line(log, (uint64_t)i * 599999 % LINES);
+    expect_line(log, LINES - 1);
+    expect_line(log, 0);
+    double read = cpu_s();
+    print_message("indexed in %.2f s, 2,000 lines anywhere in %.3f s\n", indexed - began,
+                  read - indexed);
+    assert_true(indexed - began < 2);
+    assert_true(read - indexed < 2);
+    FILE *file = fopen(scratch("long.log"), "a"); /* it grows: what follows is found */
+    write_line(file, LINES);
+    fclose(file);
+    assert_int_equal(log_view_lines(log), LINES + 1);
+    expect_line(log, LINES);
+    logs_free(logs);
+}
+
+static void a_long_log_is_searched_from_end_to_end(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct logs *logs = logs_new(scratch_dir());
+    struct log_view *log = logs_get(logs, &model, 7);
+    uint64_t lines = 0, found = UINT64_MAX;
+    for (unsigned calls = 0; lines < LINES && calls < 100; calls++)
+        lines = log_view_lines(log);
+    struct re *re = re_compile("^01199[0-9]{3} .*dir6", RE_SMART_CASE, &err);
+    double began = cpu_s();
+    for (uint64_t line = 0; line < lines && found == UINT64_MAX; line++) {
+        size_t length;
+        const char *text = log_view_line(log, line, &length);
+        if (re_find(re, text, length, 0, NULL))
+            found = line;
+    }
+    double took = cpu_s() - began;
+    print_message("searched in %.2f s\n", took);
+    assert_int_equal(found, 1199001);
+    assert_true(took < 4);
+    re_free(re);
+    logs_free(logs);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_log_of_100_mb_is_read_where_it_is_looked_at),
+        cmocka_unit_test(a_long_log_is_searched_from_end_to_end),
+    };
+    return cmocka_run_group_tests(tests, make, clean);
+}
