@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -312,6 +313,7 @@ static void want_a_listener(void)
 {
     struct sock_filter allow = {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
     struct sock_fprog program = {1, &allow};
+    MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)); /* a traced step may have it, or not */
     long fd =
         syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
     if (traced_way == TRACE_BY_ANY ? fd >= 0 || errno != EBUSY : fd < 0)
@@ -331,6 +333,32 @@ static void a_listener_of_ones_own(void **state)
                                        ? TRACE_OWN_LISTENER
                                        : TRACE_OWN_LISTENER | TRACE_UNREADABLE);
     traced_expect(trace, "after", ACCESS_CREATE, false);
+    trace_free(trace);
+}
+
+/* Its number stands in the status of who is traced. */
+static void kill_the_tracer(void)
+{
+    touch("before");
+    char text[4096], *line;
+    int fd = open("/proc/self/status", O_RDONLY);
+    ssize_t length = read(fd, text, sizeof text - 1);
+    MUST(length);
+    text[length] = '\0';
+    line = strstr(text, "\nTracerPid:");
+    long tracer = line ? strtol(line + 11, NULL, 10) : 0;
+    if (tracer <= 1 || kill((pid_t)tracer, SIGKILL) < 0)
+        _exit(1);
+}
+
+static void a_tracer_that_is_killed(void **state)
+{
+    (void)state;
+    if (traced_way == TRACE_BY_ANY)
+        skip(); /* there is none */
+    struct trace *trace = traced_body(kill_the_tracer);
+    traced_expect(trace, "before", ACCESS_CREATE, false);
+    assert_int_equal(trace->flaws, TRACE_UNREADABLE);
     trace_free(trace);
 }
 
@@ -482,6 +510,7 @@ int main(void)
         TEST(a_chroot),
         TEST(own_mounts),
         TEST(a_listener_of_ones_own),
+        TEST(a_tracer_that_is_killed),
         TEST(a_set_user_id_program),
         TEST(a_process_that_hides_its_memory),
         TEST(under_strace),
