@@ -37,6 +37,18 @@ static void clock_text(char out[static 24], uint64_t ns)
              (unsigned)(tenths % 10));
 }
 
+/* The same to the millisecond where a window shows so little that tenths would all be one. */
+static void fine_text(const struct time_window *window, char out[static 24], uint64_t ns)
+{
+    if (window->scale_ns >= 10 * SCALE_MIN) {
+        clock_text(out, ns);
+        return;
+    }
+    uint64_t ms = ns / 1000000;
+    snprintf(out, 24, "%u:%02u.%03u", (unsigned)(ms / 60000), (unsigned)(ms / 1000 % 60),
+             (unsigned)(ms % 1000));
+}
+
 static uint64_t end_ns(const struct model *model)
 {
     uint64_t end = time_end_ns(model);
@@ -109,7 +121,7 @@ static void draw_title(const struct time_screen *screen, const struct canvas *ca
     uint64_t whole = end_ns(model) * (screen->lanes.lanes.len ? screen->lanes.lanes.len : 1);
     uint32_t *path = NULL;
     size_t count;
-    clock_text(cursor, screen->cursor_ns);
+    fine_text(&screen->window, cursor, screen->cursor_ns);
     str_add(&name, state->replaying                ? state->playing ? "playing" : "replay"
                    : model->state == BUILD_RUNNING ? "live"
                                                    : "time");
@@ -142,9 +154,9 @@ static void draw_title(const struct time_screen *screen, const struct canvas *ca
 static void draw_ruler(const struct time_screen *screen, const struct canvas *canvas, int y)
 {
     const struct time_window *window = &screen->window;
-    for (int c = 0; c + 8 < window->columns; c += 10) {
+    for (int c = 0; c + 9 < window->columns; c += 10) {
         char text[24];
-        clock_text(text, window->left_ns + window->scale_ns * (uint64_t)c);
+        fine_text(window, text, window->left_ns + window->scale_ns * (uint64_t)c);
         canvas_putf(canvas, NUMBER_W + c, y, STYLE_FAINT, "│%s", text);
     }
 }
@@ -271,7 +283,7 @@ static void draw_details(const struct time_screen *screen, const struct canvas *
                          const struct model *model)
 {
     char cursor[24], name[40];
-    clock_text(cursor, screen->cursor_ns);
+    fine_text(&screen->window, cursor, screen->cursor_ns);
     snprintf(name, sizeof name, "at %s", cursor);
     canvas_title(canvas, 0, false, name, NULL);
     size_t rows = canvas->h > 1 ? (size_t)canvas->h - 1 : 0, count = screen->lanes.lanes.len;

@@ -218,6 +218,12 @@ static void compose_keys_stage(void **state)
     assert_string_equal(test_screen_asked(screen), ""); /* looking writes nothing */
     test_screen_keys(screen, "c Enter");
     assert_string_equal(test_screen_asked(screen), "write() compose()");
+    test_screen_keys(screen, "/ 'app.conf' Enter e y"); /* $EDITOR at its line, and back */
+    assert_string_equal(test_screen_asked(screen),
+                        "edit(manifests/usr.manifest.skel:7) copy(/etc/app.conf)");
+    test_screen_keys(screen, "i ^U '/etc/a.conf' Enter Enter"); /* a new name, the same file */
+    assert_string_equal(test_screen_asked(screen),
+                        "change(1, /etc/app.conf, /etc/a.conf: ../conf/app.conf)");
     test_screen_keys(screen, "Tab i ' x' Enter");
     assert_string_equal(test_screen_asked(screen),
                         "args(--rootfs=zfs --verbose /tools/uush.so hello world x)");
@@ -381,6 +387,8 @@ static void time_zooms_and_pans(void **state)
     assert_non_null(strstr(test_screen_text(screen), "│0:00.0"));
     test_screen_keys(screen, "PgDn PgDn");
     assert_null(strstr(test_screen_text(screen), "│0:00.0"));
+    test_screen_keys(screen, "Home ] ] ] ] ] ] ]"); /* to the millisecond */
+    assert_non_null(strstr(test_screen_text(screen), "│0:00.010"));
     test_screen_keys(screen, "z");
     assert_non_null(strstr(test_screen_text(screen), "│0:00.0"));
     test_screen_close(screen);
