@@ -397,6 +397,37 @@ static _Noreturn void end_alike(long status)
     leave((int)(status >> 8 & 0xff));
 }
 
+/*
+ * Lines of the recipe that were passed over and are to run after all, as a script: by the shell that
+ * this line is for, with its flags, or by /bin/sh.
+ */
+static long start_script(const struct command *command, const char *script)
+{
+    static char text[8192 + 4];
+    static char *list[64];
+    struct command first = *command;
+    long count = 0;
+    while (command->argv[count])
+        count++;
+    const char *flags = count >= 3 && count < 62 ? command->argv[count - 2] : "";
+    size_t length = text_length(flags);
+    bool shell = length > 1 && flags[0] == '-' && flags[length - 1] == 'c';
+    memcpy(text, ". ", 2);
+    memcpy(text + 2, script, text_length(script) + 1);
+    char **argv = list + 1; /* start() may use the place before it */
+    for (long i = 0; shell && i < count - 1; i++)
+        argv[i] = command->argv[i];
+    if (!shell) {
+        first.path = "/bin/sh";
+        argv[0] = (char *)(uintptr_t)first.path;
+        argv[1] = (char *)(uintptr_t) "-c";
+    }
+    argv[shell ? count - 1 : 2] = text;
+    argv[shell ? count : 3] = NULL;
+    first.argv = argv;
+    return start(&first);
+}
+
 static void report(long engine, struct wire *wire, long status)
 {
     struct rusage usage;
@@ -413,7 +444,7 @@ static void report(long engine, struct wire *wire, long status)
 /* Asks for a lane and waits for it; the paths of the logs are put in `logs`. */
 static long ask(const struct place *place, struct wire *wire, const char **logs)
 {
-    static char packet[sizeof(struct wire) + 8192 + 2]; /* its end stays NUL, twice */
+    static char packet[sizeof(struct wire) + 8192 + 3]; /* its end stays NUL, thrice */
     long engine = engine_connect(place);
     if (engine < 0)
         leave(1);
@@ -422,7 +453,7 @@ static long ask(const struct place *place, struct wire *wire, const char **logs)
     call6(__NR_sendto, engine, (long)wire, sizeof *wire, 0x4000, 0, 0);
     long length;
     do
-        length = CALL(__NR_read, engine, packet, sizeof packet - 2, 0);
+        length = CALL(__NR_read, engine, packet, sizeof packet - 3, 0);
     while (length == -EINTR);
     struct wire answer;
     if (length < (long)sizeof answer)
@@ -452,6 +483,8 @@ static _Noreturn void run_step(char **argv, char **env)
     const char *logs;
     long engine = ask(&place, &wire, &logs);
     redirect_both(&place, logs);
+    const char *script = logs + text_length(logs) + 1;
+    script += text_length(script) + 1;
 
     const char *name = base_name(command.path);
     if (equal(name, "make") || equal(name, "gmake")) /* started by its path, not through PATH */
@@ -465,12 +498,20 @@ static _Noreturn void run_step(char **argv, char **env)
     command.child_ignored = old.handler == 1;
     struct watch watch = {.engine = engine, .whole = wire.make == 0 && wire.step == 0};
     watch.signals = CALL(__NR_signalfd4, -1, &watched, sizeof watched, O_CLOEXEC | O_NONBLOCK);
-    watch.child = start(&command);
+    if (*script) {
+        watch.child = start_script(&command, script);
+        if (watch.child >= 0)
+            supervise(&watch);
+        else
+            watch.status = 127 << 8;
+    }
+    if (!*script || (!watch.status && !watch.ending))
+        watch.child = start(&command);
     if (watch.child < 0) {
         if (!wire.make || !make_complains(command.path))
             complain(command.path, watch.child);
         watch.status = 127 << 8;
-    } else
+    } else if (watch.child)
         supervise(&watch);
     if (watch.engine >= 0)
         report(watch.engine, &wire, watch.status);

@@ -27,7 +27,8 @@ enum wire_kind {
     WIRE_GATE = 1, /* make, step, line: wants a lane; step 0 of make 0 is the whole command */
     WIRE_EXIT, /* a: wait status, b: CPU ns, c: peak KiB of its processes */
     /* engine to gate */
-    WIRE_GO, /* text: the logs of standard output and error, each NUL-ended: one or none, or empty */
+    WIRE_GO, /* text: the logs of standard output and error, and a script to run before the command;
+                each NUL-ended, empty where there is none */
     WIRE_REFUSE, /* a: exit status to end with, silently */
     WIRE_KILL, /* end the command: SIGTERM, and SIGKILL a while later */
     /* hook to engine; all of one make come by one connection */

@@ -263,8 +263,7 @@ void make_age_end(struct make_state *kept, bool good)
         bool wanted = is_wanted(kept, aged->target);
         if (aged->aside)
             put_back(kept, aged->path);
-        else if (wanted ||
-                 !aged->stale) /* passed over, in a make that said no more; or not asked for */
+        else if (wanted || !aged->stale) /* made, but not written to; or fresh, and not asked for */
             give_time_back(kept, aged);
         if (good && !wanted && aged->stale)
             leave(kept, aged->target);

@@ -46,6 +46,7 @@ struct make_step {
     struct str echoed; /* what make printed of them */
     bool depends; /* its target has prerequisites: known once a data base was read */
     bool forced; /* one of them is no file, so that make runs it each time; known then, too */
+    bool passed; /* lines of it were turned away so, and have to run if it runs after all */
     bool skipped; /* nothing calls for it: its gates are turned away with status 0 */
     int64_t begin_coarse_ns; /* wall clock, as files are stamped */
     int status; /* wait status of its last line */
@@ -155,8 +156,9 @@ void server_hear(struct make_server *server, int timeout_ms);
 /* Tells the whole command to end. */
 void server_end_command(struct make_server *server);
 void server_close(struct make_server *server);
-/* To a gate: the logs of its step, or NULL for none (WIRE_GO). */
-void gate_send_go(struct connection *gate, const char *log, const char *error_log);
+/* To a gate: the logs of its step, and a script to run before its command; each or NULL (WIRE_GO). */
+void gate_send_go(struct connection *gate, const char *log, const char *error_log,
+                  const char *script);
 void gate_send_refuse(struct connection *gate, int status);
 
 /* ---- make_database.c ---- */

@@ -82,7 +82,7 @@ void make_state_line(struct make_state *kept, struct make_step *step, const char
     text_id target = make_state_step(kept, step);
     if (make_state_is_as_recorded(kept, step, state_record(&kept->state, target)))
         return;
-    /* What was passed over did nothing that is not in place (make_stale_skips): from here on it runs. */
+    /* From here on it runs, what was passed over first. */
     state_forget(&kept->state, target);
     make_state_commit(kept);
     step->skipped = false;

@@ -47,13 +47,15 @@ static void send_to(struct connection *to, const struct wire *wire, const char *
         ;
 }
 
-void gate_send_go(struct connection *gate, const char *log, const char *error_log)
+void gate_send_go(struct connection *gate, const char *log, const char *error_log,
+                  const char *script)
 {
+    const char *const texts[] = {log, error_log, script};
     struct str text = {0};
-    if (log)
-        str_add_n(&text, log, strlen(log) + 1);
-    if (log && error_log)
-        str_add_n(&text, error_log, strlen(error_log) + 1);
+    for (size_t i = 0; i < 3; i++) {
+        str_add(&text, texts[i] ? texts[i] : "");
+        str_add_char(&text, '\0');
+    }
     send_to(gate, &(struct wire){.kind = WIRE_GO}, text.at, text.len);
     str_free(&text);
 }
@@ -89,7 +91,7 @@ static void hear_gate(struct make_server *server, struct connection *from, const
     if (wire->make == 0 && wire->step == 0) {
         from->peer = PEER_COMMAND;
         server->command = from;
-        gate_send_go(from, NULL, NULL);
+        gate_send_go(from, NULL, NULL, NULL);
         if (server->end_asked)
             server_end_command(server);
         return;
@@ -97,7 +99,7 @@ static void hear_gate(struct make_server *server, struct connection *from, const
     hear_make(server, wire->make);
     from->step = steps_find(server->make, wire->make, wire->step);
     if (!from->step) { /* cannot be: run it, unseen */
-        gate_send_go(from, NULL, NULL);
+        gate_send_go(from, NULL, NULL, NULL);
         return;
     }
     from->peer = PEER_GATE;

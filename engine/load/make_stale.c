@@ -252,32 +252,8 @@ void make_stale_explain(struct make_state *kept, const struct make_step *step, s
 
 /* ---- when make wants a step ---- */
 
-/* A line that can be left out or run again as one likes: `mkdir -p x`. */
-static bool is_idle_line(const char *line, size_t length)
-{
-    static const char *const words[] = {"mkdir -p ", "true", ":"};
-    for (size_t i = 0; i < length; i++)
-        if (strchr(";|&<>`$(\n\r", line[i]))
-            return false;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (length >= strlen(words[i]) && memcmp(line, words[i], strlen(words[i])) == 0)
-            return true;
-    return false;
-}
-
-/* A recipe is passed over by its first line, before the others are known. Where one of those turns
- * out to be new, it runs: so all before the last must be such as leave nothing behind. */
-static bool is_one_deed(const char *lines)
-{
-    struct str deeds = {0};
-    make_state_deeds(&deeds, lines);
-    const char *at = str_text(&deeds), *end;
-    while ((end = strchr(at, '\1')) && is_idle_line(at, (size_t)(end - at)))
-        at = end + 1;
-    str_free(&deeds);
-    return !end;
-}
-
+/* A recipe is passed over by its first line, before the others are known. Where one of those turns out
+ * to be new, those before it run, and then it (make_state_line, write_script in make_steps.c). */
 bool make_stale_skips(struct make_state *kept, struct make_step *step)
 {
     if (!kept || !kept->open || step->begun)
@@ -289,8 +265,7 @@ bool make_stale_skips(struct make_state *kept, struct make_step *step)
         return false;
     if (target < kept->recorded.len && kept->recorded.at[target])
         return false; /* it ran already, and is wanted again: whoever knows why */
-    if (!make_state_is_as_recorded(kept, step, record) ||
-        !is_one_deed(intern_text(&kept->state.texts, record->command)))
+    if (!make_state_is_as_recorded(kept, step, record))
         return false;
     make_age_bring_back(kept, target);
     if (!make_stale_holds(kept, record, NULL)) {
@@ -299,6 +274,6 @@ bool make_stale_skips(struct make_state *kept, struct make_step *step)
     }
     make_age_restore(kept, target);
     make_age_wanted(kept, target);
-    step->skipped = true;
+    step->skipped = step->passed = true;
     return true;
 }

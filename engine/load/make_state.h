@@ -78,7 +78,7 @@ void make_state_close(struct make_state *kept, bool good);
 /* ---- make_record.c ---- */
 
 /* One more line of a step is known. Where the step was passed over and the line is not the one
- * recorded, the step is passed over no more. */
+ * recorded, the step is passed over no more: with that line those before it run. */
 void make_state_line(struct make_state *kept, struct make_step *step, const char *command);
 /* Adds what commands, divided by '\1', do but to announce themselves: by that they are compared. */
 void make_state_deeds(struct str *out, const char *lines);

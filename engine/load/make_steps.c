@@ -299,8 +299,44 @@ static bool needs_terminal(const struct make_step *step)
     return false;
 }
 
+/* Lines that were passed over, each in a shell of its own, as a file that a shell can read; new. NULL
+ * where it cannot be written. */
+static char *write_script(const struct make_build *make, const struct make_step *step)
+{
+    struct str script = {0};
+    const char *at = str_text(&step->lines), *last = strrchr(at, '\1');
+    for (const char *end; last && at < last; at = end + 1) {
+        end = strchr(at, '\1');
+        str_add(&script, "(\n");
+        str_add_n(&script, at, (size_t)(end - at));
+        str_add(&script, "\n) || exit $?\n");
+    }
+    char *path = mem_format("%s/before/%u", make->state_dir, step->id);
+    struct err err = {0};
+    if (file_make_parents(path, &err) < 0 ||
+        file_write(path, str_text(&script), script.len, 0666, &err) < 0) {
+        build_say(make->build, SEVERITY_ERROR, "%s", err.text);
+        free(path);
+        path = NULL;
+    }
+    str_free(&script);
+    return path;
+}
+
+static void remove_script(const struct make_build *make, const struct make_step *step)
+{
+    char *path = mem_format("%s/before/%u", make->state_dir, step->id);
+    unlink(path);
+    free(path);
+}
+
 static void begin(struct make_build *make, struct make_step *step)
 {
+    char *script = NULL;
+    if (!step->begun && step->passed && !(script = write_script(make, step))) {
+        gate_send_refuse(step->gate, 1);
+        return;
+    }
     if (!step->begun) {
         step->begun = true;
         step->begin_ns = clock_ns();
@@ -317,9 +353,10 @@ static void begin(struct make_build *make, struct make_step *step)
     meter_set(make->build->meter, step->lane, step->id, step->gate_pid);
     step->lent = make->terminal && needs_terminal(step);
     if (step->lent)
-        gate_send_go(step->gate, "/dev/tty", NULL);
+        gate_send_go(step->gate, "/dev/tty", NULL, script);
     else
-        gate_send_go(step->gate, step->log.path, step->error_log.path);
+        gate_send_go(step->gate, step->log.path, step->error_log.path, script);
+    free(script);
 }
 
 struct make_step *gate_step(struct connection *gate);
@@ -522,6 +559,8 @@ void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool f
         return;
     step->ended = true;
     step->failed = failed;
+    if (step->passed && step->begun)
+        remove_script(make, step);
     if (step->trace && !make_trace_sees_all(make->trace))
         step->trace->flaws |= TRACE_UNREADABLE;
     make_state_end(make->kept, step);

@@ -356,3 +356,47 @@ answered
 ok "$GANTRY" clean --orphans --json
 grep -q '"removed":\[\]' "$WORK/out" || fail "orphans are left"
 refuses "make clean" "$GANTRY" clean
+
+tree lines <<'M'
+SHELL = /bin/bash
+.SHELLFLAGS = -ec
+all: app plain other
+app: in
+	cd sub; cat ../in >../app
+	@echo "  ADD $@"; [[ -s app ]] && cat <<<"$(WORD)" >>app
+	echo "it's $$(pwd)" >/dev/null; echo last >>$@
+plain: in
+	cp in plain
+	mkdir -p made
+	touch plain
+other: SHELL = /bin/sh
+other: .SHELLFLAGS = -c
+other: in
+	cat in >$@
+	echo $(WORD) >>$@
+M
+mkdir sub
+sed -i 's/^all:/WORD := one\nall:/' Makefile
+echo in >in
+build 3
+answered
+echo '# nothing' >>Makefile
+build 0
+answered
+sed -i 's/^WORD.*/WORD := two/' Makefile
+build 2
+[ "$(cat app)" = "$(printf 'in\ntwo\nlast')" ] || fail "app has other lines than from clean: $(cat app)"
+[ "$(cat other)" = "$(printf 'in\ntwo')" ] || fail "other has other lines than from clean: $(cat other)"
+[ ! -e .gantry/before ] || [ -z "$(ls .gantry/before)" ] || fail "scripts are left"
+answered
+sed -i 's/touch plain/false/' Makefile
+rm -f plain2
+run "$GANTRY" build --json -- make
+[ $status != 0 ] || fail "a last line that fails does not fail the build"
+sed -i 's/false$/echo more >>plain/' Makefile
+build 1
+[ "$(cat plain)" = "$(printf 'in\nmore')" ] || fail "plain has other lines than from clean: $(cat plain)"
+answered
+sed -i 's/cat in >\$@/cat in >$@; false/; s/^WORD.*/WORD := three/' Makefile
+run "$GANTRY" build --json -- make
+[ $status != 0 ] || fail "a first line that fails does not fail the build"
