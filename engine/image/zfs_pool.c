@@ -59,6 +59,7 @@ struct pool {
     VEC(struct zfs_dnode) objects; /* the meta object set; 0 is unused */
     uint64_t space; /* taken by its objects' data */
     uint64_t size_bytes, metaslabs;
+    VEC(struct zfs_gap) gaps; /* that the space maps leave out */
     struct directory directories[DIRECTORIES];
     struct dataset datasets[DATASETS];
     object_id object_directory, metaslab_array, config;
@@ -436,9 +437,9 @@ static int put_space_map(struct pool *pool, uint64_t metaslab, uint64_t end, obj
     uint64_t stop = (metaslab + 1) << store->metaslab_shift;
     if (stop > end)
         stop = end;
-    for (size_t i = 0; i < store->gaps.len; i++)
-        if (store->gaps.at[i].start >= start && store->gaps.at[i].start < stop)
-            stop = store->gaps.at[i].start; /* a gap is always a metaslab's end */
+    for (size_t i = 0; i < pool->gaps.len; i++)
+        if (pool->gaps.at[i].start >= start && pool->gaps.at[i].start < stop)
+            stop = pool->gaps.at[i].start; /* a gap is always a metaslab's end */
     VEC(uint64_t) words = {0};
     uint64_t sectors = (stop - start) / ZFS_SECTOR;
     for (uint64_t at = 0, run; at < sectors; at += run) {
@@ -501,6 +502,24 @@ static int put_meta_objects(struct pool *pool, struct zfs_bp *root, uint64_t *mo
     return status;
 }
 
+/* The maps of a round go by the gaps of the round before: some lie behind the maps. */
+static void take_gaps(struct pool *pool)
+{
+    pool->gaps.len = 0;
+    for (size_t i = 0; i < pool->store.gaps.len; i++)
+        vec_push(&pool->gaps, pool->store.gaps.at[i]);
+}
+
+static bool same_gaps(const struct pool *pool)
+{
+    const struct zfs_store *store = &pool->store;
+    bool same = store->gaps.len == pool->gaps.len;
+    for (size_t i = 0; i < store->gaps.len && same; i++)
+        same = store->gaps.at[i].start == pool->gaps.at[i].start &&
+               store->gaps.at[i].end == pool->gaps.at[i].end;
+    return same;
+}
+
 /* Writes what describes itself until nothing moves any more. */
 static int close_pool(struct pool *pool, struct zfs_bp *root)
 {
@@ -511,6 +530,7 @@ static int close_pool(struct pool *pool, struct zfs_bp *root)
     uint64_t end = base, mos_bytes = 0;
     for (int round = 0; round < ROUNDS_MAX; round++) {
         uint64_t took = mos_bytes;
+        take_gaps(pool);
         store->cursor = base;
         store->gaps.len = gaps;
         pool->space = space;
@@ -520,7 +540,7 @@ static int close_pool(struct pool *pool, struct zfs_bp *root)
         finish_directories(pool, took);
         if (put_meta_objects(pool, root, &mos_bytes) < 0)
             return -1;
-        if (store->cursor == end && took == mos_bytes)
+        if (store->cursor == end && took == mos_bytes && same_gaps(pool))
             return 0;
         end = store->cursor;
     }
@@ -689,6 +709,7 @@ int zfs_put(struct sink *sink, const struct manifest_list *list, const struct zf
     XXH3_freeState(pool.store.content);
     free(pool.store.packed);
     vec_free(&pool.store.gaps);
+    vec_free(&pool.gaps);
     vec_free(&pool.objects);
     return status;
 }
