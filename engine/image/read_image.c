@@ -31,7 +31,7 @@ static struct part *add_part(struct part_list *list, const char *name, const cha
  * the bytes are no ELF. */
 static uint64_t elf_size(struct disk_file *disk, uint64_t at)
 {
-    unsigned char head[64], segment[56];
+    unsigned char head[64];
     if (at >= disk->virtual_bytes || disk->virtual_bytes - at < sizeof head ||
         disk_read(disk, at, head, sizeof head, NULL) < 0 ||
         memcmp(head,
@@ -46,15 +46,19 @@ static uint64_t elf_size(struct disk_file *disk, uint64_t at)
                             : 0;
     uint64_t segments = wide ? get_le(head + 32, 8) : get_le(head + 28, 4);
     uint64_t count = get_le(head + (wide ? 56 : 44), 2), each = wide ? 56 : 32;
+    uint64_t left = disk->virtual_bytes - at;
+    if (segments > left || count * each > left - segments)
+        count = 0; /* damaged: no table there */
+    unsigned char *table = mem_alloc((size_t)(count * each) + 1);
+    if (disk_read(disk, at + segments, table, (size_t)(count * each), NULL) < 0)
+        count = 0;
     for (uint64_t i = 0; i < count; i++) {
-        if (segments > disk->virtual_bytes ||
-            disk_read(disk, at + segments + i * each, segment, (size_t)each, NULL) < 0)
-            break;
+        const unsigned char *segment = table + i * each;
         uint64_t bytes = wide ? get_le(segment + 8, 8) + get_le(segment + 32, 8)
                               : get_le(segment + 4, 4) + get_le(segment + 16, 4);
         end = bytes > end ? bytes : end;
     }
-    uint64_t left = disk->virtual_bytes - at;
+    free(table);
     return end < sizeof head ? sizeof head : end > left ? left : end;
 }
 

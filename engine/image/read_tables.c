@@ -107,6 +107,23 @@ static void compare_counts(struct counts *c)
     free(block);
 }
 
+/* The blocks that the table of reference counts names, a cluster of the table at a time. */
+static void refer_to_blocks(struct counts *c, size_t cluster)
+{
+    struct disk_file *disk = c->disk;
+    unsigned char *table = mem_alloc(cluster);
+    for (uint64_t i = 0; i < disk->counts_clusters; i++) {
+        ssize_t got = pread(disk->fd, table, cluster, (off_t)(disk->counts_at + i * cluster));
+        if (got <= 0)
+            break;
+        for (size_t at = 0; at + 8 <= (size_t)got; at += 8)
+            if (get_be(table + at, 8) & PLACE_MASK)
+                refer(c, get_be(table + at, 8) & PLACE_MASK, cluster,
+                      "a block of reference counts lies behind the end of the file");
+    }
+    free(table);
+}
+
 int disk_check_tables(struct disk_file *disk, struct str *report, struct err *err)
 {
     if (disk->format != DISK_QCOW2)
@@ -127,16 +144,10 @@ int disk_check_tables(struct disk_file *disk, struct str *report, struct err *er
               "the reference count table is cut off");
         status = count_tables(&c, err);
     }
-    unsigned char place[8];
-    for (uint64_t i = 0; !status && i < (uint64_t)disk->counts_clusters * cluster / 8; i++) {
-        if (pread(disk->fd, place, 8, (off_t)(disk->counts_at + i * 8)) != 8)
-            break;
-        if (get_be(place, 8) & PLACE_MASK)
-            refer(&c, get_be(place, 8) & PLACE_MASK, cluster,
-                  "a block of reference counts lies behind the end of the file");
-    }
-    if (!status)
+    if (!status) {
+        refer_to_blocks(&c, cluster);
         compare_counts(&c);
+    }
     if (c.findings > FINDINGS_MAX)
         str_addf(report, "qcow2: and %u more\n", c.findings - FINDINGS_MAX);
     free(c.seen);

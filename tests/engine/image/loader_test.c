@@ -2,7 +2,6 @@
  * Loaders, made here byte by byte: whether the kernel that they unpack fits where it goes, and a bootfs
  * that takes the place of another without a relink.
  */
-#include <elf.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,62 +14,12 @@
 
 #include "base/mem.h"
 #include "image/image.h"
+#include "tests/support/elf_file.h"
 #include "tests/support/image_tree.h"
 #include "tests/support/scratch.h"
 
-enum { DATA_AT = 0x1000, KERNEL_BASE = 0x200000, LOADER_2014 = 0x1800000, LOADER_HEAD = 0x100000 };
+enum { KERNEL_BASE = 0x200000, LOADER_2014 = 0x1800000, LOADER_HEAD = 0x100000 };
 enum { ROOM_2014 = LOADER_2014 - KERNEL_BASE }; /* 23,068,672 */
-
-/* An ELF file whose byte 0 is at `base`, and whose data is between the symbols `start` and `end` (NULL:
- * none). The caller frees. */
-static char *make_elf(uint64_t base, const char *start, const char *end, const void *data,
-                      size_t length, size_t *total)
-{
-    size_t names = (DATA_AT + length + 7) / 8 * 8, symbols = names + 256;
-    size_t sections = symbols + 3 * sizeof(Elf64_Sym);
-    *total = sections + 4 * sizeof(Elf64_Shdr);
-    char *bytes = mem_zero(1, *total + 8);
-    *(Elf64_Ehdr *)(void *)bytes = (Elf64_Ehdr){.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, 1, 1},
-                                                .e_type = ET_EXEC,
-                                                .e_machine = EM_X86_64,
-                                                .e_version = 1,
-                                                .e_phoff = sizeof(Elf64_Ehdr),
-                                                .e_shoff = sections,
-                                                .e_ehsize = sizeof(Elf64_Ehdr),
-                                                .e_phentsize = sizeof(Elf64_Phdr),
-                                                .e_phnum = 1,
-                                                .e_shentsize = sizeof(Elf64_Shdr),
-                                                .e_shnum = 4};
-    *(Elf64_Phdr *)(void *)(bytes + sizeof(Elf64_Ehdr)) = (Elf64_Phdr){.p_type = PT_LOAD,
-                                                                       .p_offset = DATA_AT,
-                                                                       .p_vaddr = base + DATA_AT,
-                                                                       .p_paddr = base + DATA_AT,
-                                                                       .p_filesz = length,
-                                                                       .p_memsz = length};
-    if (length)
-        memcpy(bytes + DATA_AT, data, length);
-    char *text = bytes + names + 1;
-    Elf64_Sym *symbol = (Elf64_Sym *)(void *)(bytes + symbols);
-    if (start) {
-        memcpy(text, start, strlen(start));
-        symbol[1] = (Elf64_Sym){.st_name = 1, .st_shndx = 1, .st_value = base + DATA_AT};
-    }
-    if (end) {
-        memcpy(text + 100, end, strlen(end));
-        symbol[2] = (Elf64_Sym){.st_name = 101, .st_shndx = 1, .st_value = base + DATA_AT + length};
-    }
-    Elf64_Shdr *section = (Elf64_Shdr *)(void *)(bytes + sections);
-    section[1] = (Elf64_Shdr){.sh_type = SHT_PROGBITS,
-                              .sh_addr = base + DATA_AT,
-                              .sh_offset = DATA_AT,
-                              .sh_size = length};
-    section[2] = (Elf64_Shdr){.sh_type = SHT_SYMTAB,
-                              .sh_offset = symbols,
-                              .sh_size = 3 * sizeof(Elf64_Sym),
-                              .sh_link = 3};
-    section[3] = (Elf64_Shdr){.sh_type = SHT_STRTAB, .sh_offset = names, .sh_size = 256};
-    return bytes;
-}
 
 /* A kernel of `length` bytes, packed into a loader at `base`; returns the loader's path. */
 static const char *make_loader(size_t length, enum loader_format format, uint64_t base)
@@ -78,7 +27,7 @@ static const char *make_loader(size_t length, enum loader_format format, uint64_
     struct err err = {0};
     size_t made, packed_bytes, total;
     char *data = mem_zero(1, length);
-    char *kernel = make_elf(KERNEL_BASE, NULL, NULL, data, 16, &made);
+    char *kernel = elf_file_make(KERNEL_BASE, NULL, NULL, data, 16, &made);
     memcpy(data, kernel, made < length ? made : length);
     scratch_bytes("kernel", data, length);
     free(data);
@@ -90,9 +39,9 @@ static const char *make_loader(size_t length, enum loader_format format, uint64_
         fail_msg("%s", err.text);
     char *packed = scratch_read("kernel.lz", &packed_bytes);
     bool block = format == LOADER_LZ4;
-    char *loader =
-        make_elf(base, block ? "lz_blob" : "_binary_loader_stripped_elf_lz_start",
-                 block ? NULL : "_binary_loader_stripped_elf_lz_end", packed, packed_bytes, &total);
+    char *loader = elf_file_make(base, block ? "lz_blob" : "_binary_loader_stripped_elf_lz_start",
+                                 block ? NULL : "_binary_loader_stripped_elf_lz_end", packed,
+                                 packed_bytes, &total);
     const char *path = scratch_bytes("lzloader.elf", loader, total);
     free(loader);
     free(packed);
@@ -141,7 +90,7 @@ static void a_loader_below_its_kernel_must_not_overwrite_what_it_reads(void **st
     assert_int_equal(info.kernel_bytes, LENGTH);
     assert_int_equal(info.kernel_most, 0); /* it may be of any size */
     image_info_free(&info);
-    expect_found(make_loader(LENGTH, LOADER_FASTLZ, KERNEL_BASE - DATA_AT),
+    expect_found(make_loader(LENGTH, LOADER_FASTLZ, KERNEL_BASE - ELF_DATA_AT),
                  "unpacking segment 0 overwrites what it is unpacked from");
 }
 
@@ -153,7 +102,7 @@ static void damaged_loaders_are_told(void **state)
         size_t length;
         make_loader(3 << 20, formats[i], LOADER_HEAD);
         char *loader = scratch_read("lzloader.elf", &length);
-        memset(loader + DATA_AT + 8, 0xff, 40);
+        memset(loader + ELF_DATA_AT + 8, 0xff, 40);
         expect_found(scratch_bytes("lzloader.elf", loader, length), "loader: ");
         /* Cut off anywhere it is refused or found out, and nothing is read behind its end. */
         for (size_t cut = 1; cut < length; cut += length / 41 + 1) {
@@ -193,7 +142,7 @@ static const char *link_program(const char *name, const char *bootfs)
     char *data = mem_alloc(length + 1000);
     memcpy(data, bytes, length);
     memset(data + length, 'd', 1000);
-    char *elf = make_elf(KERNEL_BASE, "bootfs_start", NULL, data, length + 1000, &total);
+    char *elf = elf_file_make(KERNEL_BASE, "bootfs_start", NULL, data, length + 1000, &total);
     const char *path = scratch_bytes(name, elf, total);
     free(elf);
     free(data);
