@@ -4,7 +4,7 @@ PACKAGES = build-essential pkg-config git libncurses-dev ncurses-term libgit2-de
   libcmocka-dev libxxhash-dev libzstd-dev libext2fs-dev libjansson-dev libseccomp-dev liblz4-dev zlib1g-dev \
   uthash-dev libutf8proc-dev libvterm-dev nettle-dev grub-common qemu-utils qemu-system-x86 qemu-system-arm \
   gcc-aarch64-linux-gnu ant default-jdk-headless tmux clang libclang-rt-dev clang-format mandoc \
-  strace procps ninja-build
+  strace procps ninja-build e2fsprogs
 
 VERSION = 0.1.0
 CC = gcc

@@ -1,6 +1,7 @@
 #include "tui/image_words.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "image/layout.h"
 #include "tui/cli.h"
 #include "tui/own_words.h"
+#include "tui/stop.h"
 
 const char *image_words_format(enum disk_format format)
 {
@@ -132,14 +134,48 @@ static char *arguments(const struct pack_words *words, const char *fs, struct er
     return all;
 }
 
+/* While an image is packed. */
+struct packing {
+    unsigned shown; /* per cent, on the terminal */
+    atomic_bool stopped; /* by a signal */
+};
+
 static void progress(void *data, uint64_t done_bytes, uint64_t total_bytes)
 {
-    unsigned *shown = data;
+    struct packing *packing = data;
     unsigned percent = total_bytes ? (unsigned)(done_bytes * 100 / total_bytes) : 0;
-    if (percent > 99 || percent < *shown + 5)
+    if (percent > 99 || percent < packing->shown + 5)
         return;
-    *shown = percent;
+    packing->shown = percent;
     fprintf(stderr, "\rcomposing %u %%", percent);
+}
+
+static void stop_packing(void *data, unsigned times)
+{
+    (void)times;
+    atomic_store(&((struct packing *)data)->stopped, true);
+}
+
+static bool stopped(void *data)
+{
+    return atomic_load(&((struct packing *)data)->stopped);
+}
+
+/* With the signals watched, so that nothing half-made stays. */
+static int pack_watched(const char *output, const struct image_pack *pack, int *signal,
+                        struct err *err)
+{
+    struct packing packing = {0};
+    struct image_io io = {
+        .data = &packing, .stopped = stopped, .progress = isatty(STDERR_FILENO) ? progress : NULL};
+    struct stop *stop = stop_watch(stop_packing, &packing, err);
+    if (!stop)
+        return -1;
+    int status = image_pack(output, pack, &io, err);
+    *signal = stop_end(stop);
+    if (packing.shown)
+        fprintf(stderr, "\r              \r");
+    return status;
 }
 
 static void print_notes(const struct manifest_list *list)
@@ -262,8 +298,7 @@ static int pack_all(struct cli *cli, struct pack_words *words, struct err *err)
         return -1;
     struct manifest_list lists[2] = {0};
     str_list texts = {0};
-    unsigned shown = 0;
-    struct image_io io = {.data = &shown, .progress = isatty(STDERR_FILENO) ? progress : NULL};
+    int signal = 0;
     struct image_pack pack = {.loader = words->loader, .format = (enum disk_format)format};
     char *args = NULL;
     int status = lay_out(words, &pack, &texts, err);
@@ -278,9 +313,7 @@ static int pack_all(struct cli *cli, struct pack_words *words, struct err *err)
     }
     pack.cmdline = args;
     if (!status)
-        status = image_pack(words->output, &pack, &io, err);
-    if (shown)
-        fprintf(stderr, "\r              \r");
+        status = pack_watched(words->output, &pack, &signal, err);
     struct image_info info = {0};
     if (!status)
         status = image_info(words->output, &info, err);
@@ -291,7 +324,7 @@ static int pack_all(struct cli *cli, struct pack_words *words, struct err *err)
     manifest_list_free(&lists[1]);
     str_list_free(&texts);
     free(args);
-    return status;
+    return signal && status ? 128 + signal : status;
 }
 
 int image_words_pack(struct cli *cli, int argc, char **argv)

@@ -87,11 +87,16 @@ int file_make_parents(const char *path, struct err *err)
 
 int file_out_open(struct file_out *out, const char *path, mode_t mode, struct err *err)
 {
+    enum { TRIES = 100 };
     static atomic_uint serial;
-    out->path = mem_copy(path);
-    out->temporary =
-        mem_format("%s.%ld-%u.tmp", path, (long)getpid(), atomic_fetch_add(&serial, 1));
-    out->fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    *out = (struct file_out){.fd = -1, .path = mem_copy(path)};
+    /* One that was killed and had this process's number may have left a file of that name. */
+    for (unsigned i = 0; i < TRIES && out->fd < 0 && (!i || errno == EEXIST); i++) {
+        free(out->temporary);
+        out->temporary =
+            mem_format("%s.%ld-%u.tmp", path, (long)getpid(), atomic_fetch_add(&serial, 1));
+        out->fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    }
     if (out->fd >= 0)
         return 0;
     err_errno(err, "cannot write %s", path);
