@@ -173,8 +173,8 @@ static void take_host(struct resolver *r, struct manifest_entry *entry, const ch
                                       entry->source);
 }
 
-/* Finds `source` in the scope's directories: the machine's path in the arena, or NULL; and in *name
- * what the tree calls it. */
+/* Finds `source` (in the arena) in the scope's directories: the machine's path in the arena, or NULL;
+ * and in *name what the tree calls it. Either may be `source` itself: there are many. */
 static const char *search(struct resolver *r, const char *source, const char **name)
 {
     static const char *const here = ".";
@@ -184,8 +184,7 @@ static const char *search(struct resolver *r, const char *source, const char **n
     for (size_t i = 0; i < count; i++) {
         struct stat st;
         struct arena *arena = &r->list->arena;
-        *name = strcmp(dirs[i], ".") == 0 ? arena_copy(arena, source)
-                                          : arena_format(arena, "%s/%s", dirs[i], source);
+        *name = strcmp(dirs[i], ".") == 0 ? source : arena_format(arena, "%s/%s", dirs[i], source);
         looked_at(r, *name);
         const char *path = open_path(r, *name);
         look_at_link(path);
@@ -310,7 +309,8 @@ static int add_entry(struct resolver *r, const char *guest, const char *wanted)
     struct arena *arena = &r->list->arena;
     struct str text = {0};
     const char *wrong = substitute(r, wanted, strlen(wanted), &text);
-    char *source = arena_copy(arena, str_text(&text));
+    bool plain = strcmp(str_text(&text), wanted) == 0 && !str_ends(wanted, "*");
+    char *source = plain ? (char *)(uintptr_t)wanted : arena_copy(arena, str_text(&text));
     str_free(&text);
     if (wrong) {
         new_entry(r, guest, wanted, wanted)->problem = wrong;
@@ -338,7 +338,7 @@ static int add_entry(struct resolver *r, const char *guest, const char *wanted)
     char *clean =
         guest_tree && !*name ? mem_copy("") : manifest_guest_clean(name, strlen(name), &why);
     free(name);
-    const char *kept = arena_copy(arena, clean ? clean : guest);
+    const char *kept = clean && strcmp(clean, guest) != 0 ? arena_copy(arena, clean) : guest;
     free(clean);
     if (guest_tree && !why)
         return add_tree(r, kept, wanted, source);
@@ -406,35 +406,69 @@ static int by_guest(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
+/* The entry that stays of a guest name, `length` bytes; NULL where there is none. */
+static const struct manifest_entry *find_entry(const struct manifest_list *list, const char *guest,
+                                               size_t length)
+{
+    size_t low = 0, high = list->entries.len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct manifest_entry *entry = &list->entries.at[middle];
+        int order = strncmp(entry->guest, guest, length);
+        if (!order)
+            order = entry->guest[length] ? 1 : entry->duplicate ? -1 : 0;
+        if (!order)
+            return entry;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* A file or link among the directories above a guest name; NULL where there is none. */
+static const struct manifest_entry *file_above(const struct manifest_list *list, const char *guest)
+{
+    for (size_t length = strlen(guest); length > 1; length--) {
+        if (guest[length - 1] != '/')
+            continue;
+        const struct manifest_entry *entry = find_entry(list, guest, length - 1);
+        if (entry && entry->kind != ENTRY_DIRECTORY)
+            return entry;
+    }
+    return NULL;
+}
+
+/* The bytes of a guest name up to its last slash. */
+static size_t directory_length(const char *guest)
+{
+    const char *slash = strrchr(guest, '/');
+    return slash ? (size_t)(slash - guest) : 0;
+}
+
 /* Marks what a later line replaces, and finds files that stand where a directory must be. */
 static void compare_entries(struct manifest_list *list)
 {
-    struct map files = {0};
+    struct manifest_entry *all = list->entries.at;
+    const struct manifest_entry *file = NULL, *before = NULL;
+    for (size_t i = 0; i + 1 < list->entries.len; i++)
+        all[i].duplicate = strcmp(all[i].guest, all[i + 1].guest) == 0;
     for (size_t i = 0; i < list->entries.len; i++) {
-        struct manifest_entry *entry = &list->entries.at[i];
-        if (i + 1 < list->entries.len && strcmp(entry->guest, entry[1].guest) == 0)
-            entry->duplicate = true;
-        else if (entry->kind != ENTRY_DIRECTORY)
-            map_put(&files, entry->guest, entry);
-    }
-    for (size_t i = 0; i < list->entries.len; i++) {
-        struct manifest_entry *entry = &list->entries.at[i];
+        struct manifest_entry *entry = &all[i];
         if (entry->duplicate || entry->problem)
             continue;
-        char *parent = mem_copy(entry->guest);
-        for (char *slash; (slash = strrchr(parent, '/')) && slash != parent;) {
-            *slash = '\0';
-            const struct manifest_entry *file = map_get(&files, parent);
-            if (!file)
-                continue;
+        /* Neighbours are in one directory, mostly. */
+        size_t length = directory_length(entry->guest);
+        if (!before || directory_length(before->guest) != length ||
+            memcmp(before->guest, entry->guest, length) != 0)
+            file = file_above(list, entry->guest);
+        before = entry;
+        if (file)
             entry->problem =
-                arena_format(&list->arena, "%s is no directory: %s:%u makes it a %s", parent,
+                arena_format(&list->arena, "%s is no directory: %s:%u makes it a %s", file->guest,
                              file->file, file->line, file->kind == ENTRY_SYMLINK ? "link" : "file");
-            break;
-        }
-        free(parent);
     }
-    map_free(&files);
 }
 
 /* What a strict reading stops at: the first problem in the order of the lines. */
