@@ -134,13 +134,14 @@ static void print_finding(const struct races *r, const struct report_finding *fi
 
 static void print_total(const struct races *r)
 {
-    unsigned long long ran = 0, traced = 0, steps = 0;
+    unsigned long long ran = 0, traced = 0, partly = 0, steps = 0;
     for (size_t i = 0; i < r->record->steps.len; i++) {
         if (r->record->steps.at[i].flags & RECORD_MAKE)
             continue;
         steps++;
         ran += (r->record->steps.at[i].flags & RECORD_RAN) != 0;
         traced += (r->record->steps.at[i].flags & RECORD_TRACED) != 0;
+        partly += (r->record->steps.at[i].flags & RECORD_FLAWED) != 0;
     }
     time_t built = (time_t)(r->record->wall_ns / 1000000000u);
     struct tm tm;
@@ -150,7 +151,10 @@ static void print_total(const struct races *r)
     printf("%u finding%s", r->kept, r->kept == 1 ? "" : "s");
     if (r->excused)
         printf(", %u excused in %s", r->excused, LEDGER_EXCUSES);
-    printf("; built %s: %llu steps, %llu ran then, %llu traced\n", when, steps, ran, traced);
+    printf("; built %s: %llu steps, %llu ran then, %llu traced", when, steps, ran, traced);
+    if (partly)
+        printf(", %llu of them not wholly", partly);
+    putchar('\n');
 }
 
 static int write_baseline(const struct races *r, struct err *err)

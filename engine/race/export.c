@@ -136,9 +136,10 @@ void race_export_json(const struct race_report *report, const struct ledger *led
                       const bool *keep, const struct race_hints *hints, struct str *out)
 {
     const struct record *record = report->record;
-    uint64_t traced = 0, steps = 0;
+    uint64_t traced = 0, partly = 0, steps = 0;
     for (size_t i = 0; i < record->steps.len; i++) {
         traced += (record->steps.at[i].flags & RECORD_TRACED) != 0;
+        partly += (record->steps.at[i].flags & RECORD_FLAWED) != 0;
         steps += !(record->steps.at[i].flags & RECORD_MAKE);
     }
     json_put_object(out, NULL);
@@ -146,6 +147,7 @@ void race_export_json(const struct race_report *report, const struct ledger *led
     json_put_uint(out, "built_ns", record->wall_ns);
     json_put_uint(out, "steps", steps);
     json_put_uint(out, "traced", traced);
+    json_put_uint(out, "partly_traced", partly);
     json_put_uint(out, "accesses", record->accesses.len);
     json_put_array(out, "findings");
     for (size_t i = 0; i < report->findings.len; i++)

@@ -67,6 +67,9 @@ if strace -o /dev/null true 2>/dev/null; then
         [ "$way" = ptrace ] && traced=false || traced=true
         grep '"event":"step-end"' "$WORK/out" | grep -q "\"outcome\":\"ran\".*\"traced\":$traced" ||
             fail "by '$way' the step is not marked traced: $traced"
+        ok "$GANTRY" races
+        [ "$(grep -c '1 traced, 1 of them not wholly' "$WORK/out")" = $([ $traced = true ]; echo $?) ] ||
+            fail "by '$way' the races do not say whether all was seen"
     done
     GANTRY_TRACE=ptrace-filter run "$GANTRY" build --plain -- make -f strace.mk
     [ $status != 0 ] || fail "strace works where it cannot"
