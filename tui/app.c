@@ -220,6 +220,9 @@ static void common(struct app *app, enum request request)
     case REQ_COMPARE:
         open_popup(app, &view_compare);
         break;
+    case REQ_TOUR:
+        open_popup(app, &view_tour);
+        break;
     case REQ_HELP:
         open_popup(app, &view_help);
         break;

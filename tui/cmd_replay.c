@@ -13,6 +13,7 @@
 #include "tui/cli.h"
 #include "tui/commands.h"
 #include "tui/loop.h"
+#include "tui/player.h"
 #include "tui/stream.h"
 
 enum {
@@ -68,24 +69,6 @@ static bool print_present(struct stream *stream, struct journal_reader *reader, 
     return end;
 }
 
-/* True where nobody holds the lock of the journal's configuration any more: its place is
- * <state>/journal/<n>. A journal that lies elsewhere cannot be told from one that is silent. */
-static bool builder_is_gone(const char *journal)
-{
-    char *directory = path_dir(journal);
-    bool gone = false;
-    if (strcmp(path_base(directory), "journal") == 0) {
-        char *state = path_dir(directory);
-        int lock = build_lock(state, NULL);
-        gone = lock >= 0;
-        if (lock >= 0)
-            close(lock);
-        free(state);
-    }
-    free(directory);
-    return gone;
-}
-
 /* In the console; takes reader and path over. */
 static int show(struct cli *cli, struct journal_reader *reader, char *path, bool follow)
 {
@@ -136,7 +119,7 @@ int cmd_attach(struct cli *cli, int argc, char **argv)
         while (!(end = print_present(stream, reader, &build_status)) && !gone) {
             usleep(FOLLOW_NS / 1000);
             if (clock_ns() - asked_ns > SILENCE_NS) {
-                gone = builder_is_gone(path);
+                gone = player_builder_is_gone(path);
                 asked_ns = clock_ns();
             }
         }

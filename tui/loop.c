@@ -25,6 +25,7 @@ enum {
 
     SAVED_NS = 200000000, /* so long nothing more is saved before a build starts */
     FOLLOW_NS = 50000000, /* between looks at a journal that grows */
+    SILENCE_NS = 1000000000, /* after which the builder may have died */
 };
 
 #define BELL_NS 10000000000ull /* shorter builds are not worth a bell */
@@ -98,6 +99,21 @@ static void load_keys(struct console *console)
         app_say(&console->app, SEVERITY_ERROR, err.text);
     free(text);
     free(path);
+}
+
+/* The tour comes at the user's first start, and never again by itself: a file says so, even where the
+ * console ends in an accident. Where none can be written there is no tour. */
+static void show_tour(struct console *console)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    char *path = state && *state ? mem_format("%s/gantry/toured", state)
+                 : home && *home ? mem_format("%s/.local/state/gantry/toured", home)
+                                 : NULL;
+    bool first = path && access(path, F_OK) != 0 && file_make_parents(path, NULL) == 0 &&
+                 file_write(path, "", 0, 0666, NULL) == 0;
+    free(path);
+    if (first)
+        app_perform(&console->app, REQ_TOUR);
 }
 
 static void recall(struct console *console)
@@ -238,6 +254,16 @@ static void take_bytes(struct console *console)
 
 /* ---- a recorded build ---- */
 
+/* Silence may mean a long step, or that nobody builds any more. What it wrote before its end is there
+ * by now: one look more, and then that is all. */
+static void look_for_builder(struct console *console, uint64_t now)
+{
+    console->news_ns = now;
+    if (console->gone)
+        player_cut(console->player);
+    console->gone = player_builder_is_gone(player_path(console->player));
+}
+
 /* What a journal that grows has got; what was played goes on. */
 static void take_journal(struct console *console)
 {
@@ -249,6 +275,10 @@ static void take_journal(struct console *console)
         console->dirty = true;
         if (console->loading)
             return;
+        if (!console->follow) {
+            player_cut(player);
+            player_read(player, app, now);
+        }
         if (console->follow && player_at_end(player))
             console->status = app->model.exit;
         console->follow = console->follow && !player_at_end(player);
@@ -261,6 +291,10 @@ static void take_journal(struct console *console)
             console->status = app->model.exit;
         }
         console->dirty |= generation != app->model.generation;
+        if (generation != app->model.generation)
+            console->news_ns = now;
+        else if (console->follow && now > console->news_ns + SILENCE_NS)
+            look_for_builder(console, now);
         uint64_t began = now - player_at(player);
         if (generation != app->model.generation &&
             (!console->build_ns || began < console->build_ns))
@@ -479,6 +513,8 @@ int console_run(struct cli *cli)
     if (console->root && (cli->assigns.len || cli->lanes)) {
         app_go(&console->app, "build");
         console->app.ops.build(console, NULL);
+    } else {
+        show_tour(console);
     }
     run(console);
     remember(console);

@@ -20,6 +20,12 @@ bool player_read(struct player *player, struct app *app, uint64_t deadline_ns);
 /* Hands on what the journal has up to a time of the build (UINT64_MAX: all), from the beginning
  * where that is over already. True at the build's end. */
 bool player_seek(struct player *player, struct app *app, uint64_t t_ns);
+/* Nothing more will come: where the journal stops in the middle, that is the build's end from now on,
+ * and a sentence says so. */
+void player_cut(struct player *player);
+/* True where nobody builds any more in the configuration that a journal belongs to: its place is
+ * <state>/journal/<n>. A journal that lies elsewhere cannot be told from one that is silent. */
+bool player_builder_is_gone(const char *journal);
 const char *player_path(const struct player *player);
 /* The time of the last event that was handed on. */
 uint64_t player_at(const struct player *player);

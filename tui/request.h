@@ -69,6 +69,7 @@
       "gantry compare [JOURNAL [JOURNAL]]")                                                        \
     X(PLAIN, "p", "plain", "the build as lines, from its beginning; a key comes back",             \
       "gantry replay --plain")                                                                     \
+    X(TOUR, "", "tour", "what there is, in six pages; shown at the first start", "man gantry")     \
     X(WATCH, "", "watch", "build whenever a file is saved; again: no more", "")                    \
     X(REDRAW, "^L", "redraw", "draw the whole screen again", "")                                   \
     X(MOUSE, "", "mouse", "the mouse on or off", "")                                               \

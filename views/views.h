@@ -9,6 +9,6 @@ extern const unsigned views_count; /* at most APP_VIEWS_MAX */
 
 extern const struct view_ops view_build, view_graph, view_time, view_races, view_log, view_target,
     view_compose, view_boot;
-extern const struct view_ops view_help, view_palette, view_why, view_compare;
+extern const struct view_ops view_help, view_palette, view_why, view_compare, view_tour;
 
 #endif

@@ -64,5 +64,7 @@ char *build_state_dir(const char *root, const struct assignment *assigns, size_t
 /* The lock of a configuration: one build at a time. -1 with err naming the holder ("held by
  * pid 4711 (gantry build) since 12:04"). The descriptor is closed to release. */
 int build_lock(const char *state_dir, struct err *err);
+/* True while somebody holds that lock. Takes nothing away from who waits for it. */
+bool build_is_locked(const char *state_dir);
 
 #endif

@@ -129,3 +129,17 @@ int build_lock(const char *state_dir, struct err *err)
         close(fd);
     return status < 0 ? -1 : fd;
 }
+
+/* A shared lock for a moment: who wants the lock just then finds a holder that has ended, and tries
+ * again (lock_soon). */
+bool build_is_locked(const char *state_dir)
+{
+    char *path = path_join(state_dir, "lock");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    free(path);
+    if (fd < 0)
+        return false;
+    bool locked = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return locked;
+}

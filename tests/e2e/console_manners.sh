@@ -22,6 +22,28 @@ wait_for '^ready>'
 close_screen
 cd "$WORK" || exit 1
 
+say "the tour comes at the first start, can be dismissed, and never comes back"
+rm "$HOME/.local/state/gantry/toured"
+demo_tree tour
+cd tour || exit 1
+open_screen 80 24 "$PWD"
+type_command "$GANTRY"
+wait_for 'tour: welcome, 1 of 6'
+keys Enter
+wait_for 'tour: moving, 2 of 6'
+keys Escape
+within 5 not_on_screen 'tour:' || fail "Esc does not dismiss the tour"
+on_screen 'nothing built yet' || fail "there is no screen below it"
+keys q
+wait_for '^ready>'
+type_command "clear; $GANTRY"
+wait_for 'nothing built yet'
+not_on_screen 'tour:' || fail "the tour came back"
+keys q
+wait_for '^ready>'
+close_screen
+cd "$WORK" || exit 1
+
 say "^Z gives the terminal back, fg takes it again, the build goes on"
 held_build suspend 80 24
 keys C-z

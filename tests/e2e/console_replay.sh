@@ -29,9 +29,49 @@ within 60 test -e started || fail "the held step never started"
 type_command "clear; $GANTRY attach ARCH=aarch64 image=uush; echo \"status \$?\""
 wait_for 'TOOL +held.txt'
 kill -KILL "$(console_pid)"
+wait_for 'status 137'
+type_command "reset; $GANTRY attach ARCH=aarch64 image=uush"
+wait_for 'TOOL +held.txt'
+close_screen # nor is a terminal that is closed
 touch go
 wait $builder || fail "the build ended with the console that looked at it"
+
+say "the loss of the one that builds ends what is looked at, and says so"
+rm -rf build go started
+# A session of its own, so that no shell tells of its end.
+setsid "$GANTRY" build ARCH=aarch64 image=uush >"$WORK/first" 2>&1 &
+builder=$!
+within 60 test -e started || fail "the held step never started"
+open_screen 80 24 "$PWD"
+remember_terminal lost
+type_command "$GANTRY attach ARCH=aarch64 image=uush; echo \"status \$?\""
+wait_for 'TOOL +held.txt'
+"$GANTRY" attach ARCH=aarch64 image=uush >"$WORK/lines" 2>&1 &
+looker=$!
+kill -KILL $builder
+wait_for 'that build was killed: its journal stops here' 10
+wait_for '⊘ [0-9]+/[0-9]+ cancelled'
+keys q
+wait_for 'status 1'
+same_terminal lost
 close_screen
+wait $looker
+[ $? = 1 ] || fail "attach in lines does not end with 1 where the build was killed"
+has "$WORK/lines" 'that build was killed'
+within 20 none_left || fail "still running: $(left)"
+
+say "a journal that stops in the middle is shown and played to where it stops"
+open_screen 100 30 "$PWD"
+type_command "$GANTRY replay ARCH=aarch64 image=uush"
+wait_for 'recorded   ⊘ [0-9]+/[0-9]+ cancelled'
+keys Home Space
+wait_for '^ playing ─'
+wait_for '^ replay ─' 30
+keys q
+wait_for '^ready>'
+close_screen
+touch go
+ok "$GANTRY" build ARCH=aarch64 image=uush
 
 say "replay shows the whole, plays it from its beginning, and builds nothing"
 open_screen 120 40 "$PWD"

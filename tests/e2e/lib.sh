@@ -8,7 +8,8 @@ export LC_ALL=C.UTF-8 TERM=${TERM:-xterm-256color} HOME
 unset CI NO_COLOR MAKEFLAGS MAKELEVEL MFLAGS GNUMAKEFLAGS ARCH mode image CROSS_PREFIX cmdline fs
 WORK=$(mktemp -d /tmp/gantry-e2e-XXXXXX)
 HOME=$WORK/home
-mkdir "$HOME"
+mkdir -p "$HOME/.local/state/gantry"
+: >"$HOME/.local/state/gantry/toured" # no tour: it is no first start
 TMUX_SOCKET=gantry-e2e-$$
 
 clean_up() {

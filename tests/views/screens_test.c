@@ -503,6 +503,30 @@ static void compare_keys_go_to_its_steps(void **state)
     test_screen_close(screen);
 }
 
+/* Enter goes through all pages and out, Esc leaves from any; another key does what it means. */
+static void the_tour(void **state)
+{
+    (void)state;
+    test_goldens("tour", NULL, ": 'tour' Enter");
+    test_goldens("tour-asking", build_events_middle, ": 'tour' Enter Enter Enter");
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    test_screen_keys(screen, ": 'tour' Enter Left");
+    assert_non_null(strstr(test_screen_text(screen), "tour: welcome, 1 of 6"));
+    test_screen_keys(screen, "Enter Space Right Down PgDn");
+    assert_non_null(strstr(test_screen_text(screen), "6 of 6"));
+    test_screen_keys(screen, "Up");
+    assert_non_null(strstr(test_screen_text(screen), "5 of 6"));
+    test_screen_keys(screen, "Enter Enter");
+    assert_null(strstr(test_screen_text(screen), "tour:"));
+    test_screen_keys(screen, ": 'tour' Enter Esc");
+    assert_null(strstr(test_screen_text(screen), "tour:"));
+    assert_string_equal(test_screen_asked(screen), "");
+    test_screen_keys(screen, ": 'tour' Enter b");
+    assert_null(strstr(test_screen_text(screen), "tour:"));
+    assert_string_equal(test_screen_asked(screen), "build()");
+    test_screen_close(screen);
+}
+
 static void pop_ups(void **state)
 {
     (void)state;
@@ -544,6 +568,7 @@ int main(void)
         cmocka_unit_test(what_is_told_again_of_a_race_counts),
         cmocka_unit_test(two_builds_side_by_side),
         cmocka_unit_test(compare_keys_go_to_its_steps),
+        cmocka_unit_test(the_tour),
         cmocka_unit_test(pop_ups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
