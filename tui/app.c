@@ -345,7 +345,8 @@ static int view_of_digit(const struct key *key)
 
 void app_key(struct app *app, const struct key *key)
 {
-    if (key->code == KEY_FOCUS_IN || key->code == KEY_FOCUS_OUT || key->code == KEY_MOUSE_OTHER)
+    if (key->code == KEY_FOCUS_IN || key->code == KEY_FOCUS_OUT || key->code == KEY_ANSWER ||
+        key->code == KEY_MOUSE_OTHER)
         return;
     app->message[0] = '\0';
     struct view *view = front_view(app);

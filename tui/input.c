@@ -187,6 +187,8 @@ static enum found read_escape(struct input *input, const char *text, size_t leng
     } else if (csi.final == '~') {
         key->code = tilde_key(csi.params[0]);
         key->mods = mods_of(csi.params[1]);
+    } else if (csi.final == 'n') {
+        key->code = csi.params[0] == 0 ? KEY_ANSWER : KEY_NONE;
     } else if (csi.final == 'u') {
         plain_key(csi.params[0] < 0x110000 ? csi.params[0] : 0, key);
         key->mods |= mods_of(csi.params[1]);

@@ -37,6 +37,7 @@ enum key_code {
     KEY_PASTE, /* `text`: what was pasted */
     KEY_FOCUS_IN,
     KEY_FOCUS_OUT,
+    KEY_ANSWER, /* of the terminal, to a question for its status */
 };
 
 enum key_mods { KEY_SHIFT = 1, KEY_ALT = 2, KEY_CTRL = 4 };

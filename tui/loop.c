@@ -139,6 +139,21 @@ static void remember(const struct console *console)
 
 /* ---- what comes in ---- */
 
+/* The bell, and a notification of the desktop's (OSC 9) where the terminal has them; the others pass it
+ * over, but the kernel's own would print it. */
+static void notify(struct console *console, const struct event *event)
+{
+    const char *type = getenv("TERM");
+    struct str text = {0};
+    str_add(&text, "\a");
+    if (!type || strcmp(type, "linux") != 0)
+        str_addf(&text, "\033]9;gantry: %s: %llu steps ran, %llu failed\033\\",
+                 build_status_name(event->status), (unsigned long long)event->steps_run,
+                 (unsigned long long)event->steps_failed);
+    terminal_send(console->terminal, str_text(&text), text.len);
+    str_free(&text);
+}
+
 static void take_event(struct console *console, struct event *event)
 {
     if (event->kind == EVENT_BUILD_BEGIN)
@@ -146,7 +161,7 @@ static void take_event(struct console *console, struct event *event)
     app_event(&console->app, event);
     bool long_one = event->kind == EVENT_BUILD_END && console->app.model.end_ns > BELL_NS;
     if (long_one && console->unseen) /* it ended while nobody looked */
-        terminal_send(console->terminal, "\a", 1);
+        notify(console, event);
     if (event->kind == EVENT_BUILD_END || event->kind == EVENT_VM_END)
         actions_ended(console, event);
     console->dirty = true;
@@ -216,6 +231,10 @@ static void take_keys(struct console *console)
     static bool mouse = true;
     struct key key;
     while (!app->quit && input_next(&console->input, clock_ns(), &key)) {
+        if (key.code == KEY_ANSWER) {
+            terminal_answered(console->terminal);
+            continue; /* nothing to show: an idle console stays idle */
+        }
         if (key.code == KEY_FOCUS_IN || key.code == KEY_FOCUS_OUT)
             console->unseen = key.code == KEY_FOCUS_OUT;
         app_key(app, &key);
@@ -353,8 +372,8 @@ static int wait_ms(const struct console *console, uint64_t shown_ns)
     uint64_t now = clock_ns(), due = UINT64_MAX;
     if (console->dirty && !terminal_busy(console->terminal))
         due = shown_ns + FRAME_NS;
-    else if (app_moves(&console->app))
-        due = shown_ns + TICK_NS;
+    else if (!console->dirty && app_moves(&console->app))
+        due = shown_ns + TICK_NS; /* while the terminal is busy nothing but it is waited for */
     if (console->app.state.playing && !terminal_busy(console->terminal))
         due = shown_ns + FRAME_NS;
     if (may_build_saved(console) && due > console->changed_ns + SAVED_NS)
@@ -363,7 +382,9 @@ static int wait_ms(const struct console *console, uint64_t shown_ns)
         due = now;
     if (console->follow && due > now + FOLLOW_NS)
         due = now + FOLLOW_NS;
-    uint64_t key = input_deadline(&console->input);
+    uint64_t key = input_deadline(&console->input), answer = terminal_deadline(console->terminal);
+    if (console->dirty && answer && answer < due)
+        due = answer;
     if (key && key < due)
         due = key;
     if (due == UINT64_MAX)
@@ -398,7 +419,7 @@ static void run(struct console *console)
             {.fd = console->comparison ? comparison_fd(console->comparison) : -1, .events = POLLIN},
             {.fd = edges_screen_fd(console), .events = POLLIN},
         };
-        if (terminal_busy(console->terminal))
+        if (terminal_unsent(console->terminal))
             fds[0].events |= POLLOUT;
         poll(fds, sizeof fds / sizeof *fds, wait_ms(console, shown_ns));
         if (fds[1].revents)

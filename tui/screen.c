@@ -102,7 +102,8 @@ struct screen *screen_open(const char *type, bool color, struct err *err)
         screen_close(screen);
         return NULL;
     }
-    use_env(FALSE);
+    /* The size is set with the first frame; not every type has one to begin with ("linux"). */
+    use_env(TRUE);
     screen->curses = newterm((char *)(uintptr_t)name, screen->out, screen->in);
     if (!screen->curses || !*capability("cup")) {
         no_use(name, err);
@@ -110,7 +111,8 @@ struct screen *screen_open(const char *type, bool color, struct err *err)
         return NULL;
     }
     screen->enter = mem_copy(capability("smcup"));
-    screen->leave = mem_copy(capability("rmcup"));
+    /* Without an alternate screen what we drew would stay, and the shell begin in its middle. */
+    screen->leave = mem_copy(*capability("rmcup") ? capability("rmcup") : capability("clear"));
     screen->color = color && has_colors() && start_color() == OK && use_default_colors() == OK;
     make_looks(screen);
     noecho();

@@ -24,6 +24,8 @@
 #define SYNC_OFF "\033[?2026l"
 #define CURSOR_ON "\033[?25h"
 #define ATTRIBUTES_OFF "\033[m"
+#define ASK "\033[5n" /* device status report; ECMA-48 8.3.35 */
+#define ANSWER "\033[0n"
 
 static const int signals[] = {SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT};
 static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
@@ -32,10 +34,14 @@ enum {
     CRASHES = sizeof crashes / sizeof *crashes,
     CLOSE_MS = 200, /* how long a stalled terminal is waited for at the end */
 };
+#define ANSWER_NS 5000000000ull /* one that answered before, and does not: frames go on unasked */
 
 struct terminal {
     int fd, pipe[2];
     bool mouse, again, taken;
+    bool answers; /* it did, once: each frame is followed by a question */
+    unsigned asked; /* questions that it has not answered */
+    uint64_t asked_ns; /* when the last was sent */
     struct screen *screen;
     struct termios before;
     struct str pending; /* bytes that the terminal has not taken */
@@ -127,6 +133,8 @@ static void take(struct terminal *terminal)
     str_add(&terminal->extra, PASTE_ON);
     if (terminal->mouse)
         str_add(&terminal->extra, MOUSE_ON);
+    str_add(&terminal->extra, ASK);
+    terminal->asked++;
     terminal->again = terminal->taken = true;
 }
 
@@ -134,10 +142,29 @@ static void take(struct terminal *terminal)
 static void drain(struct terminal *terminal)
 {
     uint64_t end = clock_ns() + CLOSE_MS * 1000000ull;
-    while (terminal_busy(terminal) && terminal_flush(terminal) == 0 && clock_ns() < end) {
+    while (terminal_unsent(terminal) && terminal_flush(terminal) == 0 && clock_ns() < end) {
         struct pollfd fd = {.fd = terminal->fd, .events = POLLOUT};
         poll(&fd, 1, 20);
     }
+}
+
+/* Answers that are still to come would stand in the next program's input. */
+static void take_answers(struct terminal *terminal)
+{
+    uint64_t end = clock_ns() + CLOSE_MS * 1000000ull;
+    const char *at = ANSWER;
+    while (terminal->answers && terminal->asked && clock_ns() < end) {
+        struct pollfd fd = {.fd = terminal->fd, .events = POLLIN};
+        char byte;
+        if (poll(&fd, 1, 20) < 0 || terminal_read(terminal, &byte, 1) <= 0)
+            continue;
+        at = byte == *at ? at + 1 : byte == *ANSWER ? &ANSWER[1] : ANSWER;
+        if (!*at) {
+            at = ANSWER;
+            terminal->asked--;
+        }
+    }
+    terminal->asked = 0;
 }
 
 static void give(struct terminal *terminal)
@@ -146,8 +173,10 @@ static void give(struct terminal *terminal)
         return;
     terminal->taken = false;
     drain(terminal);
+    if (!terminal_unsent(terminal))
+        take_answers(terminal);
     /* What is still unsent is given up, and with it the middle of an escape sequence. */
-    bool cut = terminal_busy(terminal);
+    bool cut = terminal_unsent(terminal);
     str_cut(&terminal->pending, 0);
     terminal->sent = 0;
     if (cut)
@@ -238,14 +267,32 @@ int terminal_read(struct terminal *terminal, char *bytes, size_t size)
     return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
 }
 
-bool terminal_busy(const struct terminal *terminal)
+bool terminal_unsent(const struct terminal *terminal)
 {
     return terminal->sent < terminal->pending.len;
 }
 
+bool terminal_busy(const struct terminal *terminal)
+{
+    return terminal_unsent(terminal) ||
+           (terminal_deadline(terminal) && clock_ns() < terminal_deadline(terminal));
+}
+
+uint64_t terminal_deadline(const struct terminal *terminal)
+{
+    return terminal->answers && terminal->asked ? terminal->asked_ns + ANSWER_NS : 0;
+}
+
+void terminal_answered(struct terminal *terminal)
+{
+    terminal->answers = true;
+    if (terminal->asked)
+        terminal->asked--;
+}
+
 int terminal_flush(struct terminal *terminal)
 {
-    while (terminal_busy(terminal)) {
+    while (terminal_unsent(terminal)) {
         ssize_t sent = write(terminal->fd, terminal->pending.at + terminal->sent,
                              terminal->pending.len - terminal->sent);
         if (sent < 0 && errno == EINTR)
@@ -272,6 +319,11 @@ bool terminal_show(struct terminal *terminal, const struct grid *grid)
         str_add(&terminal->pending, SYNC_ON);
         str_add_n(&terminal->pending, frame, length);
         str_add(&terminal->pending, SYNC_OFF);
+        if (terminal->answers) {
+            str_add(&terminal->pending, ASK);
+            terminal->asked++;
+            terminal->asked_ns = clock_ns();
+        }
     }
     terminal_flush(terminal);
     return true;
