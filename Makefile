@@ -192,7 +192,11 @@ $(O)/tests/bench/frame_bench: $(OBJ)/tests/bench/frame_bench.o $(FRONT_NO_MAIN:%
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
-bench: all $(O)/tests/bench/race_bench $(O)/tests/bench/frame_bench
+$(O)/tests/bench/console_bench: $(OBJ)/tests/bench/console_bench.o $(OBJ)/tests/support/pty.o $(LIBGANTRY)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS) -lvterm
+bench: all $(O)/tests/bench/race_bench $(O)/tests/bench/frame_bench $(O)/tests/bench/console_bench
 	@tests/bench/run.sh $(abspath $(O))/gantry
 
 BIN = $(DESTDIR)$(PREFIX)/bin

@@ -56,5 +56,8 @@ echo "race analysis"
 echo "frames of the build screen, 100,000 steps, 200x60 (processor time)"
 "$(dirname "$gantry")/tests/bench/frame_bench" 100000
 
+mkdir "$bench/console"
+"$(dirname "$gantry")/tests/bench/console_bench" "$gantry" "$bench/console" "${FLOOD_SECONDS:-3}" 3>>"$bench/bench.json"
+
 BENCH_DIR=$bench "$here/trace.sh" "$gantry"
 BENCH_DIR=$bench "$here/image.sh" "$gantry"

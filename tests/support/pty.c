@@ -16,8 +16,15 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/vec.h"
 
 enum { SLICE_MS = 5 };
+
+/* Bytes that were taken at once: up to an offset of all that was sent. */
+struct taken {
+    size_t end;
+    uint64_t ns;
+};
 
 struct pty {
     int fd; /* the terminal's end; -1: hung up */
@@ -29,8 +36,8 @@ struct pty {
     VTerm *term;
     struct termios before;
     uint64_t rate, credit_ns; /* bytes a second; up to when they were taken */
-    uint64_t taken_ns;
     struct str sent, text;
+    VEC(struct taken) takes; /* in order */
 };
 
 static void die(const char *what)
@@ -110,6 +117,7 @@ void pty_close(struct pty *pty)
     close(pty->slave);
     vterm_free(pty->term);
     str_free(&pty->sent);
+    vec_free(&pty->takes);
     str_free(&pty->text);
     free(pty);
 }
@@ -147,8 +155,8 @@ static void take(struct pty *pty)
         return;
     if (pty->rate != UINT64_MAX)
         pty->credit_ns += (uint64_t)got * 1000000000 / pty->rate;
-    pty->taken_ns = clock_ns();
     str_add_n(&pty->sent, bytes, (size_t)got);
+    vec_push(&pty->takes, (struct taken){pty->sent.len, clock_ns()});
     vterm_input_write(pty->term, bytes, (size_t)got);
     give_answers(pty);
 }
@@ -272,9 +280,12 @@ const struct str *pty_sent(const struct pty *pty)
     return &pty->sent;
 }
 
-uint64_t pty_taken_ns(const struct pty *pty)
+uint64_t pty_taken_ns(const struct pty *pty, size_t offset)
 {
-    return pty->taken_ns;
+    size_t at = pty->takes.len;
+    while (at && pty->takes.at[at - 1].end > offset)
+        at--;
+    return at < pty->takes.len ? pty->takes.at[at].ns : 0;
 }
 
 /* The last of two texts that was sent. */

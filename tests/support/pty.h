@@ -43,8 +43,8 @@ int pty_wait(struct pty *pty, unsigned ms);
 pid_t pty_pid(const struct pty *pty);
 /* All that was sent so far. */
 const struct str *pty_sent(const struct pty *pty);
-/* When the terminal took the last of it; and when it last answered a question (clock_ns). */
-uint64_t pty_taken_ns(const struct pty *pty);
+/* When the terminal took the byte at an offset of that (clock_ns); 0: it has not. */
+uint64_t pty_taken_ns(const struct pty *pty, size_t offset);
 /* Whether the terminal's settings and modes are those of the beginning: cooked, the normal screen,
  * the cursor shown, no mouse, no paste marks. NULL, or what is not. */
 const char *pty_spoiled(struct pty *pty);
