@@ -150,7 +150,7 @@ static bool start_build_of(struct console *console, const char *target, enum the
         return false;
     }
     console->app.state.building = true;
-    console->app.state.stopping = false;
+    console->app.state.stopping = console->app.state.killing = false;
     return true;
 }
 
@@ -354,10 +354,11 @@ static void op_stop(void *app)
             free_pick(&console->batch.at[i]);
         console->batch.len = 0; /* nor does any other of them begin */
         console->app.state.stopping = true;
+        console->app.state.killing = console->stops > 0;
         build_command(console->build, console->stops++ ? BUILD_KILL : BUILD_DRAIN);
         app_say(&console->app, SEVERITY_NOTE,
                 console->stops == 1 ? "stopping: the running steps end first; x again kills them"
-                                    : "killing the running steps");
+                                    : "killing the running steps; ^C again leaves at once");
     } else if (console->vm) {
         vm_stop(console->vm);
     } else {
@@ -372,6 +373,7 @@ void actions_ended(struct console *console, const struct event *event)
         console->build = NULL;
         compare_forget(console);
         console->app.state.building = console->app.state.stopping = false;
+        console->app.state.killing = false;
         enum then then = console->then;
         console->then = THEN_NOTHING;
         if (console->watch && console->app.state.tree != APP_TREE_NATIVE)

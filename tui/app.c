@@ -188,6 +188,26 @@ static void open_prompt(struct app *app, enum request request)
     app->prompt_for = request;
 }
 
+/* A key that nobody wanted; motions say nothing: there is nowhere to go. */
+static void say_idle(struct app *app, enum request request)
+{
+    char text[128];
+    if (request >= REQ_UP && request <= REQ_BACK)
+        return;
+    snprintf(text, sizeof text, "nothing here to do '%s' with now; ? tells what the keys do",
+             request_infos[request].word);
+    app_say(app, SEVERITY_NOTE, text);
+}
+
+static void visit(struct app *app, const char *view_name, enum request request)
+{
+    unsigned before = app->current;
+    bool over = app->popup != NULL;
+    app_go(app, view_name);
+    if (app->current == before && !over)
+        say_idle(app, request);
+}
+
 /* What is common to all screens. */
 static void common(struct app *app, enum request request)
 {
@@ -209,10 +229,10 @@ static void common(struct app *app, enum request request)
         ops->stop(app);
         break;
     case REQ_LOG:
-        app_go(app, "log");
+        visit(app, "log", request);
         break;
     case REQ_GRAPH:
-        app_go(app, "graph");
+        visit(app, "graph", request);
         break;
     case REQ_WHY:
         open_popup(app, &view_why);
@@ -250,8 +270,8 @@ static void common(struct app *app, enum request request)
     case REQ_MOUSE:
         app->mouse_toggled = true;
         break;
-    case REQ_INTERRUPT:
-        if (app->state.building || app->state.booting)
+    case REQ_INTERRUPT: /* drains, kills, leaves: also while what was killed takes its time */
+        if ((app->state.building && !app->state.killing) || app->state.booting)
             ops->stop(app);
         else
             app->quit = true;
@@ -263,7 +283,7 @@ static void common(struct app *app, enum request request)
             ask_quit(app);
         break;
     default:
-        break;
+        say_idle(app, request);
     }
 }
 

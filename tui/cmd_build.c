@@ -1,6 +1,9 @@
 /* `gantry build [TARGET...]` builds a tree that describes itself; `gantry build -- COMMAND...` runs
  * any command that calls make inside, each recipe on a lane. */
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +13,9 @@
 #include "tui/cli.h"
 #include "tui/commands.h"
 #include "tui/stream.h"
+#include "tui/watch.h"
+
+enum { SETTLED_MS = 200 }; /* so long nothing more is saved before a build starts */
 
 /* The tree and where the command starts; both new. */
 static int find_root(const struct cli *cli, char **root, struct err *err)
@@ -55,10 +61,55 @@ static enum capture capture_of(const struct cli *cli)
     return same ? CAPTURE_TOGETHER : CAPTURE_APART;
 }
 
+/* Takes --watch out of the command's words; true where it was there. */
+static bool take_watch(int *argc, char **argv)
+{
+    int kept = 0;
+    for (int i = 0; i < *argc; i++)
+        if (i == 0 || strcmp(argv[i], "--watch") != 0)
+            argv[kept++] = argv[i];
+    bool found = kept < *argc;
+    argv[ *argc = kept] = NULL;
+    return found;
+}
+
+/* Until a file was saved, and for a while no other. */
+static void wait_for_save(struct watch *watch)
+{
+    struct pollfd fd = {.fd = watch_fd(watch), .events = POLLIN};
+    for (bool changed = false; !changed; changed |= watch_take(watch))
+        poll(&fd, 1, -1);
+    while (poll(&fd, 1, SETTLED_MS) > 0)
+        watch_take(watch);
+}
+
+/* Builds, and again whenever a file is saved, until a signal ends it. What make writes lies among its
+ * sources, so what changed during its build is no edit. */
+static int build_and_watch(struct cli *cli, const struct build_options *options)
+{
+    struct err err = {0};
+    struct watch *watch = watch_open(options->root, &err);
+    if (!watch)
+        return cli_fail(&err);
+    int status;
+    while ((status = stream_build(cli, options)) < 128) {
+        if (cli->after)
+            watch_take(watch);
+        if (cli->output != OUTPUT_JSON) {
+            printf("watching %s: ^C ends\n", options->root);
+            fflush(stdout);
+        }
+        wait_for_save(watch);
+    }
+    watch_close(watch);
+    return status;
+}
+
 int cmd_build(struct cli *cli, int argc, char **argv)
 {
     struct err err = {0};
     char *root = NULL;
+    bool watched = take_watch(&argc, argv);
     if (cli->after && !cli->after[0])
         return cli_usage("after `--` stands the command to run: gantry build -- make");
     if (cli->after && argc > 1)
@@ -85,7 +136,7 @@ int cmd_build(struct cli *cli, int argc, char **argv)
         .capture = capture_of(cli),
         .verbatim = cli->output == OUTPUT_RAW,
     };
-    int status = stream_build(cli, &options);
+    int status = watched ? build_and_watch(cli, &options) : stream_build(cli, &options);
     free(directory);
     free(root);
     return status;

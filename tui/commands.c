@@ -9,7 +9,8 @@
 const struct command commands[] = {
     {"attach", cmd_attach, GROUP_LOOK, "[JOURNAL]", "follow a build that runs elsewhere", ""},
     {"build", cmd_build, GROUP_BUILD, "[TARGET...] | -- COMMAND...",
-     "build what is stale; or gate a command that calls make", ""},
+     "build what is stale; or gate a command that calls make",
+     "--watch  build again whenever a file is saved, until ^C\n"},
     {"check", cmd_check, GROUP_IMAGE, "", "build and boot the tree's tests, and report each", ""},
     {"clean", cmd_clean, GROUP_TREE, "[--orphans]", "remove what builds of this arch and mode made",
      "--orphans  only what no image of the tree makes any more\n"},

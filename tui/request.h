@@ -26,14 +26,14 @@
     X(COMPOSE, "c", "compose", "compose the image (builds first)", "gantry compose")               \
     X(BOOT, "r", "boot", "boot the image (composes first)", "gantry run")                          \
     X(TESTS, "t", "tests", "run the tree's tests (boots an image of them)", "gantry check")        \
-    X(STOP, "x", "stop", "stop: let the lanes end; again: kill them", "")                          \
-    X(EDIT, "e", "editor", "open $EDITOR at its place", "")                                        \
+    X(STOP, "x", "stop", "stop: let the lanes end; again: kill them", "^C of gantry build")        \
+    X(EDIT, "e", "editor", "open $EDITOR at its place", "$EDITOR +LINE FILE")                      \
     X(LOG, "l", "log", "its log", "gantry log TARGET")                                             \
     X(GRAPH, "g", "graph", "its place in the graph", "gantry graph --cone TARGET")                 \
     X(WHY, "w", "why", "why it is built, or waits", "gantry explain TARGET")                       \
     X(DIFF, "d", "diff", "what differs", "gantry manifest diff")                                   \
     X(COPY, "y", "copy", "copy it to the clipboard", "")                                           \
-    X(UNDO, "u", "undo", "undo the last edit", "")                                                 \
+    X(UNDO, "u", "undo", "undo the last edit", "gantry races undo ID")                             \
     X(REDO, "U", "redo", "do it again", "")                                                        \
     X(FILTER, "f", "filter", "show only what matches", "")                                         \
     X(SORT, "s", "sort", "another order", "")                                                      \
@@ -43,10 +43,10 @@
     X(SEARCH, "/", "search", "search (PCRE2; lower case ignores case)", "")                        \
     X(SEARCH_NEXT, "n", "search-next", "next match", "")                                           \
     X(SEARCH_PREVIOUS, "N", "search-previous", "previous match", "")                               \
-    X(TYPE, "i", "edit", "edit the field; Boot: type into the guest", "")                          \
-    X(DELETE, "Del", "delete", "delete the entry", "")                                             \
-    X(INSERT, "Ins", "insert", "add an entry", "")                                                 \
-    X(WRITE, "W", "write", "write the staged edits", "gantry manifest add, gantry config set")     \
+    X(TYPE, "i", "edit", "edit the field; Boot: type into the guest", "gantry image set-args")     \
+    X(DELETE, "Del", "delete", "delete the entry", "gantry manifest rm")                           \
+    X(INSERT, "Ins", "insert", "add an entry", "gantry manifest add")                              \
+    X(WRITE, "W", "write", "write the staged edits", "gantry manifest, gantry config")             \
     X(WRAP, "Z", "wrap", "let long lines go on in the next row, or cut them", "")                  \
     X(MOVE_UP, "K", "move-up", "before the entry before it", "gantry manifest up FILE GUEST")      \
     X(MOVE_DOWN, "J", "move-down", "after the next entry", "gantry manifest down FILE GUEST")      \
@@ -66,15 +66,17 @@
     X(PALETTE, ":", "actions", "every action, by name", "")                                        \
     X(HELP, "? F1", "help", "what the keys do here", "gantry help")                                \
     X(COMPARE, "=", "compare", "two recorded builds side by side: where they differ first",        \
-      "gantry compare [JOURNAL [JOURNAL]]")                                                        \
+      "gantry compare [JOURNAL...]")                                                               \
     X(PLAIN, "p", "plain", "the build as lines, from its beginning; a key comes back",             \
       "gantry replay --plain")                                                                     \
     X(TOUR, "", "tour", "what there is, in six pages; shown at the first start", "man gantry")     \
-    X(WATCH, "", "watch", "build whenever a file is saved; again: no more", "")                    \
+    X(WATCH, "", "watch", "build whenever a file is saved; again: no more",                        \
+      "gantry build --watch")                                                                      \
     X(REDRAW, "^L", "redraw", "draw the whole screen again", "")                                   \
     X(MOUSE, "", "mouse", "the mouse on or off", "")                                               \
     X(SUSPEND, "^Z", "suspend", "suspend gantry (fg comes back)", "")                              \
-    X(INTERRUPT, "^C", "interrupt", "stop what runs, as x; quit where nothing does", "")           \
+    X(INTERRUPT, "^C", "interrupt", "stop what runs, as x; quit where nothing does",               \
+      "^C of gantry build")                                                                        \
     X(QUIT, "q", "quit", "quit (asks only while something runs)", "")                              \
     X(CLICK, "", "", "the mouse's left button", "")                                                \
     X(WHEEL_UP, "", "", "the wheel", "")                                                           \

@@ -201,6 +201,7 @@ struct app_state {
     bool building, booting; /* ours */
     bool watching; /* a build starts whenever a file is saved */
     bool stopping; /* the build was asked to drain */
+    bool killing; /* and then to kill what runs */
     bool replaying, playing; /* what is shown is a recorded build; time runs in it */
     unsigned speed; /* that many times as fast as it was; 0 and 1: as fast */
     uint32_t focus; /* the step that log, why and graph speak of; EVENT_NONE: none */

@@ -497,6 +497,7 @@ static enum view_result graph_request(struct view *view, enum request request,
     case REQ_GRAPH:
         set_root(graph, EVENT_NONE);
         graph->back_count = 0;
+        ctx->ops->say(ctx->app, SEVERITY_NOTE, "what the goal needs");
         break;
     case REQ_BACK:
         result = back(graph, ctx);

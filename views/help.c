@@ -96,7 +96,7 @@ static uint64_t id(void *data, size_t index)
 
 static void draw_row(void *data, const struct canvas *canvas, int y, size_t index)
 {
-    enum { KEYS_W = 9, WORD_W = 17, COMMAND_W = 28, WIDE = 96 };
+    enum { KEYS_W = 9, WORD_W = 17, COMMAND_W = 32, WIDE = 96 };
     const struct row *row = &((struct help_view *)data)->rows.at[index];
     if (row->text) {
         canvas_put(canvas, 0, y, row->heading ? STYLE_STRONG : STYLE_TEXT, row->text);

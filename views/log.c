@@ -271,13 +271,35 @@ static void next_diagnostic(struct log_screen *log, const struct view_ctx *ctx, 
         ctx->ops->say(ctx->app, SEVERITY_NOTE, "no diagnostic in this log");
 }
 
+/* True where there is no line to do something with; it says so. */
+static bool is_empty(const struct log_screen *log, struct log_view *lines,
+                     const struct view_ctx *ctx)
+{
+    if (lines && log->at < ctx->ops->log_lines(lines))
+        return false;
+    ctx->ops->say(ctx->app, SEVERITY_NOTE,
+                  log->step == EVENT_NONE ? "no step of this build printed anything yet"
+                                          : "this step printed nothing: l shows the whole build");
+    return true;
+}
+
+static void mark(struct log_screen *log, const struct view_ctx *ctx)
+{
+    if (is_empty(log, log_of(log, ctx), ctx))
+        return;
+    bool on = log->mark == UINT64_MAX;
+    log->mark = on ? log->at : UINT64_MAX;
+    ctx->ops->say(ctx->app, SEVERITY_NOTE,
+                  on ? "marked: y copies from here to the cursor" : "the mark is taken away");
+}
+
 /* The file and line that the cursor's line speaks of. */
 static void edit(struct log_screen *log, const struct view_ctx *ctx)
 {
     struct log_view *lines = log_of(log, ctx);
     size_t length;
     struct re_match match;
-    if (!lines || log->at >= ctx->ops->log_lines(lines))
+    if (is_empty(log, lines, ctx))
         return;
     const char *text = ctx->ops->log_line(lines, log->at, &length);
     if (!re_find(log->diagnostics, text, length, 0, &match) || match.end[1] == match.start[1]) {
@@ -296,7 +318,7 @@ static void copy(struct log_screen *log, const struct view_ctx *ctx)
 {
     enum { COPIED_MAX = 64 * 1024 }; /* terminals take no more at once (xterm: 75,000 in base 64) */
     struct log_view *lines = log_of(log, ctx);
-    if (!lines || log->at >= ctx->ops->log_lines(lines))
+    if (is_empty(log, lines, ctx))
         return;
     bool marked = log->mark != UINT64_MAX;
     uint64_t first = marked && log->mark < log->at ? log->mark : log->at;
@@ -403,10 +425,12 @@ static enum view_result log_request(struct view *view, enum request request,
         copy(log, ctx);
         break;
     case REQ_MARK:
-        log->mark = log->mark == UINT64_MAX ? log->at : UINT64_MAX;
+        mark(log, ctx);
         break;
     case REQ_WRAP:
         log->wrap = !log->wrap;
+        ctx->ops->say(ctx->app, SEVERITY_NOTE,
+                      log->wrap ? "long lines are wrapped" : "long lines go on to the right");
         break;
     case REQ_BACK:
         if (log->mark == UINT64_MAX)
@@ -414,6 +438,9 @@ static enum view_result log_request(struct view *view, enum request request,
         log->mark = UINT64_MAX;
         break;
     case REQ_LOG: /* the step's, the whole build's, and back */
+        if (log->step == EVENT_NONE && ctx->state->focus == EVENT_NONE)
+            ctx->ops->say(ctx->app, SEVERITY_NOTE,
+                          "select a step first: in the lanes, the cone, the map or the failures");
         show_step(log, log->step == EVENT_NONE ? ctx->state->focus : EVENT_NONE);
         break;
     case REQ_LEFT:

@@ -379,6 +379,9 @@ static enum view_result races_request(struct view *view, enum request request,
     switch (request) {
     case REQ_HIDDEN:
         races->hidden = !races->hidden;
+        ctx->ops->say(ctx->app, SEVERITY_NOTE,
+                      races->hidden ? "what does not count is shown, too"
+                                    : "what does not count is hidden");
         return VIEW_HANDLED;
     case REQ_FILTER:
         set_filter(races, arg->text, ctx);

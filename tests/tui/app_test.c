@@ -78,7 +78,11 @@ static void interrupt_stops_what_runs_and_else_quits(void **state)
     test_screen_keys(screen, "^C");
     assert_string_equal(test_screen_asked(screen), "stop()");
     assert_false(app->quit);
-    app->state.building = false;
+    app->state.killing = true; /* what was killed has not ended yet */
+    test_screen_keys(screen, "^C");
+    assert_true(app->quit);
+    assert_string_equal(test_screen_asked(screen), "");
+    app->quit = app->state.building = app->state.killing = false;
     test_screen_keys(screen, "^C");
     assert_true(app->quit);
     test_screen_close(screen);
