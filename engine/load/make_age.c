@@ -87,9 +87,9 @@ static void keep_text(struct make_state *kept, const char *path)
     struct err err = {0};
     bool done =
         file_make_parents(copy, &err) == 0 && file_write(copy, text, length, 0666, &err) == 0;
-    build_say(kept->make->build, SEVERITY_NOTE,
-              "%s was changed since it was made: it is made again%s%s", path,
-              done ? "; what it was is kept in " : "", done ? copy : "");
+    if (done)
+        build_say(kept->make->build, SEVERITY_NOTE,
+                  "%s was changed since it was made; what it is now is kept in %s", path, copy);
     free(copy);
     free(text);
 }

@@ -1,7 +1,9 @@
 /*
  * What builds of a make tree made and nothing wants any more. A step is alive where a goal's makes
  * considered it last, where they read what it makes, or where a step that is alive used it. (What a
- * list of headers says is no use: it may stand there for the orphan alone.)
+ * list of headers says is no use: it may stand there for the orphan alone.) An orphan is what is not
+ * alive, and was stale when a build ended well without wanting it: its source is gone, as a rule. What
+ * is merely not considered may belong to a make that runs once, and would not be made again.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -112,8 +114,8 @@ void load_make_orphans(const struct state *state, int root_fd, load_orphan_fn *e
     }
     for (text_id target = 0; known && target < state->records.len; target++) {
         const struct step_record *record = state->records.at[target];
-        for (uint32_t i = 0; is_step(state, target) && !o.alive[target] && i < record->outputs;
-             i++) {
+        bool orphan = is_step(state, target) && !o.alive[target] && (record->flags & RUN_LEFT);
+        for (uint32_t i = 0; orphan && i < record->outputs; i++) {
             const char *path = now_plain(
                 intern_text(&state->texts, state->versions.at[record_outputs(record)[i]].path));
             struct stat st;

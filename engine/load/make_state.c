@@ -132,12 +132,21 @@ void make_state_add_product(struct make_state *kept, const char *path)
     }
 }
 
+/* What editors leave beside a file while it is open, or of the one before. */
+static bool is_of_editor(const char *name)
+{
+    size_t length = strlen(name);
+    bool swap = name[0] == '.' && length > 4 && memcmp(name + length - 4, ".sw", 3) == 0;
+    return swap || str_ends(name, "~") || str_starts(name, ".#") || strcmp(name, "4913") == 0 ||
+           (name[0] == '#' && length > 1 && name[length - 1] == '#');
+}
+
 bool make_state_counts(const void *data, const char *path)
 {
     const struct make_state *kept = data;
     return intern_find(&kept->products, path) == INTERN_NONE &&
            intern_find(&kept->product_dirs, path) == INTERN_NONE &&
-           strcmp(path_base(path), ".gantry") != 0;
+           strcmp(path_base(path), ".gantry") != 0 && !is_of_editor(path_base(path));
 }
 
 void make_state_commit(struct make_state *kept)

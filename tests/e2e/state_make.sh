@@ -51,6 +51,7 @@ settings=(NAMED=before)
 build() {
     ok env "${settings[@]}" "$GANTRY" build --json -j2 -- make
     steps=$(grep -c '"event":"step-end".*"outcome":"ran"' "$WORK/out")
+    compared=$(grep -c "every command is compared" "$WORK/out")
 }
 
 # What a build from clean gives, by plain make, in a copy.
@@ -106,6 +107,8 @@ edit "removed file" 7 'rm inc1/h.h'
 edit "new source" 5 'echo "int d;" >src/d.c'
 edit "removed source" 4 'rm src/d.c'
 edit "touched only" 2 'touch src/b.c inc2/h.h gen.sh'
+edit "what an editor leaves" 2 'touch src/.b.c.swp src/b.c~ "src/.#b.c" "src/#b.c#" src/4913'
+[ "$compared" = 0 ] || fail "what an editor leaves counts"
 edit "changed and changed back" 2 'cp src/c.c keep; echo "int z;" >>src/c.c; cp keep src/c.c; rm keep'
 edit "removed output" 4 'rm obj/c.o'
 edit "damaged output" 4 'echo damage >obj/a.o'
