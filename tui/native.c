@@ -32,7 +32,9 @@ int native_load_graph(struct native_tree *tree, struct err *err)
 
 int native_target(struct native_tree *tree, const char *name, file_id *file, struct err *err)
 {
-    *file = load_find_target(&tree->graph, tree->conf, name);
+    struct load_facts facts;
+    load_facts_of(tree->conf, &facts);
+    *file = load_find_target(&tree->graph, &facts, name);
     if (*file != FILE_NONE)
         return 0;
     file_list goals = {0};

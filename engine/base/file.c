@@ -18,6 +18,11 @@
 char *file_read(const char *path, size_t *length, struct err *err)
 {
     look_at(path);
+    return file_read_own(path, length, err);
+}
+
+char *file_read_own(const char *path, size_t *length, struct err *err)
+{
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         err_errno(err, "%s", path);
@@ -159,6 +164,20 @@ int file_write(const char *path, const void *bytes, size_t length, mode_t mode, 
         return -1;
     }
     return file_out_commit(&out, err);
+}
+
+bool file_replace(const char *path, const void *bytes, size_t length)
+{
+    char *temporary = mem_format("%s.%ld", path, (long)getpid());
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool good = fd >= 0 && file_pwrite(fd, temporary, bytes, length, 0, NULL) == 0;
+    if (fd >= 0)
+        close(fd);
+    good = good && rename(temporary, path) == 0;
+    if (!good)
+        unlink(temporary);
+    free(temporary);
+    return good;
 }
 
 int file_pwrite(int fd, const char *path, const void *bytes, size_t length, uint64_t offset,

@@ -15,6 +15,10 @@
 /* The whole file, NUL-ended past its end; the caller frees. NULL and err where it cannot be read. */
 char *file_read(const char *path, size_t *length, struct err *err);
 
+/* The same for what Gantry itself keeps: nobody is told that it was looked at (base/look.h), since all
+ * that it says follows from something else. */
+char *file_read_own(const char *path, size_t *length, struct err *err);
+
 /* Makes a directory and its parents (0777 less umask); present ones are fine. */
 int file_make_dirs(const char *path, struct err *err);
 /* Makes the directories above a path. */
@@ -33,6 +37,10 @@ void file_out_abandon(struct file_out *out);
 
 /* All of the above at once. Mode as for open(2). */
 int file_write(const char *path, const void *bytes, size_t length, mode_t mode, struct err *err);
+
+/* The same for caches that carry a hash of themselves: no fsync, since half a file after a crash is
+ * seen, and no sentence, since one that cannot be written is only missing. */
+bool file_replace(const char *path, const void *bytes, size_t length);
 
 /* pwrite that does it all, or fails with a sentence naming `path`. */
 int file_pwrite(int fd, const char *path, const void *bytes, size_t length, uint64_t offset,

@@ -5,10 +5,25 @@
 
 #include <utf8proc.h>
 
+/* Bytes from `from` on that stand for themselves: nearly all, so they go as a whole. */
+static size_t plain_run(const char *text, size_t from, size_t length)
+{
+    size_t end = from;
+    while (end < length && text[end] >= 0x20 && text[end] != 0x7F && text[end] != '"' &&
+           text[end] != '\\')
+        end++;
+    return end - from;
+}
+
 static void quote(struct str *out, const char *text, size_t length)
 {
     str_add_char(out, '"');
     for (size_t i = 0; i < length;) {
+        size_t run = plain_run(text, i, length);
+        str_add_n(out, text + i, run);
+        i += run;
+        if (i == length)
+            break;
         unsigned char c = (unsigned char)text[i];
         if (c == '"' || c == '\\') {
             str_addf(out, "\\%c", c);
@@ -18,9 +33,6 @@ static void quote(struct str *out, const char *text, size_t length)
             i++;
         } else if (c < 0x20 || c == 0x7F) {
             str_addf(out, "\\u%04x", c);
-            i++;
-        } else if (c < 0x80) {
-            str_add_char(out, (char)c);
             i++;
         } else {
             utf8proc_int32_t point;
@@ -86,16 +98,29 @@ void json_put_text(struct str *out, const char *key, const char *text)
     str_add(out, "null");
 }
 
+static void add_digits(struct str *out, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while (number /= 10);
+    str_add_n(out, digits + at, sizeof digits - at);
+}
+
 void json_put_int(struct str *out, const char *key, int64_t number)
 {
     begin(out, key);
-    str_addf(out, "%lld", (long long)number);
+    uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    if (number < 0)
+        str_add_char(out, '-');
+    add_digits(out, size);
 }
 
 void json_put_uint(struct str *out, const char *key, uint64_t number)
 {
     begin(out, key);
-    str_addf(out, "%llu", (unsigned long long)number);
+    add_digits(out, number);
 }
 
 void json_put_real(struct str *out, const char *key, double number)

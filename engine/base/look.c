@@ -21,20 +21,20 @@ void look_end(void)
 void look_at(const char *path)
 {
     if (listening)
-        listening(listener_data, path, false);
+        listening(listener_data, path, LOOK_AT);
 }
 
 void look_at_link(const char *path)
 {
     if (listening)
-        listening(listener_data, path, true);
+        listening(listener_data, path, LOOK_AT_LINK);
 }
 
-void look_below(const char *dir, const char *path)
+void look_for_below(const char *dir, const char *path)
 {
     if (!listening)
         return;
     char *full = path_join(dir, path);
-    look_at(full);
+    listening(listener_data, full, LOOK_FOR);
     free(full);
 }

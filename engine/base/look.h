@@ -7,16 +7,18 @@
 #ifndef GANTRY_BASE_LOOK_H
 #define GANTRY_BASE_LOOK_H
 
-#include <stdbool.h>
-
-/* `link`: the link itself is looked at, not what it leads to. */
-typedef void look_fn(void *data, const char *path, bool link);
+enum look {
+    LOOK_AT, /* what is there */
+    LOOK_AT_LINK, /* the link itself, not what it leads to */
+    LOOK_FOR, /* only whether something is there */
+};
+typedef void look_fn(void *data, const char *path, enum look look);
 
 void look_begin(look_fn *listener, void *data);
 void look_end(void);
 void look_at(const char *path);
 void look_at_link(const char *path);
-/* The same for a path under a directory. */
-void look_below(const char *dir, const char *path);
+/* Whether there is such a path under a directory. */
+void look_for_below(const char *dir, const char *path);
 
 #endif

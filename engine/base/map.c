@@ -95,6 +95,27 @@ void intern_free(struct intern *in)
     *in = (struct intern){0};
 }
 
+bool intern_restore(struct intern *in, const char *const *texts, const uint32_t *lengths,
+                    uint32_t count, const uint32_t *slots, size_t slots_count)
+{
+    if (slots_count & (slots_count - 1) || (count && (size_t)count * 3 > slots_count * 2))
+        return false;
+    vec_reserve(&in->names, count);
+    vec_reserve(&in->lengths_of, count);
+    in->slots = mem_alloc((slots_count + 1) * sizeof *in->slots);
+    in->slots_count = slots_count;
+    in->names.len = in->lengths_of.len = count;
+    if (count) {
+        memcpy(in->names.at, texts, count * sizeof *texts);
+        memcpy(in->lengths_of.at, lengths, count * sizeof *lengths);
+        memcpy(in->slots, slots, slots_count * sizeof *in->slots);
+    }
+    bool good = true;
+    for (size_t i = 0; i < slots_count; i++)
+        good &= in->slots[i].id <= count;
+    return good;
+}
+
 void *map_get(const struct map *map, const char *key)
 {
     uint32_t id = intern_find(&map->keys, key);

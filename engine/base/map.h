@@ -6,6 +6,7 @@
 #ifndef GANTRY_BASE_MAP_H
 #define GANTRY_BASE_MAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,10 @@ uint32_t intern_find_n(const struct intern *in, const char *text, size_t length)
 const char *intern_text(const struct intern *in, uint32_t id);
 uint32_t intern_count(const struct intern *in);
 void intern_free(struct intern *in);
+/* Fills a zeroed intern with `count` strings that stay where they are, and the table that another
+ * intern of the same strings had: its slots as pairs of words. False where the table cannot be one. */
+bool intern_restore(struct intern *in, const char *const *texts, const uint32_t *lengths,
+                    uint32_t count, const uint32_t *slots, size_t slots_count);
 
 struct map {
     struct intern keys;

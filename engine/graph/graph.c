@@ -224,6 +224,7 @@ void graph_free(struct graph *graph)
     str_list_free(&graph->read_files);
     free(graph->use_start);
     free(graph->uses);
+    free(graph->packed);
     *graph = (struct graph){0};
 }
 

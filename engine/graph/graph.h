@@ -98,6 +98,7 @@ struct graph {
     /* Consumers of each file, CSR, made by graph_finish. */
     uint32_t *use_start; /* by file_id, files.len + 1 entries */
     step_id *uses;
+    char *packed; /* the bytes that strings live in where it was unpacked (graph/pack.h), or NULL */
 };
 
 /* A zeroed graph is ready. The file of a path (cleaned here), added where it is new. */

@@ -13,16 +13,15 @@
 
 struct journal;
 
-/* A journal without a place: it keeps what it is given until journal_start. NULL only where the
- * machine has no descriptors left. */
+/* A journal without a place: it keeps what it is given until journal_start. */
 struct journal *journal_new(void);
 /* Starts writing to `path`, or, where that is NULL, to <directory>/<n>.jsonl.zst, of which the last
  * ten are kept; there the file is made when the first step is ready or a sentence is said, so that
  * builds that have nothing to do leave none. */
 int journal_start(struct journal *journal, const char *path, const char *directory,
                   struct err *err);
-/* Hands over an event (free() frees it). Any thread. */
-void journal_add(struct journal *journal, struct event *event);
+/* Adds an event. Any thread. */
+void journal_add(struct journal *journal, const struct event *event);
 /* Writes what is left, ends the thread and frees. -1 and err where anything was not written. */
 int journal_close(struct journal *journal, struct err *err);
 

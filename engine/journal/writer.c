@@ -1,4 +1,7 @@
-/* Writing a journal: a thread that turns events into lines and lines into a zstd frame. */
+/*
+ * Writing a journal: events become lines where they are told (a line is a fifth of an event, which
+ * would have to be copied for another thread), and a thread makes a zstd frame of the lines.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,21 +22,21 @@
 enum { KEEP = 10, FLUSH_MS = 500, CHUNK = 64 * 1024 };
 
 struct journal {
-    struct queue *queue;
     pthread_t thread;
     bool started;
     char *path; /* NULL: the next free number in directory */
     char *directory;
+    pthread_mutex_t lock; /* of the next three */
+    pthread_cond_t news; /* lines where there were none, much of them, or the end */
+    struct str added; /* lines */
+    bool wanted; /* the file is to be made: something happened */
+    bool ended;
     /* The thread's own. */
     int fd;
     ZSTD_CCtx *zstd;
-    struct str lines; /* not yet compressed */
-    bool wanted; /* the file is to be made: something happened */
+    struct str lines; /* being compressed */
     struct err err; /* the first failure; nothing is written after it */
 };
-
-/* What the queue carries at its end. */
-static struct event end_mark;
 
 /* The number of "<n>.jsonl.zst", or 0. */
 static unsigned long number_of(const char *name)
@@ -131,58 +134,72 @@ static void write_lines(struct journal *journal, ZSTD_EndDirective how)
     str_cut(&journal->lines, 0);
 }
 
-static void take(struct journal *journal, struct event *event)
+void journal_add(struct journal *journal, const struct event *event)
 {
-    if (event->kind == EVENT_STEP_READY || event->kind == EVENT_STEP_BEGIN ||
-        event->kind == EVENT_MESSAGE)
-        journal->wanted = true;
-    event_to_json(event, NULL, &journal->lines);
-    str_add_char(&journal->lines, '\n');
-    free(event);
+    pthread_mutex_lock(&journal->lock);
+    size_t before = journal->added.len;
+    bool wanted = journal->wanted;
+    journal->wanted |= event->kind == EVENT_STEP_READY || event->kind == EVENT_STEP_BEGIN ||
+                       event->kind == EVENT_MESSAGE;
+    event_to_json(event, NULL, &journal->added);
+    str_add_char(&journal->added, '\n');
+    bool much = before <= CHUNK && journal->added.len > CHUNK;
+    if (journal->wanted && (!wanted || !before || much))
+        pthread_cond_signal(&journal->news);
+    pthread_mutex_unlock(&journal->lock);
+}
+
+/* Waits for lines to write: many of them, or any once `flush_ns` has come, or the last ones; they are
+ * journal->lines then. */
+static ZSTD_EndDirective wait_for_lines(struct journal *journal, uint64_t flush_ns)
+{
+    const struct timespec until = {(time_t)(flush_ns / 1000000000), (long)(flush_ns % 1000000000)};
+    bool late = false;
+    pthread_mutex_lock(&journal->lock);
+    while (!journal->ended && !(journal->wanted && journal->added.len > CHUNK) && !late) {
+        if (journal->wanted && journal->added.len)
+            late = pthread_cond_timedwait(&journal->news, &journal->lock, &until) == ETIMEDOUT;
+        else
+            pthread_cond_wait(&journal->news, &journal->lock);
+    }
+    struct str empty = journal->lines;
+    journal->lines = journal->added;
+    journal->added = empty;
+    bool last = journal->ended;
+    pthread_mutex_unlock(&journal->lock);
+    return last ? ZSTD_e_end : late ? ZSTD_e_flush : ZSTD_e_continue;
 }
 
 static void *write_journal(void *data)
 {
+    const uint64_t flush_after_ns = FLUSH_MS * UINT64_C(1000000);
     struct journal *journal = data;
-    uint64_t flushed_ns = clock_ns();
-    bool ended = false, pending = false;
-    while (!ended) {
-        struct event *event = queue_wait(journal->queue, pending ? FLUSH_MS : -1);
-        for (; event; event = ended ? NULL : queue_pop(journal->queue)) {
-            ended = event == &end_mark;
-            if (ended)
-                break;
-            if (journal->err.kind != ERR_NONE) {
-                free(event);
-                continue;
-            }
-            take(journal, event);
-            pending = true;
-            if (journal->lines.len > CHUNK)
-                break;
-        }
-        if (!journal->wanted || journal->err.kind != ERR_NONE)
-            continue;
-        if (journal->fd < 0 && open_file(journal, &journal->err) < 0)
-            continue;
-        bool late = clock_ns() - flushed_ns >= FLUSH_MS * UINT64_C(1000000);
-        if (ended || late || journal->lines.len > CHUNK)
-            write_lines(journal, ended ? ZSTD_e_end : late ? ZSTD_e_flush : ZSTD_e_continue);
-        if (late) {
-            flushed_ns = clock_ns();
-            pending = false;
-        }
+    uint64_t flush_ns = clock_ns() + flush_after_ns;
+    ZSTD_EndDirective how = ZSTD_e_continue;
+    while (how != ZSTD_e_end) {
+        how = wait_for_lines(journal, flush_ns);
+        if (how == ZSTD_e_continue && clock_ns() >= flush_ns)
+            how = ZSTD_e_flush;
+        if (how == ZSTD_e_flush)
+            flush_ns = clock_ns() + flush_after_ns;
+        bool nothing = how == ZSTD_e_end && !journal->wanted;
+        if (!nothing && journal->err.kind == ERR_NONE &&
+            (journal->fd >= 0 || open_file(journal, &journal->err) == 0))
+            write_lines(journal, how);
+        str_cut(&journal->lines, 0);
     }
     return NULL;
 }
 
 struct journal *journal_new(void)
 {
-    struct queue *queue = queue_new();
-    if (!queue)
-        return NULL;
     struct journal *journal = mem_zero(1, sizeof *journal);
-    journal->queue = queue;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&journal->news, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&journal->lock, NULL);
     journal->fd = -1;
     return journal;
 }
@@ -203,18 +220,16 @@ int journal_start(struct journal *journal, const char *path, const char *directo
     return 0;
 }
 
-void journal_add(struct journal *journal, struct event *event)
-{
-    queue_push(journal->queue, event);
-}
-
 int journal_close(struct journal *journal, struct err *err)
 {
     if (!journal)
         return 0;
     int status = 0;
     if (journal->started) {
-        queue_push(journal->queue, &end_mark);
+        pthread_mutex_lock(&journal->lock);
+        journal->ended = true;
+        pthread_cond_signal(&journal->news);
+        pthread_mutex_unlock(&journal->lock);
         pthread_join(journal->thread, NULL);
         if (journal->err.kind != ERR_NONE) {
             if (err)
@@ -224,8 +239,10 @@ int journal_close(struct journal *journal, struct err *err)
     }
     if (journal->fd >= 0)
         close(journal->fd);
-    queue_free(journal->queue, free);
     ZSTD_freeCCtx(journal->zstd);
+    pthread_cond_destroy(&journal->news);
+    pthread_mutex_destroy(&journal->lock);
+    str_free(&journal->added);
     str_free(&journal->lines);
     free(journal->path);
     free(journal->directory);

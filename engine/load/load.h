@@ -27,13 +27,31 @@ enum tree_kind load_find_tree(const char *start, char **root, struct err *err);
 int load_native(struct graph *graph, const char *root, struct conf *conf,
                 const struct toolchain *tools, struct err *err);
 
+/* What of a conf a build needs beside the graph. Strings live as long as the conf or, where the graph
+ * was kept, the graph. */
+struct load_facts {
+    const char *arch, *mode, *image, *out, *image_out;
+    const char *image_targets; /* words */
+    const char *const *warnings;
+    size_t warnings_count;
+};
+void load_facts_of(struct conf *conf, struct load_facts *facts);
+
+/* kept.c. Writes a loaded, finished graph and its facts to a file; gives an id for load_kept, or 0 where
+ * they cannot be kept. */
+uint64_t load_keep(const struct graph *graph, const struct load_facts *facts, const char *file);
+/* Fills a zeroed graph, finished, from such a file. False where it is not there, not whole, or not the
+ * one of this id: then the tree is to be loaded. */
+bool load_kept(struct graph *graph, struct load_facts *facts, const char *file, uint64_t id);
+
 /* The file that a person means by a target's name: as the tree says it ("loader.img"), or a path.
  * FILE_NONE where there is none. */
-file_id load_find_target(const struct graph *graph, struct conf *conf, const char *word);
+file_id load_find_target(const struct graph *graph, const struct load_facts *facts,
+                         const char *word);
 
 /* After a build that made image targets: publishes build/<mode> and the symlinks of the image's
  * outputs in build/<mode>.<arch>/ (see gantry-conf(5)). Touches only what differs. */
-int load_publish(const char *root, struct conf *conf, struct err *err);
+int load_publish(const char *root, const struct load_facts *facts, struct err *err);
 
 /* The files that recorded builds of a make tree made, that are there, and that no goal which was ever
  * built wants any more: relative to the root, each with the step that made it. */

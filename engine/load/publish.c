@@ -58,11 +58,11 @@ static int drop_link(const char *path, struct err *err)
     return err_errno(err, "%s", path);
 }
 
-static int publish(const char *root, struct conf *conf, const char *name, struct err *err)
+static int publish(const char *root, const struct load_facts *facts, const char *name,
+                   struct err *err)
 {
-    const char *out = conf_get(conf, "out"), *image_out = conf_get(conf, "image-out");
-    char *from = mem_format("%s/%s/%s", root, out, name);
-    char *to = mem_format("%s/%s/%s", root, image_out, name);
+    char *from = mem_format("%s/%s/%s", root, facts->out, name);
+    char *to = mem_format("%s/%s/%s", root, facts->image_out, name);
     char *dir = path_dir(from), *target = path_relative(to, dir);
     struct stat st;
     int result = stat(to, &st) == 0 ? put_link(from, target, err) : drop_link(from, err);
@@ -74,17 +74,16 @@ static int publish(const char *root, struct conf *conf, const char *name, struct
     return result;
 }
 
-int load_publish(const char *root, struct conf *conf, struct err *err)
+int load_publish(const char *root, const struct load_facts *facts, struct err *err)
 {
-    const char *mode = conf_get(conf, "mode");
-    char *link = mem_format("%s/build/%s", root, mode);
-    char *target = mem_format("%s.%s", mode, conf_get(conf, "arch"));
+    char *link = mem_format("%s/build/%s", root, facts->mode);
+    char *target = mem_format("%s.%s", facts->mode, facts->arch);
     str_list names = {0};
     int result = put_link(link, target, err);
 
-    text_split(&names, conf_get(conf, "image-targets"));
+    text_split(&names, facts->image_targets);
     for (size_t i = 0; result == 0 && i < names.len; i++)
-        result = publish(root, conf, names.at[i], err);
+        result = publish(root, facts, names.at[i], err);
     str_list_free(&names);
     free(target);
     free(link);

@@ -24,7 +24,7 @@ const char *tree_copy(struct loader *loader, const char *text)
 
 bool tree_exists(const struct loader *loader, const char *path)
 {
-    look_below(loader->root, path);
+    look_for_below(loader->root, path);
     return faccessat(loader->root_fd, path, F_OK, 0) == 0;
 }
 
@@ -415,9 +415,10 @@ int load_native(struct graph *graph, const char *root, struct conf *conf,
     return result;
 }
 
-file_id load_find_target(const struct graph *graph, struct conf *conf, const char *word)
+file_id load_find_target(const struct graph *graph, const struct load_facts *facts,
+                         const char *word)
 {
-    const char *const dirs[] = {"", conf_get(conf, "out"), conf_get(conf, "image-out")};
+    const char *const dirs[] = {"", facts->out, facts->image_out};
 
     for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
         char *path = *dirs[i] ? path_join(dirs[i], word) : mem_copy(word);

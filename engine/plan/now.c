@@ -19,6 +19,24 @@ void now_close(struct now *now)
     vec_free(&now->held);
 }
 
+void now_seed(struct now *now, const struct snapshot_seen *seen)
+{
+    const struct state *state = now->state;
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct snapshot_entry *entry = &seen->entries[i];
+        bool absent = entry->kind == SNAPSHOT_ABSENT;
+        if (entry->flags & SNAPSHOT_DIFFERS || (!absent && entry->kind != SNAPSHOT_FILE))
+            continue;
+        text_id text = intern_find(&state->texts, seen->names + entry->name);
+        if (text == INTERN_NONE)
+            continue;
+        version_id version = absent ? state_find_version(state, text, NULL, &hash_absent)
+                                    : state_find_version(state, text, &entry->id, NULL);
+        if (version != VERSION_NONE)
+            now_set(now, text, version);
+    }
+}
+
 const char *now_plain(const char *path)
 {
     return path + (path[0] == PATH_EXISTS || path[0] == PATH_LINK || path[0] == PATH_LIST);

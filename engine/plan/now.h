@@ -5,6 +5,7 @@
 #ifndef GANTRY_PLAN_NOW_H
 #define GANTRY_PLAN_NOW_H
 
+#include "state/snapshot.h"
 #include "state/state.h"
 
 struct now {
@@ -23,6 +24,8 @@ struct now {
 
 void now_open(struct now *now, struct state *state, int root_fd);
 void now_close(struct now *now);
+/* Takes over what was found to be as it was, so that it is not looked at a second time. */
+void now_seed(struct now *now, const struct snapshot_seen *seen);
 /* The present version of a path: its file is looked at where it was not yet. */
 version_id now_of(struct now *now, text_id path);
 /* True where the version is the present one of its path. */

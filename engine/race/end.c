@@ -8,6 +8,7 @@
 #include "race/ledger.h"
 #include "race/record.h"
 #include "race/report.h"
+#include "race/same.h"
 #include "run/build_internal.h"
 
 static void add_producers(const struct graph *graph, const file_id *files, uint32_t count,
@@ -18,10 +19,14 @@ static void add_producers(const struct graph *graph, const file_id *files, uint3
             needs[(*used)++] = graph->files.at[files[i]].producer;
 }
 
-void race_begin_native(struct build *build, const struct graph *graph)
+void race_begin_native(struct build *build)
+{
+    record_make(build->races, 0, ORDER_TOP, 0, ".");
+}
+
+static void add_graph(struct build *build, const struct graph *graph)
 {
     struct str text = {0};
-    record_make(build->races, 0, ORDER_TOP, 0, ".");
     for (step_id id = 0; id < graph->steps.len; id++) {
         const struct step *step = &graph->steps.at[id];
         uint32_t inputs, order, used = 0;
@@ -56,48 +61,114 @@ static bool was_traced(const struct record *record)
     return false;
 }
 
-static void tell_finding(struct build *build, const struct race_report *report,
-                         const struct report_finding *finding, enum race_verdict verdict)
+static struct event event_of(const struct race_report *report, const struct report_finding *finding,
+                             const char *sentence)
 {
-    struct str text = {0};
-    race_sentence(report, finding, &text);
-    build_send(build, &(struct event){.kind = EVENT_FINDING,
-                                      .id = finding->id,
-                                      .class = race_class_name(finding->class),
-                                      .severity = finding->severity,
-                                      .path = race_path(report->record, finding->path),
-                                      .first = finding->first,
-                                      .first_target = race_target(report->record, finding->first),
-                                      .second = finding->second,
-                                      .second_target = race_target(report->record, finding->second),
-                                      .witnesses = finding->witnesses_count,
-                                      .verdict = race_verdict_name(verdict),
-                                      .text = str_text(&text)});
-    str_free(&text);
+    return (struct event){.kind = EVENT_FINDING,
+                          .id = finding->id,
+                          .class = race_class_name(finding->class),
+                          .severity = finding->severity,
+                          .path = race_path(report->record, finding->path),
+                          .first = finding->first,
+                          .first_target = race_target(report->record, finding->first),
+                          .second = finding->second,
+                          .second_target = race_target(report->record, finding->second),
+                          .witnesses = finding->witnesses_count,
+                          .verdict = race_verdict_name(VERDICT_SUSPECTED),
+                          .text = sentence};
 }
 
-void race_end_of_build(struct build *build, const char *state_dir)
+/* Tells a finding with the verdict that is known by now, unless it is excused. */
+static void tell(struct build *build, const struct ledger *ledger, struct event *finding)
+{
+    if (ledger_reason(ledger, finding->id))
+        return;
+    finding->verdict = race_verdict_name(ledger_verdict(ledger, finding->id)->verdict);
+    build_send(build, finding);
+    build->totals.findings += finding->severity != SEVERITY_NOTE;
+}
+
+/* The findings of the record; each is a line of `lines` then, too. */
+static void find(struct build *build, const struct ledger *ledger, struct str *lines)
+{
+    struct race_report report;
+    race_report_make(&report, build->races);
+    for (size_t i = 0; i < report.findings.len; i++) {
+        struct str sentence = {0};
+        race_sentence(&report, &report.findings.at[i], &sentence);
+        struct event finding = event_of(&report, &report.findings.at[i], str_text(&sentence));
+        event_to_json(&finding, NULL, lines);
+        str_add_char(lines, '\n');
+        tell(build, ledger, &finding);
+        str_free(&sentence);
+    }
+    race_report_free(&report);
+}
+
+/* Those that were found in the record when it was written. */
+static void tell_again(struct build *build, const struct ledger *ledger, const struct str *lines)
+{
+    for (const char *at = str_text(lines), *end; (end = strchr(at, '\n')); at = end + 1) {
+        struct event *finding = event_from_json(at, (size_t)(end - at), NULL);
+        if (finding)
+            tell(build, ledger, finding);
+        free(finding);
+    }
+}
+
+static bool is_kept(const struct build *build)
+{
+    return !build->options.untraced && !build->options.dry_run;
+}
+
+static void open_ledger(struct build *build, const char *state_dir, struct ledger *ledger)
 {
     struct err err = {0};
-    if (build->options.untraced || build->options.dry_run || !build->races->steps.len)
+    if (ledger_read(ledger, build->options.root, state_dir, &err) < 0)
+        build_say(build, SEVERITY_WARNING, "%s", err.text);
+}
+
+/* Merges, writes and searches the record. */
+static void end_anew(struct build *build, const char *state_dir, uint64_t graph_id)
+{
+    struct err err = {0};
+    struct str lines = {0};
+    struct ledger ledger;
+    if (!build->races->steps.len)
         return;
     record_take_over(build->races, state_dir);
     if (!was_traced(build->races))
         return;
-    if (record_write(build->races, state_dir, &err) < 0)
+    bool written = record_write(build->races, state_dir, &err) == 0;
+    if (!written)
         build_say(build, SEVERITY_WARNING, "what the steps touched is not kept: %s", err.text);
-    struct race_report report;
-    struct ledger ledger;
-    race_report_make(&report, build->races);
-    if (ledger_read(&ledger, build->options.root, state_dir, &err) < 0)
-        build_say(build, SEVERITY_WARNING, "%s", err.text);
-    for (size_t i = 0; i < report.findings.len; i++) {
-        const struct report_finding *finding = &report.findings.at[i];
-        if (ledger_reason(&ledger, finding->id))
-            continue;
-        tell_finding(build, &report, finding, ledger_verdict(&ledger, finding->id)->verdict);
-        build->totals.findings += finding->severity != SEVERITY_NOTE;
-    }
+    open_ledger(build, state_dir, &ledger);
+    find(build, &ledger, &lines);
+    same_keep(build->races, state_dir, written ? graph_id : 0, &lines);
     ledger_free(&ledger);
-    race_report_free(&report);
+    str_free(&lines);
+}
+
+void race_end_native(struct build *build, const struct graph *graph, uint64_t graph_id,
+                     const char *state_dir)
+{
+    struct str lines = {0};
+    if (!is_kept(build))
+        return;
+    if (same_as_before(build->races, state_dir, graph_id, &lines)) {
+        struct ledger ledger;
+        open_ledger(build, state_dir, &ledger);
+        tell_again(build, &ledger, &lines);
+        ledger_free(&ledger);
+    } else {
+        add_graph(build, graph);
+        end_anew(build, state_dir, graph_id);
+    }
+    str_free(&lines);
+}
+
+void race_end_of_build(struct build *build, const char *state_dir)
+{
+    if (is_kept(build))
+        end_anew(build, state_dir, 0);
 }

@@ -2,12 +2,19 @@
 #ifndef GANTRY_RACE_END_H
 #define GANTRY_RACE_END_H
 
+#include <stdint.h>
+
 struct build;
 struct graph;
 
-/* Before a native build: its steps and their order become part of the record. */
-void race_begin_native(struct build *build, const struct graph *graph);
-/* After it: where anything was traced, writes the record to the state directory, sends an
+/* Before a native build. */
+void race_begin_native(struct build *build);
+/* After it: its steps and their order become part of the record, and then as below. Where the graph is
+ * the last build's (its id, or 0) and what ran touched what it touched before, the record stays as it is
+ * and what was found in it is told again. */
+void race_end_native(struct build *build, const struct graph *graph, uint64_t graph_id,
+                     const char *state_dir);
+/* After a build: where anything was traced, writes the record to the state directory, sends an
  * EVENT_FINDING each, and counts them in build->totals. Trouble is told as a warning. */
 void race_end_of_build(struct build *build, const char *state_dir);
 

@@ -567,6 +567,13 @@ void record_take_over(struct record *record, const char *state_dir)
     pthread_mutex_unlock(&record->lock);
 }
 
+void record_settle(struct record *record)
+{
+    pthread_mutex_lock(&record->lock);
+    settle(record);
+    pthread_mutex_unlock(&record->lock);
+}
+
 int record_write(struct record *record, const char *state_dir, struct err *err)
 {
     pthread_mutex_lock(&record->lock);

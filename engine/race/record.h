@@ -130,6 +130,8 @@ void record_make_trace(struct record *record, uint32_t number, const struct trac
 
 /* Adds what the record of <state_dir> knows of steps that did not run this time. */
 void record_take_over(struct record *record, const char *state_dir);
+/* Puts the accesses of each step together, one a path. */
+void record_settle(struct record *record);
 /* Writes the record to <state_dir>/races.zst. */
 int record_write(struct record *record, const char *state_dir, struct err *err);
 /* Reads it; NULL and err (with the remedy) where there is none, or none that is whole. */

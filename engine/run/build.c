@@ -23,9 +23,8 @@ void build_send(struct build *build, const struct event *event)
 {
     struct event *copy = event_copy(event);
     copy->t_ns = clock_ns() - build->start_ns;
-    struct event *kept = event_copy(copy);
+    journal_add(build->journal, copy);
     queue_push(build->events, copy);
-    journal_add(build->journal, kept);
 }
 
 void build_say(struct build *build, enum severity severity, const char *format, ...)
@@ -79,7 +78,7 @@ static void *run_build(void *data)
                         .wall_ns = clock_ns() - build->start_ns,
                         .cpu_ns = build->totals.cpu_ns,
                         .t_ns = clock_ns() - build->start_ns};
-    journal_add(build->journal, event_copy(&end));
+    journal_add(build->journal, &end);
     struct err err = {0};
     if (journal_close(build->journal, &err) < 0) {
         struct event message = {.kind = EVENT_MESSAGE,

@@ -98,6 +98,7 @@ void fresh_open(struct fresh *fresh, struct build *build, const char *dir, const
 void fresh_close(struct fresh *fresh)
 {
     snapshot_free(&fresh->snapshot);
+    snapshot_seen_free(&fresh->seen);
     if (fresh->root_fd >= 0 && fresh->file)
         close(fresh->root_fd);
     free(fresh->file);
@@ -113,30 +114,82 @@ static char *take_line(char **text)
     return line;
 }
 
-bool fresh_answers(struct fresh *fresh, const struct event *begin)
+/* The facts that were kept; they point into the answer's text, which is cut up. */
+static struct fresh_facts facts_of(const struct snapshot_answer *answer)
 {
-    struct build *build = fresh->build;
-    struct snapshot_answer answer;
-    if (build->options.unabridged || build->options.fail_on_races || fresh->root_fd < 0 ||
-        !snapshot_check(fresh->file, fresh->root_fd, fresh->key, &answer))
-        return false;
-    char *at = answer.text;
-    struct event first = *begin;
-    uint64_t files = strtoull(take_line(&at), NULL, 10), edges = strtoull(take_line(&at), NULL, 10);
-    const char **const words[] = {&first.arch, &first.mode, &first.image};
+    struct fresh_facts facts = {.steps = answer->steps};
+    char *at = answer->text;
+    facts.files = strtoull(take_line(&at), NULL, 10);
+    facts.edges = strtoull(take_line(&at), NULL, 10);
+    const char **const words[] = {&facts.arch, &facts.mode, &facts.image};
     for (size_t i = 0; i < 3; i++) {
         const char *word = take_line(&at);
         *words[i] = *word ? word : NULL;
     }
+    facts.graph = strtoull(take_line(&at), NULL, 16);
+    return facts;
+}
+
+void fresh_look(struct fresh *fresh)
+{
+    if (fresh->root_fd < 0)
+        return;
+    snapshot_compare(&fresh->seen, fresh->file, fresh->root_fd, fresh->key);
+    if (fresh->seen.bytes)
+        fresh->last = facts_of(&fresh->seen.answer);
+}
+
+static void tell_nothing_to_do(struct build *build, const struct event *begin,
+                               const struct fresh_facts *facts)
+{
+    struct event first = *begin;
+    first.arch = facts->arch;
+    first.mode = facts->mode;
+    first.image = facts->image;
     build_send(build, &first);
-    build->totals.total = answer.steps;
+    build->totals.total = facts->steps;
     build_send(build, &(struct event){.kind = EVENT_GRAPH,
-                                      .steps = answer.steps,
-                                      .files = files,
-                                      .edges = edges,
+                                      .steps = facts->steps,
+                                      .files = facts->files,
+                                      .edges = facts->edges,
                                       .complete = true});
+}
+
+bool fresh_answers(struct fresh *fresh, const struct event *begin)
+{
+    struct build *build = fresh->build;
+    struct snapshot_answer answer = {0};
+    if (build->options.unabridged || build->options.fail_on_races || fresh->root_fd < 0)
+        return false;
+    if (fresh->seen.bytes) {
+        if (fresh->seen.holds)
+            tell_nothing_to_do(build, begin, &fresh->last);
+        return fresh->seen.holds;
+    }
+    if (!snapshot_check(fresh->file, fresh->root_fd, fresh->key, &answer))
+        return false;
+    struct fresh_facts facts = facts_of(&answer);
+    tell_nothing_to_do(build, begin, &facts);
     free(answer.text);
     return true;
+}
+
+void fresh_take_loading(struct fresh *fresh)
+{
+    const struct snapshot_seen *seen = &fresh->seen;
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct snapshot_entry *entry = &seen->entries[i];
+        const enum snapshot_flags loading =
+            entry->flags & (SNAPSHOT_LOADING | SNAPSHOT_LOADING_FOR);
+        const char *path = seen->names + entry->name;
+        struct identity id = entry->id;
+        if (!loading)
+            continue;
+        if (entry->flags & SNAPSHOT_DIFFERS)
+            id = identity_at(fresh->root_fd, path);
+        snapshot_add(&fresh->snapshot, (enum snapshot_kind)entry->kind, path, &id);
+        snapshot_mark(&fresh->snapshot, path, loading);
+    }
 }
 
 /* ---- what is looked at ---- */
@@ -164,15 +217,18 @@ static void add(struct fresh *fresh, const char *path, bool link)
     snapshot_add(&fresh->snapshot, link ? SNAPSHOT_LINK : SNAPSHOT_FILE, name, &id);
 }
 
-static void see_now(void *data, const char *path, bool link)
-{
-    add(data, path, link);
-}
-
-static void see_later(void *data, const char *path, bool link)
+static void see_now(void *data, const char *path, enum look look)
 {
     struct fresh *fresh = data;
-    snapshot_add(&fresh->snapshot, link ? SNAPSHOT_LATER_LINK : SNAPSHOT_LATER_FILE,
+    add(fresh, path, look == LOOK_AT_LINK);
+    snapshot_mark(&fresh->snapshot, relative(fresh, path),
+                  look == LOOK_FOR ? SNAPSHOT_LOADING_FOR : SNAPSHOT_LOADING);
+}
+
+static void see_later(void *data, const char *path, enum look look)
+{
+    struct fresh *fresh = data;
+    snapshot_add(&fresh->snapshot, look == LOOK_AT_LINK ? SNAPSHOT_LATER_LINK : SNAPSHOT_LATER_FILE,
                  relative(fresh, path), NULL);
 }
 
@@ -227,9 +283,10 @@ void fresh_keep(struct fresh *fresh)
     const struct fresh_facts *facts = &fresh->facts;
     if (fresh->root_fd < 0 || file_make_parents(fresh->file, NULL) < 0)
         return;
-    char *text = mem_format("%" PRIu64 "\n%" PRIu64 "\n%s\n%s\n%s\n", facts->files, facts->edges,
-                            facts->arch ? facts->arch : "", facts->mode ? facts->mode : "",
-                            facts->image ? facts->image : "");
+    char *text =
+        mem_format("%" PRIu64 "\n%" PRIu64 "\n%s\n%s\n%s\n%" PRIx64 "\n", facts->files,
+                   facts->edges, facts->arch ? facts->arch : "", facts->mode ? facts->mode : "",
+                   facts->image ? facts->image : "", facts->graph);
     struct snapshot_answer answer = {facts->steps, text};
     snapshot_write(&fresh->snapshot, fresh->file, fresh->root_fd, fresh->key, &answer);
     free(text);

@@ -12,6 +12,7 @@
 struct fresh_facts {
     uint64_t steps, files, edges;
     const char *arch, *mode, *image; /* or NULL */
+    uint64_t graph; /* id of the graph that load_keep wrote, or 0 */
 };
 
 struct fresh {
@@ -22,20 +23,28 @@ struct fresh {
     struct snapshot snapshot; /* the one in the making */
     bool complete; /* all of the steps is in it */
     struct fresh_facts facts;
+    struct snapshot_seen seen; /* the last one, once fresh_look has compared it */
+    struct fresh_facts last; /* of that */
 };
 
 /* `dir`: where snapshots are (made if need be); `asked`: everything that tells one build from
  * another besides files and environment. */
 void fresh_open(struct fresh *fresh, struct build *build, const char *dir, const char *asked);
 void fresh_close(struct fresh *fresh);
+/* Compares the last snapshot with the files: then `seen` tells what has changed, and what has not need
+ * not be looked at again. For a runner that goes on with that; others save the time. */
+void fresh_look(struct fresh *fresh);
+/* Loading was left out, since what it reads is as it was: the snapshot in the making gets all that
+ * from the last one. */
+void fresh_take_loading(struct fresh *fresh);
 /*
  * True where nothing has changed since: build-begin (as `begin` says, with the kept selection) and
  * graph have been sent and the totals are set; the runner returns 0. False: build.
  */
 bool fresh_answers(struct fresh *fresh, const struct event *begin);
 
-/* From now on what this thread looks at (base/look.h) goes into the snapshot, until fresh_unwatch.
- * `later`: as it is at the end, not as it is when it is looked at. */
+/* From now on what this thread looks at (base/look.h) goes into the snapshot, until fresh_unwatch: as
+ * what loading reads, or (`later`) as what is so at the end, not when it is looked at. */
 void fresh_watch(struct fresh *fresh, bool later);
 void fresh_unwatch(void);
 /* A file that decides, as it is now. */

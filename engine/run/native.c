@@ -2,10 +2,12 @@
  * The native runner: configuration, toolchain, graph, then the schedule. And the door to a build:
  * build_start, which picks the runner.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/text.h"
@@ -20,7 +22,10 @@
 /* Everything that one native build holds. */
 struct native {
     struct build *build;
-    struct conf *conf;
+    struct conf *conf; /* NULL where the graph was kept */
+    struct load_facts facts; /* of conf, or kept */
+    char *graph_file; /* where the graph is kept */
+    uint64_t graph_id; /* once it was run: of the kept one, or 0 */
     struct toolchain tools;
     struct graph graph;
     char *state_dir;
@@ -82,11 +87,9 @@ static void tell_begin_of_build(struct native *native)
                           .loader = "native",
                           .selection = selection,
                           .lanes = build->lanes};
-    if (native->conf) {
-        event.arch = conf_get(native->conf, "arch");
-        event.mode = conf_get(native->conf, "mode");
-        event.image = conf_get(native->conf, "image");
-    }
+    event.arch = native->facts.arch;
+    event.mode = native->facts.mode;
+    event.image = native->facts.image;
     build_send(build, &event);
     free(selection);
 }
@@ -97,10 +100,21 @@ static const char **find_targets(struct native *native)
     const struct build_options *options = &native->build->options;
     const char **paths = mem_alloc((options->targets_count + 1) * sizeof *paths);
     for (size_t i = 0; i < options->targets_count; i++) {
-        file_id file = load_find_target(&native->graph, native->conf, options->targets[i]);
+        file_id file = load_find_target(&native->graph, &native->facts, options->targets[i]);
         paths[i] = file == FILE_NONE ? options->targets[i] : graph_path(&native->graph, file);
     }
     return paths;
+}
+
+/* The build ended well: the next one need neither load nor judge what has not changed. */
+static void keep(struct native *native)
+{
+    struct fresh_facts *facts = &native->fresh.facts;
+    facts->arch = native->facts.arch;
+    facts->mode = native->facts.mode;
+    facts->image = native->facts.image;
+    facts->graph = native->graph_id;
+    fresh_keep(&native->fresh);
 }
 
 static int run_graph(struct native *native)
@@ -108,28 +122,45 @@ static int run_graph(struct native *native)
     const struct build_options *options = &native->build->options;
     const char **targets = find_targets(native);
     struct run_settings settings = {.state_dir = native->state_dir,
-                                    .out = conf_get(native->conf, "out"),
+                                    .out = native->facts.out,
                                     .targets = targets,
                                     .targets_count = options->targets_count,
                                     .fresh = &native->fresh};
-    race_begin_native(native->build, &native->graph);
+    race_begin_native(native->build);
     int status = build_run_graph(native->build, &native->graph, &settings);
-    race_end_of_build(native->build, native->state_dir);
+    native->graph_id = native->conf ? load_keep(&native->graph, &native->facts, native->graph_file)
+                                    : native->fresh.last.graph;
+    race_end_native(native->build, &native->graph, native->graph_id, native->state_dir);
     free(targets);
     struct err err = {0};
     fresh_watch(&native->fresh, true);
-    if (status == 0 && !options->dry_run && load_publish(options->root, native->conf, &err) < 0) {
+    if (status == 0 && !options->dry_run && load_publish(options->root, &native->facts, &err) < 0) {
         build_say(native->build, SEVERITY_ERROR, "%s", err.text);
         status = err_exit_status(&err);
     }
     fresh_unwatch();
-    if (status == 0 && native->fresh.complete) {
-        native->fresh.facts.arch = conf_get(native->conf, "arch");
-        native->fresh.facts.mode = conf_get(native->conf, "mode");
-        native->fresh.facts.image = conf_get(native->conf, "image");
-        fresh_keep(&native->fresh);
-    }
+    if (status == 0 && native->fresh.complete)
+        keep(native);
     return status;
+}
+
+/* The graph of the last build, where all that loading read is as it was then. */
+static bool take_kept(struct native *native)
+{
+    const struct fresh *fresh = &native->fresh;
+    if (!fresh->seen.loading_holds || !fresh->last.graph ||
+        !load_kept(&native->graph, &native->facts, native->graph_file, fresh->last.graph))
+        return false;
+    fresh_take_loading(&native->fresh);
+    return true;
+}
+
+static int load(struct native *native, struct err *err)
+{
+    if (toolchain_resolve(&native->tools, native->conf, err) < 0)
+        return -1;
+    return load_native(&native->graph, native->build->options.root, native->conf, &native->tools,
+                       err);
 }
 
 /* Every step before the first lane; err says what is wrong with the input. */
@@ -137,22 +168,22 @@ static int prepare(struct native *native, struct err *err)
 {
     struct build *build = native->build;
     const struct build_options *options = &build->options;
-    native->conf = conf_load(options->root, options->assigns, options->assigns_count, err);
+    bool kept = take_kept(native);
+    if (!kept) {
+        native->conf = conf_load(options->root, options->assigns, options->assigns_count, err);
+        if (native->conf)
+            load_facts_of(native->conf, &native->facts);
+    }
     tell_begin_of_build(native);
-    if (!native->conf)
+    if (!kept && !native->conf)
         return -1;
-    const str_list *warnings = conf_warnings(native->conf);
-    for (size_t i = 0; i < warnings->len; i++)
-        build_say(build, SEVERITY_WARNING, "%s", warnings->at[i]);
-    native->state_dir = mem_format("%s/%s/.gantry", options->root, conf_get(native->conf, "out"));
+    for (size_t i = 0; i < native->facts.warnings_count; i++)
+        build_say(build, SEVERITY_WARNING, "%s", native->facts.warnings[i]);
+    native->state_dir = mem_format("%s/%s/.gantry", options->root, native->facts.out);
     native->lock = build_lock(native->state_dir, err);
     if (native->lock < 0 || build_open_journal(build, native->state_dir, err) < 0)
         return -1;
-    if (toolchain_resolve(&native->tools, native->conf, err) < 0)
-        return -1;
-    if (load_native(&native->graph, options->root, native->conf, &native->tools, err) < 0)
-        return -1;
-    return graph_finish(&native->graph, err);
+    return kept ? 0 : load(native, err);
 }
 
 /* Everything that tells this build from another one of the tree. */
@@ -164,6 +195,9 @@ static void open_fresh(struct native *native)
     for (size_t i = 0; i < options->assigns_count; i++)
         str_addf(&asked, "%d %s=%s\n", (int)options->assigns[i].kind, options->assigns[i].name,
                  options->assigns[i].value);
+    /* Goals choose among the steps of one graph. */
+    native->graph_file = mem_format("%s/build/.gantry/graph-%016" PRIx64, options->root,
+                                    hash_bytes(asked.at, asked.len).low);
     for (size_t i = 0; i < options->targets_count; i++)
         str_addf(&asked, "%s\n", options->targets[i]);
     char *dir = path_join(options->root, "build/.gantry");
@@ -196,8 +230,10 @@ int native_build_run(struct build *build, void *data)
     struct err err = {0};
     int status;
     open_fresh(&native);
+    fresh_look(&native.fresh);
     if (is_fresh(&native)) {
         fresh_close(&native.fresh);
+        free(native.graph_file);
         return 0;
     }
     fresh_watch(&native.fresh, false);
@@ -216,6 +252,7 @@ int native_build_run(struct build *build, void *data)
     if (native.lock >= 0)
         close(native.lock);
     free(native.state_dir);
+    free(native.graph_file);
     fresh_close(&native.fresh);
     return status;
 }

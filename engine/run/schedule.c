@@ -379,6 +379,8 @@ static int open_all(struct schedule *s, struct err *err)
     if (status < 0)
         return -1;
     s->plan.environment_hash = fresh_environment();
+    if (s->settings->fresh)
+        now_seed(&s->plan.now, &s->settings->fresh->seen);
     s->done = queue_new();
     if (!s->done)
         return err_errno(err, "cannot start a build");

@@ -74,8 +74,7 @@ static uint32_t file_of(struct build *build, const char *path, uint64_t t_ns)
     uint32_t known = intern_count(paths), file = intern_id(paths, path);
     if (file == known)
         journal_add(build->journal,
-                    event_copy(&(struct event){
-                        .kind = EVENT_PATH, .t_ns = t_ns, .file = file, .path = path}));
+                    &(struct event){.kind = EVENT_PATH, .t_ns = t_ns, .file = file, .path = path});
     return file;
 }
 
@@ -97,12 +96,11 @@ void build_tell_touched(struct build *build, uint32_t step, const struct trace *
         vec_push(&numbers, (uint32_t)(since_ns / 1000000));
     }
     if (numbers.len)
-        journal_add(build->journal,
-                    event_copy(&(struct event){.kind = EVENT_TOUCHED,
-                                               .t_ns = t_ns,
-                                               .step = step,
-                                               .needs = numbers.at,
-                                               .needs_count = (uint32_t)numbers.len}));
+        journal_add(build->journal, &(struct event){.kind = EVENT_TOUCHED,
+                                                    .t_ns = t_ns,
+                                                    .step = step,
+                                                    .needs = numbers.at,
+                                                    .needs_count = (uint32_t)numbers.len});
     pthread_mutex_unlock(&build->touched->lock);
     vec_free(&numbers);
 }

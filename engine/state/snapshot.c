@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { SCHEMA = 1, ORDER = 0x01020304 };
+enum { SCHEMA = 2, ORDER = 0x01020304 };
 
 struct header {
     char magic[8];
@@ -45,14 +45,23 @@ void snapshot_add(struct snapshot *snapshot, enum snapshot_kind kind, const char
 {
     static const struct identity nobody;
     uint32_t name = intern_id(&snapshot->paths, path);
-    while (snapshot->kinds.len <= name)
+    while (snapshot->kinds.len <= name) {
         vec_push(&snapshot->kinds, 0);
+        vec_push(&snapshot->flags, 0);
+    }
     bool exact = kind == SNAPSHOT_FILE || kind == SNAPSHOT_LINK;
     if (snapshot->kinds.at[name] & 1u << kind)
         return;
     snapshot->kinds.at[name] |= (uint8_t)(1u << kind);
     vec_push(&snapshot->entries,
              (struct snapshot_entry){name, (uint16_t)kind, 0, 0, exact ? *id : nobody});
+}
+
+void snapshot_mark(struct snapshot *snapshot, const char *path, enum snapshot_flags flags)
+{
+    uint32_t name = intern_find(&snapshot->paths, path);
+    if (name != INTERN_NONE)
+        snapshot->flags.at[name] |= (uint8_t)flags;
 }
 
 void snapshot_add_variable(struct snapshot *snapshot, const char *name)
@@ -65,6 +74,7 @@ void snapshot_free(struct snapshot *snapshot)
     intern_free(&snapshot->paths);
     vec_free(&snapshot->entries);
     vec_free(&snapshot->kinds);
+    vec_free(&snapshot->flags);
     str_list_free(&snapshot->environment);
     *snapshot = (struct snapshot){0};
 }
@@ -161,6 +171,7 @@ static struct sorting *sort_entries(const struct snapshot *snapshot)
     for (size_t i = 0; i < snapshot->entries.len; i++) {
         struct snapshot_entry entry = snapshot->entries.at[i];
         const char *path = intern_text(&snapshot->paths, entry.name);
+        entry.flags = snapshot->flags.at[entry.name];
         sorted[i] =
             (struct sorting){path, entry.kind == SNAPSHOT_ABSENT ? dir_length(path) : 0, entry};
     }
@@ -257,21 +268,6 @@ static bool young_ones_hold(const struct writing *to)
     return true;
 }
 
-static bool write_file(const char *file, const struct str *bytes)
-{
-    char *temporary = mem_format("%s.%ld", file, (long)getpid());
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    bool good = fd >= 0 && file_pwrite(fd, temporary, bytes->at, bytes->len, 0, NULL) == 0;
-    if (fd >= 0)
-        close(fd);
-    /* No fsync: half a file after a crash has the wrong hash. */
-    good = good && rename(temporary, file) == 0;
-    if (!good)
-        unlink(temporary);
-    free(temporary);
-    return good;
-}
-
 bool snapshot_write(struct snapshot *snapshot, const char *file, int root_fd, uint64_t key,
                     const struct snapshot_answer *answer)
 {
@@ -299,7 +295,7 @@ bool snapshot_write(struct snapshot *snapshot, const char *file, int root_fd, ui
     str_add_n(&bytes, text, strlen(text) + 1);
     header.check = check_of(&header, bytes.at + sizeof header, bytes.len - sizeof header);
     memcpy(bytes.at, &header, sizeof header);
-    good = good && write_file(file, &bytes);
+    good = good && file_replace(file, bytes.at, bytes.len);
     if (!good)
         unlink(file);
     str_free(&bytes);
@@ -356,24 +352,66 @@ static bool entry_holds(const struct snapshot_entry *entry, const char *path, in
     return false;
 }
 
-bool snapshot_check(const char *file, int root_fd, uint64_t key, struct snapshot_answer *answer)
+/* Reads a snapshot; `bytes` stays NULL where there is none to be used. */
+static void read_seen(struct snapshot_seen *seen, const char *file, uint64_t key)
 {
     size_t length;
     char *bytes = file_read(file, &length, NULL);
     const struct header *header = bytes ? header_of(bytes, length, key) : NULL;
+    *seen = (struct snapshot_seen){0};
     if (!header) {
         free(bytes);
-        return false;
+        return;
     }
-    const struct snapshot_entry *entries = (const void *)(header + 1);
+    struct snapshot_entry *entries = (void *)(bytes + sizeof *header);
     const char *names = (const char *)(entries + header->entries);
     const char *variables = names + header->names_bytes;
-    bool holds = header->environment == hash_environment(variables, header->variables_bytes);
-    for (size_t i = 0, skip; holds && i < header->entries; i += 1 + skip)
-        holds = entry_holds(&entries[i], names + entries[i].name, root_fd, &skip);
+    if (header->environment != hash_environment(variables, header->variables_bytes)) {
+        free(bytes);
+        return;
+    }
+    *seen = (struct snapshot_seen){.bytes = bytes,
+                                   .entries = entries,
+                                   .count = header->entries,
+                                   .names = names,
+                                   .answer = {header->steps, bytes + length - header->text_bytes}};
+}
+
+bool snapshot_check(const char *file, int root_fd, uint64_t key, struct snapshot_answer *answer)
+{
+    struct snapshot_seen seen;
+    read_seen(&seen, file, key);
+    bool holds = seen.bytes != NULL;
+    for (size_t i = 0, skip; holds && i < seen.count; i += 1 + skip) {
+        const struct snapshot_entry *entry = &seen.entries[i];
+        holds = entry_holds(entry, seen.names + entry->name, root_fd, &skip);
+    }
     if (holds)
-        *answer =
-            (struct snapshot_answer){header->steps, mem_copy(variables + header->variables_bytes)};
-    free(bytes);
+        *answer = (struct snapshot_answer){seen.answer.steps, mem_copy(seen.answer.text)};
+    snapshot_seen_free(&seen);
     return holds;
+}
+
+void snapshot_compare(struct snapshot_seen *seen, const char *file, int root_fd, uint64_t key)
+{
+    read_seen(seen, file, key);
+    seen->holds = seen->loading_holds = seen->bytes != NULL;
+    for (size_t i = 0, skip; seen->bytes && i < seen->count; i += 1 + skip) {
+        struct snapshot_entry *entry = &seen->entries[i];
+        const char *path = seen->names + entry->name;
+        if (entry_holds(entry, path, root_fd, &skip))
+            continue;
+        entry->flags |= SNAPSHOT_DIFFERS;
+        seen->holds = false;
+        if (entry->flags & SNAPSHOT_LOADING ||
+            (entry->flags & SNAPSHOT_LOADING_FOR &&
+             (entry->kind == SNAPSHOT_ABSENT || !is_there(root_fd, path))))
+            seen->loading_holds = false;
+    }
+}
+
+void snapshot_seen_free(struct snapshot_seen *seen)
+{
+    free(seen->bytes);
+    *seen = (struct snapshot_seen){0};
 }

@@ -2,7 +2,7 @@
  * The compiled snapshot of a goal that is up to date: every path that decides it, with its identity,
  * as one flat file. A null build reads it, checks its hash, looks at each path once, and knows.
  * Anything that does not match (a touched file will do) only means that the long way is gone: no
- * verdict is ever taken from here but "nothing has changed since".
+ * verdict is ever taken from here but "nothing has changed since", of all or of what loading read.
  *
  * Names that are not there are grouped by directory, and while a directory's own identity is the
  * same none of them is looked at. Any thread.
@@ -29,10 +29,16 @@ enum snapshot_kind {
     SNAPSHOT_DIRECTORY, /* in the file alone: `count` absent names of this directory follow */
 };
 
+enum snapshot_flags {
+    SNAPSHOT_LOADING = 1, /* the tree's description: where it changes, that is to be read again */
+    SNAPSHOT_LOADING_FOR = 2, /* the same where it comes or goes, whatever is in it */
+    SNAPSHOT_DIFFERS = 4, /* only once it was compared: it is not as it was */
+};
+
 struct snapshot_entry {
     uint32_t name; /* offset in the names */
     uint16_t kind;
-    uint16_t reserved; /* 0 */
+    uint16_t flags; /* enum snapshot_flags */
     uint64_t count; /* SNAPSHOT_DIRECTORY */
     struct identity id;
 };
@@ -42,6 +48,7 @@ struct snapshot {
     struct intern paths;
     VEC(struct snapshot_entry) entries; /* by path id and kind; `name` is the path's id */
     VEC(uint8_t) kinds; /* by path id: bits of the kinds that are in */
+    VEC(uint8_t) flags; /* by path id: enum snapshot_flags of all its entries */
     str_list environment; /* names whose values count, set or not */
 };
 
@@ -49,6 +56,8 @@ struct snapshot {
  * identities of one path the first is kept: the check then finds that it is another by now. */
 void snapshot_add(struct snapshot *snapshot, enum snapshot_kind kind, const char *path,
                   const struct identity *id);
+/* Adds flags to a path that is in. */
+void snapshot_mark(struct snapshot *snapshot, const char *path, enum snapshot_flags flags);
 /* The value of this environment variable counts. */
 void snapshot_add_variable(struct snapshot *snapshot, const char *name);
 
@@ -68,5 +77,19 @@ bool snapshot_write(struct snapshot *snapshot, const char *file, int root_fd, ui
 /* True where the file is whole, is for this key, and all that it names is as it was. */
 bool snapshot_check(const char *file, int root_fd, uint64_t key, struct snapshot_answer *answer);
 void snapshot_free(struct snapshot *snapshot);
+
+/* A snapshot that was compared with what is there. */
+struct snapshot_seen {
+    char *bytes; /* the file; NULL: there is none that is whole, for the key and the environment */
+    struct snapshot_entry *entries; /* as they were; SNAPSHOT_DIFFERS where they are not so now */
+    size_t count;
+    const char *names; /* that entries' names are offsets in */
+    struct snapshot_answer answer; /* its text is in `bytes` */
+    bool holds; /* all of it */
+    bool loading_holds; /* all that has SNAPSHOT_LOADING or _FOR */
+};
+/* Looks at every path, not only until one differs. */
+void snapshot_compare(struct snapshot_seen *seen, const char *file, int root_fd, uint64_t key);
+void snapshot_seen_free(struct snapshot_seen *seen);
 
 #endif

@@ -115,7 +115,7 @@ char *probe_cached(const char *cache, const char *program, const char *argument)
     char *identity = probe_identity(program);
     char *key = mem_format("%s\t%s\t", identity, argument);
     size_t length;
-    char *text = file_read(cache, &length, NULL);
+    char *text = file_read_own(cache, &length, NULL);
     char *answer = find_answer(text, key);
 
     if (answer == NULL) {

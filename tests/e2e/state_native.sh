@@ -68,5 +68,25 @@ edit "damaged output" 1 9 'echo damage >build/release.x64/kernel/elf.o'
 edit "another flag in module.mk" 5 99 "sed -i 's/^cppflags = /cppflags = -DMORE_FLAGS /' module.mk"
 edit "environment of a new terminal" 0 0 'settings+=(TMUX_PANE=%7 SSH_TTY=/dev/pts/9 TERM=dumb)'
 edit "a copy that keeps its time" 1 9 'cp -p kernel/elf.c ../k; echo "int y;" >>../k; touch -r kernel/elf.c ../k; cp -p ../k kernel/elf.c'
+
+# What loading found and what was found in the record stand while nothing that decides them changes.
+ids() { stat -c %i build/.gantry/graph-* build/release.x64/.gantry/races.zst; }
+edit "source once more" 2 9 'echo "int more_b;" >>kernel/alloc.c'
+before=$(ids)
+edit "and again" 2 9 'echo "int more_c;" >>kernel/alloc.c'
+[ "$(ids)" = "$before" ] || fail "a changed source: the tree was loaded, or the record written, again"
+edit "source that includes one header more" 1 9 'echo "#include \"tiny.h\"" >>kernel/alloc.c'
+[ "$(ids | head -1)" = "$(echo "$before" | head -1)" ] || fail "another include: the tree was loaded again"
+[ "$(ids | tail -1)" != "$(echo "$before" | tail -1)" ] || fail "another include: the record was not written"
+edit "comment in module.mk" 0 0 'echo "# more" >>module.mk'
+[ "$(ids | head -1)" != "$(echo "$before" | head -1)" ] || fail "module.mk changed: the old graph was taken"
+flip() { printf '\7' | dd status=none bs=1 seek=2000 conv=notrunc of="$1"; }
+for damage in 'truncate -s -9' 'truncate -s 0' 'truncate -s +9' flip; do
+    $damage build/.gantry/graph-* || fail "$damage"
+    echo "int d$RANDOM$RANDOM;" >>kernel/alloc.c
+    build
+    { [ "$steps" -ge 2 ] && [ "$steps" -le 9 ]; } || fail "graph damaged by $damage: $steps steps ran"
+    [ ! -s "$WORK/err" ] || fail "graph damaged by $damage: something was said"
+done
 COMPARE=yes
 edit "replaced compiler" 20 99 "printf '#!/bin/sh\nexec /usr/bin/gcc -DNEW \"\$@\"\n' >'$WORK/tools/gcc'"

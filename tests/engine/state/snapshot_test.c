@@ -55,6 +55,9 @@ static int set_up(void **state)
     snapshot_add(&snapshot, SNAPSHOT_ABSENT, "dir/c", NULL);
     snapshot_add(&snapshot, SNAPSHOT_ABSENT, "gone/x/y", NULL);
     snapshot_add(&snapshot, SNAPSHOT_ABSENT, "top", NULL);
+    snapshot_mark(&snapshot, "dir", SNAPSHOT_LOADING);
+    snapshot_mark(&snapshot, "file", SNAPSHOT_LOADING_FOR);
+    snapshot_mark(&snapshot, "top", SNAPSHOT_LOADING_FOR);
     snapshot_add_variable(&snapshot, "GANTRY_TEST_VARIABLE");
     struct snapshot_answer answer = {12, (char *)(uintptr_t) "words"};
     assert_true(snapshot_write(&snapshot, scene.file, scene.root_fd, KEY, &answer));
@@ -161,6 +164,62 @@ static void what_changed_before_it_was_written_makes_none(void **state)
     snapshot_free(&snapshot);
 }
 
+/* What a comparison says: all the same, and all that loading read; and how many entries differ. */
+static size_t compare(struct scene *scene, bool *all, bool *loading)
+{
+    struct snapshot_seen seen;
+    size_t differ = 0;
+    snapshot_compare(&seen, scene->file, scene->root_fd, KEY);
+    for (size_t i = 0; i < seen.count; i++)
+        differ += (seen.entries[i].flags & SNAPSHOT_DIFFERS) != 0;
+    *all = seen.holds;
+    *loading = seen.loading_holds;
+    snapshot_seen_free(&seen);
+    return differ;
+}
+
+static void what_loading_read_is_told_apart(void **state)
+{
+    struct scene *scene = *state;
+    bool all, loading;
+    assert_int_equal(compare(scene, &all, &loading), 0);
+    assert_true(all && loading);
+    tree_write(scene->tree, "file", "2\n"); /* loading only looked whether it is there */
+    unlinkat(scene->root_fd, "link", 0); /* no business of loading */
+    assert_int_equal(compare(scene, &all, &loading), 2);
+    assert_true(!all && loading);
+    unlinkat(scene->root_fd, "file", 0);
+    assert_int_equal(compare(scene, &all, &loading), 2);
+    assert_true(!all && !loading);
+    tree_write(scene->tree, "file", "1\n");
+    compare(scene, &all, &loading);
+    assert_true(loading);
+    tree_write(scene->tree, "dir/new", "1\n"); /* a directory that it listed */
+    compare(scene, &all, &loading);
+    assert_true(!all && !loading);
+}
+
+static void a_name_that_loading_missed_is_noticed(void **state)
+{
+    struct scene *scene = *state;
+    bool all, loading;
+    tree_write(scene->tree, "top", "now there\n");
+    assert_int_equal(compare(scene, &all, &loading), 1);
+    assert_true(!all && !loading);
+}
+
+static void another_environment_or_key_compares_nothing(void **state)
+{
+    struct scene *scene = *state;
+    struct snapshot_seen seen;
+    snapshot_compare(&seen, scene->file, scene->root_fd, KEY + 1);
+    assert_true(!seen.bytes && !seen.holds && !seen.loading_holds && !seen.count);
+    setenv("GANTRY_TEST_VARIABLE", "another", 1);
+    snapshot_compare(&seen, scene->file, scene->root_fd, KEY);
+    assert_true(!seen.bytes && !seen.holds && !seen.loading_holds && !seen.count);
+    unsetenv("GANTRY_TEST_VARIABLE");
+}
+
 static void damage_is_never_believed(void **state)
 {
     struct scene *scene = *state;
@@ -189,6 +248,9 @@ int main(void)
         TEST(a_new_name_where_one_was_looked_for_is_noticed),
         TEST(a_variable_is_noticed),
         TEST(what_changed_before_it_was_written_makes_none),
+        TEST(what_loading_read_is_told_apart),
+        TEST(a_name_that_loading_missed_is_noticed),
+        TEST(another_environment_or_key_compares_nothing),
         TEST(damage_is_never_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
