@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "race/record.h"
 #include "run/depfile.h"
+#include "run/program.h"
 #include "run/results.h"
 #include "run/spawn.h"
 
@@ -212,13 +213,16 @@ static void run_child(struct work *work)
     struct job *job = work->job;
     const char *root = job->build->options.root;
     char *dir = work->step->dir ? path_join(root, work->step->dir) : mem_copy(root);
+    str_list missed = {0};
+    char *program = work->step->argv ? program_find(work->step->argv[0], root, &missed) : NULL;
     struct child_spec spec = {.argv = work->step->argv,
                               .shell = work->step->shell,
                               .dir = dir,
                               .environment = job->environment,
                               .way = TRACE_BY_ANY,
                               .lane = job->lane,
-                              .step = job->step};
+                              .step = job->step,
+                              .program = program};
     struct child_end end = {0};
     struct err err = {0};
     int status = spawn_run(&spec, job->build, &work->log, &end, &err);
@@ -236,6 +240,10 @@ static void run_child(struct work *work)
         fail(work, "%s", err.text);
         end.exit = 1;
     }
+    for (size_t i = 0; i < missed.len; i++)
+        results_add_missed(&work->results, missed.at[i]);
+    str_list_free(&missed);
+    free(program);
     free(dir);
     job->exit = end.exit;
     job->signal = end.signal;

@@ -44,6 +44,11 @@ void results_add_file(struct results *results, const char *path)
     free(clean);
 }
 
+void results_add_missed(struct results *results, const char *path)
+{
+    intern_id(&results->absent, path);
+}
+
 static void add_marked(struct results *results, char mark, const char *path)
 {
     char *marked = mem_format("%c%s", mark, path);

@@ -25,6 +25,8 @@ void system_files_free(struct system_files *files);
 
 /* A file that was read, as a command or an action names it; relative ones from the root. */
 void results_add_file(struct results *results, const char *path);
+/* A path outside of the tree that was looked for in vain. */
+void results_add_missed(struct results *results, const char *path);
 /* All that its trace shows. */
 void results_add_trace(struct results *results, const struct trace *trace);
 /* Looks at everything and fills job->seen and job->ran. The path of a declared output that is not

@@ -94,7 +94,8 @@ static _Noreturn void become(const struct child_spec *spec, const char *const *a
     const char *what = spec->dir;
     if (chdir(spec->dir) == 0) {
         what = argv[0];
-        execvpe(argv[0], (char *const *)(uintptr_t)argv, spec->environment);
+        execvpe(spec->program ? spec->program : argv[0], (char *const *)(uintptr_t)argv,
+                spec->environment);
     }
     const char *reason = strerrordesc_np(errno);
     say("gantry: cannot run ");

@@ -20,6 +20,7 @@ struct child_spec {
     bool untraced; /* whatever the build's options say */
     enum trace_way way; /* how it is traced, if it is */
     uint32_t lane, step; /* whose it is, for the meter */
+    const char *program; /* path of argv[0] where that is known, else NULL */
 };
 
 struct child_end {
