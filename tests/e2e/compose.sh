@@ -69,6 +69,20 @@ refuses 1023 "$GANTRY" image set-args two.img "$(printf '%09999d' 0)"
 cmp two.img before.img || fail "a refused edit has changed the image"
 refuses 1023 "$GANTRY" -C tree compose ARCH=x64 image=default cmdline="$(printf '%01024d' 0)"
 
+say "long work tells how far it is"
+head -c 400M /dev/zero | tr '\0' x >tree/data/disk/large
+echo '/data/large: data/disk/large' >>tree/manifests/usr.manifest.skel
+ok "$GANTRY" -C tree compose --json ARCH=x64 image=default
+grep '"event":"step-progress"' out >progress || fail "nothing told"
+step=$(sed -n 's/.*"event":"step-begin".*"step":\([0-9]*\),"target":"[^"]*rofs.img".*/\1/p' out)
+[ -n "$step" ] || fail "rofs.img was not made"
+sed -E 's/.*"step":([0-9]+),"bytes":([0-9]+),"total":([0-9]+).*/\1 \2 \3/' progress >numbers
+grep -q "^$step " numbers || fail "not of rofs.img"
+awk '{ if ($2 > $3 || $3 < 400 * 1024 * 1024 || $2 < last[$1]) bad = 1; last[$1] = $2 } END { exit bad }' numbers ||
+    fail "$(cat numbers)"
+sed -i '$d' tree/manifests/usr.manifest.skel
+rm tree/data/disk/large
+
 say "compose tells the parts; --json as events"
 ok "$GANTRY" -C tree compose ARCH=x64 image=default
 has out "partition 2"

@@ -69,6 +69,7 @@ journey() {
     wait_for '\+ --rootfs=ramfs .*--as-typed'
     keys Enter
     wait_for 'the same' 60
+    wait_for 'names in bootfs [0-9]+ of 110'
     grep -q '^/data/hello.txt: hello.txt$' manifests/bootfs.manifest.skel || fail "it was not written"
     run "$GANTRY" image args build/release.aarch64/images/uush/loader.img
     has "$WORK/out" '--as-typed'

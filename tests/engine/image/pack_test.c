@@ -3,6 +3,7 @@
  * the writers, and by other programs (e2fsck, debugfs, GRUB, qemu-img, tar); the same content gives
  * the same bytes whatever is around it.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -312,6 +313,30 @@ static void layouts_are_declared(void **state)
     str_list_free(&texts);
 }
 
+/* The two ways to pack a cylinder of more than 8 bits: Linux's, and OSv's imgedit.py. */
+static void partition_tables_are_osvs_or_the_standard_one(void **state)
+{
+    (void)state;
+    enum { ENTRY_2 = 0x1be + 16 };
+    /* 3 GiB: sector 6,291,456 = cylinder 391 (0x187), head 159, sector 25. */
+    static const unsigned char standard[] = {159, 25 | 1 << 6, 0x87}, osv[] = {159, 0xd9, 0x61};
+    const char *manifest = image_tree_make("t", false);
+    for (enum image_table table = IMAGE_TABLE_OSV; table <= IMAGE_TABLE_STANDARD; table++) {
+        struct image_pack pack = in_disk(IMAGE_ROFS, DISK_RAW);
+        unsigned char sector[512];
+        pack.table = table;
+        pack.align = UINT64_C(3) << 30;
+        image_tree_pack(manifest, scratch("disk"), &pack);
+        int fd = open(scratch("disk"), O_RDONLY);
+        assert_int_equal(pread(fd, sector, sizeof sector, 0), sizeof sector);
+        close(fd);
+        assert_memory_equal(sector + ENTRY_2 + 1, table == IMAGE_TABLE_OSV ? osv : standard, 3);
+        assert_int_equal(sector[ENTRY_2 + 4], 0x83);
+        assert_memory_equal(sector + ENTRY_2 + 8, "\0\0\x60\0", 4);
+        expect_sound(scratch("disk"));
+    }
+}
+
 /* A loader in front, two file systems behind it, the first one's end is the second one's start. */
 static void two_file_systems_follow_a_loader(void **state)
 {
@@ -358,6 +383,7 @@ int main(void)
         IN_SCRATCH(other_content_has_other_ids),
         IN_SCRATCH(rofs_and_bootfs_are_what_osv_writes),
         IN_SCRATCH(layouts_are_declared),
+        IN_SCRATCH(partition_tables_are_osvs_or_the_standard_one),
         IN_SCRATCH(two_file_systems_follow_a_loader),
     };
     image_tree_prefer_memory();
