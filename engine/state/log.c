@@ -129,7 +129,7 @@ static bool load_record(struct state *state, const struct record *record)
         if (record->length != sizeof *refresh || refresh->version >= state->versions.len)
             return false;
         state->versions.at[refresh->version].id = refresh->id;
-        state->dead_bytes += sizeof *refresh;
+        state->dead_bytes += sizeof *refresh + RECORD_HEAD_BYTES;
         return true;
     case RECORD_STEP:
         return load_step(state, payload, record->length);
@@ -139,7 +139,7 @@ static bool load_record(struct state *state, const struct record *record)
         if (record->length != sizeof target || target >= state->records.len)
             return false;
         if (state->records.at[target]) {
-            state->dead_bytes += step_record_size(state->records.at[target]);
+            state->dead_bytes += step_record_size(state->records.at[target]) + RECORD_HEAD_BYTES;
             state->records.at[target] = NULL;
             state->steps--;
         }
@@ -152,6 +152,7 @@ static bool load_record(struct state *state, const struct record *record)
         if (record->length != sizeof target || target >= state->records.len)
             return false;
         state_mark(state, target, true);
+        state->dead_bytes += sizeof(uint64_t) + RECORD_HEAD_BYTES;
         return true;
     }
     case RECORD_LIST:

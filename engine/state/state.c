@@ -88,7 +88,7 @@ void state_place(struct state *state, const struct step_record *record)
 {
     const struct step_record *old = state->records.at[record->target];
     if (old)
-        state->dead_bytes += step_record_size(old);
+        state->dead_bytes += step_record_size(old) + RECORD_HEAD_BYTES;
     else
         state->steps++;
     state->records.at[record->target] = record;
@@ -113,7 +113,7 @@ void state_begin(struct state *state, text_id target)
         return;
     state_mark(state, target, true);
     log_append(&state->pending, RECORD_BEGIN, &target, sizeof target);
-    state->dead_bytes += 24;
+    state->dead_bytes += sizeof(uint64_t) + RECORD_HEAD_BYTES;
 }
 
 const struct text_list *state_list(const struct state *state, text_id key)
@@ -149,7 +149,7 @@ void state_add_version(struct state *state, text_id path, const struct identity 
 {
     /* Most often nobody names an older version any more; compaction looks, this only guesses. */
     if (state->latest.at[path] != VERSION_NONE)
-        state->dead_bytes += sizeof(struct version);
+        state->dead_bytes += sizeof(struct version) + RECORD_HEAD_BYTES;
     pthread_mutex_lock(&state->lock);
     vec_push(&state->versions, (struct version){path, state->latest.at[path], *id, hash});
     state->latest.at[path] = (version_id)state->versions.len - 1;
@@ -205,7 +205,7 @@ void state_refresh(struct state *state, version_id version, const struct identit
         struct identity id;
     } payload = {version, 0, *id};
     log_append(&state->pending, RECORD_REFRESH, &payload, sizeof payload);
-    state->dead_bytes += sizeof payload;
+    state->dead_bytes += sizeof payload + RECORD_HEAD_BYTES;
 }
 
 void state_put(struct state *state, const struct step_record *record, const uint32_t *ids)
@@ -223,7 +223,7 @@ void state_forget(struct state *state, text_id target)
     if (!state_record(state, target) && !state_is_running(state, target))
         return;
     if (state_record(state, target)) {
-        state->dead_bytes += step_record_size(state->records.at[target]);
+        state->dead_bytes += step_record_size(state->records.at[target]) + RECORD_HEAD_BYTES;
         state->records.at[target] = NULL;
         state->steps--;
     }

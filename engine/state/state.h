@@ -105,6 +105,9 @@ struct state {
     pthread_mutex_t lock; /* texts, versions, latest: taken by writers, and by other readers */
 };
 
+/* Bytes of a record around its payload, more or less: for counting what is dead. */
+enum { RECORD_HEAD_BYTES = 16 };
+
 enum state_mode { STATE_READ, STATE_WRITE };
 
 /*

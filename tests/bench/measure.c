@@ -5,7 +5,8 @@
  *
  * PREPARE and COMMAND are lines for /bin/sh; COMMAND's wall time and the CPU time of everything
  * that it started count. The first is the peer: the others are told as a ratio to it.
- * Standard output: lines for people; descriptor 3: one JSON object a command, a line each.
+ * Standard output: lines for people; descriptor 3: one JSON object a command, a line each. UNITS in the
+ * environment: how many things COMMAND does; then the CPU time of one is told, too.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -87,19 +88,25 @@ int main(int argc, char **argv)
     }
     FILE *json = fdopen(3, "w");
     double peer_wall = 0, peer_cpu = 0;
+    const char *given = getenv("UNITS");
+    int units = given ? atoi(given) : 0;
     for (int i = 0; i < count; i++) {
         double wall = median(all[i].wall_s, rounds), cpu = median(all[i].cpu_s, rounds);
         if (i == 0) {
             peer_wall = wall;
             peer_cpu = cpu;
         }
-        printf("%-34s %-8s wall %8.1f ms %5.2fx   cpu %8.1f ms %5.2fx\n", i ? "" : argv[2],
+        printf("%-34s %-8s wall %8.1f ms %5.2fx   cpu %8.1f ms %5.2fx", i ? "" : argv[2],
                all[i].name, wall * 1e3, wall / peer_wall, cpu * 1e3, cpu / peer_cpu);
+        if (units > 0)
+            printf("   %.2f ms each", cpu * 1e3 / units);
+        putchar('\n');
         if (json)
             fprintf(json,
                     "{\"work\":\"%s\",\"name\":\"%s\",\"rounds\":%d,\"wall_s\":%.6f,"
-                    "\"cpu_s\":%.6f,\"wall_ratio\":%.4f,\"cpu_ratio\":%.4f}\n",
-                    argv[2], all[i].name, rounds, wall, cpu, wall / peer_wall, cpu / peer_cpu);
+                    "\"cpu_s\":%.6f,\"wall_ratio\":%.4f,\"cpu_ratio\":%.4f,\"units\":%d}\n",
+                    argv[2], all[i].name, rounds, wall, cpu, wall / peer_wall, cpu / peer_cpu,
+                    units);
     }
     return 0;
 }
