@@ -1,5 +1,5 @@
-/* `gantry build [TARGET...]` builds a tree that describes itself; `gantry build -- COMMAND...` runs
- * any command that calls make inside, each recipe on a lane. */
+/* `gantry build [TARGET...]` builds a tree that describes itself, or one of OSv; `gantry build --
+ * COMMAND...` runs any command that calls make inside, each recipe on a lane. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@
 
 enum { SETTLED_MS = 200 }; /* so long nothing more is saved before a build starts */
 
-/* The tree and where the command starts; both new. */
-static int find_root(const struct cli *cli, char **root, struct err *err)
+/* The tree, new; *osv: it is one of OSv, and driven whole. */
+static int find_root(const struct cli *cli, char **root, bool *osv, struct err *err)
 {
     enum tree_kind kind = load_find_tree(cli->directory, root, err);
     if (cli->after) {
@@ -29,7 +29,8 @@ static int find_root(const struct cli *cli, char **root, struct err *err)
     }
     if (kind == TREE_NONE)
         return -1;
-    if (kind == TREE_NATIVE)
+    *osv = kind == TREE_OSV && conf_is_osv(*root);
+    if (kind == TREE_NATIVE || *osv)
         return 0;
     err_set(err, ERR_INPUT, "%s is built by a command of its own; say it: gantry build -- %s",
             *root, kind == TREE_NINJA ? "ninja" : "make");
@@ -109,12 +110,12 @@ int cmd_build(struct cli *cli, int argc, char **argv)
 {
     struct err err = {0};
     char *root = NULL;
-    bool watched = take_watch(&argc, argv);
+    bool watched = take_watch(&argc, argv), osv = false;
     if (cli->after && !cli->after[0])
         return cli_usage("after `--` stands the command to run: gantry build -- make");
     if (cli->after && argc > 1)
         return cli_usage("either targets or `-- COMMAND`, not both");
-    if (find_root(cli, &root, &err) < 0)
+    if (find_root(cli, &root, &osv, &err) < 0)
         return cli_fail(&err);
     char *directory = path_absolute(cli->directory);
     struct build_options options = {
@@ -124,6 +125,7 @@ int cmd_build(struct cli *cli, int argc, char **argv)
         .targets = (const char *const *)(argv + 1),
         .targets_count = (size_t)(argc - 1),
         .command = (const char *const *)cli->after,
+        .osv = osv ? OSV_BUILD : OSV_NOT,
         .directory = directory,
         .lanes = cli->lanes,
         .load_limit = cli->load_limit,

@@ -13,10 +13,11 @@
 #include "tui/own_words.h"
 #include "tui/stream.h"
 
-/* The parts as events, for --json; and for people. */
-static int tell_image(const struct cli *cli, struct stream *stream, const char *path,
+/* The parts as events, for --json (a build of an OSv tree told them itself); and for people. */
+static int tell_image(const struct cli *cli, struct stream *stream, const char *path, bool osv,
                       struct err *err)
 {
+    bool events = !osv;
     struct image_info info = {0};
     struct stat st;
     int status = stat(path, &st) < 0 ? err_errno(err, "%s", path) : image_info(path, &info, err);
@@ -24,11 +25,11 @@ static int tell_image(const struct cli *cli, struct stream *stream, const char *
         info.virtual_bytes = info.file_bytes = (uint64_t)st.st_size;
         status = 0;
     }
-    for (size_t i = 0; status == 0 && i < info.parts.len; i++)
+    for (size_t i = 0; status == 0 && events && i < info.parts.len; i++)
         stream_put(stream, &(struct event){.kind = EVENT_COMPOSE,
                                            .part = info.parts.at[i].name,
                                            .bytes = info.parts.at[i].size_bytes});
-    if (status == 0)
+    if (status == 0 && events)
         stream_put(stream, &(struct event){
                                .kind = EVENT_COMPOSE, .part = path, .bytes = info.virtual_bytes});
     stream_flush(stream);
@@ -55,7 +56,7 @@ static int compose(struct cli *cli, struct native_tree *tree, struct stream *str
     if (!path)
         err_set(&err, ERR_INPUT, "image %s names no boot-image; add `boot-image = FILE` to it",
                 conf_get(tree->conf, "image"));
-    if (!path || tell_image(cli, stream, path, &err) < 0)
+    if (!path || tell_image(cli, stream, path, tree->osv, &err) < 0)
         status = cli_fail(&err);
     free(path);
     return status;
@@ -68,7 +69,8 @@ int cmd_compose(struct cli *cli, int argc, char **argv)
     if (argc > 1)
         return cli_usage("%s: compose takes no targets; the image is picked by image=NAME",
                          argv[1]);
-    struct stream *stream = native_open(&tree, cli, &err) < 0 ? NULL : stream_open(cli, &err);
+    struct stream *stream =
+        native_open_driven(&tree, cli, &err) < 0 ? NULL : stream_open(cli, &err);
     int status = stream ? compose(cli, &tree, stream) : cli_fail(&err);
     int written = stream ? stream_close(stream) : 0;
     native_close(&tree);
@@ -148,7 +150,7 @@ int cmd_run(struct cli *cli, int argc, char **argv)
     struct vm_options vm = {.extra = (const char *const *)cli->after};
     bool as_is = false;
     bool ready =
-        read_words(&vm, &as_is, argc, argv, &err) == 0 && native_open(&tree, cli, &err) == 0;
+        read_words(&vm, &as_is, argc, argv, &err) == 0 && native_open_driven(&tree, cli, &err) == 0;
     vm.root = tree.root;
     vm.conf = tree.conf;
     int status = ready ? run(cli, &tree, &vm, as_is) : cli_fail(&err);

@@ -7,20 +7,33 @@
 #include "load/load.h"
 #include "plan/plan.h"
 
-int native_open(struct native_tree *tree, const struct cli *cli, struct err *err)
+static int open_tree(struct native_tree *tree, const struct cli *cli, bool driven, struct err *err)
 {
     enum tree_kind kind = load_find_tree(cli->directory, &tree->root, err);
     if (kind == TREE_NONE)
         return -1;
-    if (kind != TREE_NATIVE)
+    tree->osv = driven && kind == TREE_OSV && conf_is_osv(tree->root);
+    if (kind != TREE_NATIVE && !tree->osv)
         return err_set(err, ERR_INPUT,
                        "%s does not describe itself (module.mk): it is built by gantry build -- %s",
                        tree->root, kind == TREE_NINJA ? "ninja" : "make");
     tree->conf = conf_load(tree->root, cli->assigns.at, cli->assigns.len, err);
     if (!tree->conf)
         return -1;
-    tree->state_dir = mem_format("%s/%s/.gantry", tree->root, conf_get(tree->conf, "out"));
+    tree->state_dir = tree->osv
+                          ? path_join(tree->root, ".gantry")
+                          : mem_format("%s/%s/.gantry", tree->root, conf_get(tree->conf, "out"));
     return 0;
+}
+
+int native_open(struct native_tree *tree, const struct cli *cli, struct err *err)
+{
+    return open_tree(tree, cli, false, err);
+}
+
+int native_open_driven(struct native_tree *tree, const struct cli *cli, struct err *err)
+{
+    return open_tree(tree, cli, true, err);
 }
 
 int native_load_graph(struct native_tree *tree, struct err *err)
@@ -61,6 +74,7 @@ struct build_options native_build_options(const struct native_tree *tree, const 
     return (struct build_options){.root = tree->root,
                                   .assigns = cli->assigns.at,
                                   .assigns_count = cli->assigns.len,
+                                  .osv = tree->osv ? OSV_COMPOSE : OSV_NOT,
                                   .lanes = cli->lanes,
                                   .load_limit = cli->load_limit,
                                   .keep_going = cli->keep_going,

@@ -2,7 +2,8 @@
  * Loading a configuration, in this order, into one set of variables: values from outside the files;
  * conf/base.mk, conf/<arch>.mk, conf/<mode>.mk, of each the tree's own, or else the stock one (a stock
  * file that the tree has its own of gives only what no other file sets); for a native tree then conf/images/<image>.mk (one of them), module.mk and the
- * modules that it names.
+ * modules that it names. For a tree of OSv it is what its kernel was configured with, and beneath all
+ * the stock conf/osv/.
  */
 #include "conf/conf.h"
 
@@ -27,7 +28,7 @@ enum { BUDGET = 64 << 20 }; /* bytes that one expansion may look at */
 static const char *const environment_names[] = {"ARCH",    "mode", "image",   "CROSS_PREFIX",
                                                 "HOST_CC", "fs",   "cmdline", NULL};
 /* Names that nobody else may give. */
-static const char *const own_names[] = {"src", "out", "image-out", "host_arch"};
+static const char *const own_names[] = {"src", "out", "image-out", "host_arch", "image-names"};
 
 static void set_builtin(struct conf *conf, const char *name, const char *text)
 {
@@ -117,6 +118,18 @@ static int read_outside(struct conf *conf, const struct assignment *overrides, s
 
 /* ---- files ---- */
 
+/* Reads a stock file beneath everything that the tree's files say. */
+static int read_weak(struct conf *conf, const char *path, struct err *err)
+{
+    const struct stock_file *stock = stock_find(path);
+    struct source source = {.name = arena_copy(&conf->arena, path),
+                            .text = stock->bytes,
+                            .length = stock->length,
+                            .kind = ORIGIN_STOCK,
+                            .weak = true};
+    return conf_read_text(conf, &source, err);
+}
+
 /* Reads the tree's file, over the stock one; or else the stock one in its place. */
 static int read_layers(struct conf *conf, const char *path, struct err *err)
 {
@@ -127,16 +140,8 @@ static int read_layers(struct conf *conf, const char *path, struct err *err)
     int result = 0;
 
     free(full);
-    if (own && stock) {
-        struct source source = {
-            .name = arena_copy(&conf->arena, path),
-            .text = stock->bytes,
-            .length = stock->length,
-            .kind = ORIGIN_STOCK,
-            .weak = true,
-        };
-        result = conf_read_text(conf, &source, err);
-    }
+    if (own && stock)
+        result = read_weak(conf, path, err);
     if (result == 0)
         result = conf_read_file(conf, path, 0, err);
     return result < 0 ? -1 : 0;
@@ -206,10 +211,14 @@ static int settle_arch_and_mode(struct conf *conf, enum described described, str
     return result;
 }
 
-static int read_described(struct conf *conf, const char *arch, const char *mode, struct err *err)
+/* Of an OSv tree the stock base and modes say nothing: they are for kernels that we build. */
+static int read_described(struct conf *conf, enum described described, const char *arch,
+                          const char *mode, struct err *err)
 {
+    bool osv = described == DESCRIBED_OSV;
     struct str path = {0};
-    int result = read_layers(conf, "conf/base.mk", err);
+    int result =
+        osv ? conf_read_file(conf, "conf/base.mk", 0, err) : read_layers(conf, "conf/base.mk", err);
 
     str_addf(&path, "conf/%s.mk", arch);
     if (result == 0)
@@ -217,7 +226,92 @@ static int read_described(struct conf *conf, const char *arch, const char *mode,
     str_cut(&path, 0);
     str_addf(&path, "conf/%s.mk", mode);
     if (result == 0)
-        result = read_layers(conf, str_text(&path), err);
+        result = osv ? conf_read_file(conf, str_text(&path), 0, err)
+                     : read_layers(conf, str_text(&path), err);
+    str_free(&path);
+    return result;
+}
+
+bool conf_is_osv(const char *root)
+{
+    return select_described(root) == DESCRIBED_OSV;
+}
+
+char *conf_osv_modules(struct conf *conf, const char *more, struct err *err)
+{
+    const char *what = *conf_get(conf, "modules") ? "modules" : "image";
+    struct origin origin = conf_origin(conf, NULL, what, NULL);
+    struct str words = {0};
+    const struct select_osv_list list = {what, conf_get(conf, what), more, &origin};
+    if (select_osv_modules(conf->root, &list, &words, err) == 0)
+        return str_take(&words);
+    str_free(&words);
+    return NULL;
+}
+
+/* A value that is one of a list of words, which it must be. */
+static int check_word(struct conf *conf, const char *name, const char *list, struct err *err)
+{
+    const char *value = conf_get(conf, name);
+    struct origin origin = conf_origin(conf, NULL, name, NULL);
+    struct str from = {0};
+    str_list words = {0};
+    bool found = false;
+
+    text_split(&words, list);
+    for (size_t i = 0; i < words.len; i++)
+        found = found || strcmp(words.at[i], value) == 0;
+    const char *near = text_nearest(value, (const char *const *)words.at, words.len);
+    origin_text(&origin, &from);
+    if (!found)
+        err_set(err, ERR_INPUT, "unknown %s '%.200s' (from %s); there are: %s%s%s%s", name, value,
+                str_text(&from), list, near ? "; did you mean '" : "", near ? near : "",
+                near ? "'?" : "");
+    str_free(&from);
+    str_list_free(&words);
+    return found ? 0 : -1;
+}
+
+/* Make would silently build something else where a name is misspelt. */
+static int check_names(struct conf *conf, struct err *err)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < conf->variables.values.len; i++) {
+        const struct variable *variable = conf->variables.values.at[i];
+        struct origin origin = conf_origin(conf, NULL, variable->name, NULL);
+        if (origin.kind == ORIGIN_COMMAND_LINE || origin.kind == ORIGIN_SCREEN)
+            result =
+                select_osv_name(conf->root, conf_get(conf, "arch"), variable->name, &origin, err);
+    }
+    return result;
+}
+
+static int read_osv(struct conf *conf, struct err *err)
+{
+    struct str path = {0}, all = {0};
+    str_list names = {0};
+
+    str_addf(&path, "%s/gen/config/kernel_conf.mk", conf_get(conf, "out"));
+    int result = conf_read_file(conf, str_text(&path), 0, err) < 0 ? -1 : 0;
+    if (result == 0)
+        result = read_weak(conf, "conf/osv/head.mk", err);
+    select_osv_images(conf->root, &names);
+    for (size_t i = 0; i < names.len; i++)
+        str_addf(&all, "%s%s", i ? " " : "", names.at[i]);
+    set_builtin(conf, "image-names", str_text(&all));
+    conf_note_file(conf, "config.json");
+    if (result == 0)
+        result = check_names(conf, err);
+    char *words = result == 0 ? conf_osv_modules(conf, "", err) : NULL;
+    if (words == NULL)
+        result = -1;
+    if (result == 0)
+        result = check_word(conf, "fs", conf_get(conf, "osv-fs"), err);
+    if (result == 0)
+        result = check_word(conf, "export", "none selected all", err);
+    free(words);
+    str_list_free(&names);
+    str_free(&all);
     str_free(&path);
     return result;
 }
@@ -322,7 +416,9 @@ static int load(struct conf *conf, const struct assignment *overrides, size_t co
         set_builtin(conf, "out", str_text(&out));
     }
     if (result == 0 && described != DESCRIBED_NOT)
-        result = read_described(conf, str_text(&arch), str_text(&mode), err);
+        result = read_described(conf, described, str_text(&arch), str_text(&mode), err);
+    if (result == 0 && described == DESCRIBED_OSV)
+        result = read_osv(conf, err);
     if (result == 0 && described == DESCRIBED_NATIVE)
         result = read_native(conf, err);
     if (result == 0)

@@ -100,6 +100,13 @@ const str_list *conf_files(const struct conf *conf);
 enum choice_kind { CHOICE_ARCH, CHOICE_MODE, CHOICE_IMAGE };
 void conf_choices(const char *root, enum choice_kind kind, str_list *names);
 
+/* Whether the tree is one of OSv that is driven: scripts/build and scripts/module.py. */
+bool conf_is_osv(const char *root);
+/* What scripts/module.py of an OSv tree is to be told of `image`, or of `modules` where that is set, and
+ * of the module `more` besides ("" for none): "!cli,httpserver.conf,libext", new. NULL and err, one
+ * line, where a name is none. */
+char *conf_osv_modules(struct conf *conf, const char *more, struct err *err);
+
 /* Writes NAME = VALUE into the tree's saved selection (value NULL removes it), atomically. */
 int conf_save(const char *root, const char *name, const char *value, struct err *err);
 

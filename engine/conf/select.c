@@ -34,6 +34,8 @@ enum described select_described(const char *root)
 {
     if (exists(root, "", "module.mk"))
         return DESCRIBED_NATIVE;
+    if (select_is_osv(root))
+        return DESCRIBED_OSV;
     return exists(root, "conf/", "base.mk") ? DESCRIBED_CONF : DESCRIBED_NOT;
 }
 
@@ -151,7 +153,9 @@ void conf_choices(const char *root, enum choice_kind kind, str_list *names)
     size_t first = names->len;
     str_list own = {0}, all = {0};
 
-    if (kind == CHOICE_IMAGE) {
+    if (kind == CHOICE_IMAGE && select_described(root) == DESCRIBED_OSV) {
+        select_osv_images(root, names);
+    } else if (kind == CHOICE_IMAGE) {
         if (!add_tree_names(root, "conf/images", names))
             add_stock_names("conf/images/", names);
     } else {
@@ -241,7 +245,15 @@ static int check_value(const char *root, const char *name, const char *value, st
         return err_set(err, ERR_INPUT, "%s: a value is one line", name);
     if (expand_check(&x, value, strlen(value)) != 0)
         return -1;
-    if (select_described(root) != DESCRIBED_NATIVE)
+    enum described described = select_described(root);
+    if (described == DESCRIBED_OSV && strcmp(name, "image") == 0 && strchr(value, '$') == NULL) {
+        struct str words = {0};
+        const struct select_osv_list list = {name, value, "", &origin};
+        int status = select_osv_modules(root, &list, &words, err);
+        str_free(&words);
+        return status;
+    }
+    if (described != DESCRIBED_NATIVE && described != DESCRIBED_OSV)
         return 0;
     for (int kind = CHOICE_ARCH; kind <= CHOICE_IMAGE; kind++)
         if (strcmp(name, picks[kind]) == 0 && strchr(value, '$') == NULL)

@@ -287,7 +287,10 @@ static void tell_begin(struct build *build)
                                       .tree = build->options.root,
                                       .head = vcs.head,
                                       .dirty = vcs.dirty,
-                                      .loader = "make",
+                                      .loader = build->options.osv ? "osv" : "make",
+                                      .arch = build->arch,
+                                      .mode = build->mode,
+                                      .image = build->image,
                                       .lanes = build->lanes,
                                       .argv = str_text(&argv)});
     str_free(&argv);
@@ -387,11 +390,12 @@ static bool is_fresh(struct make_build *make)
     struct str argv = {0};
     for (const char *const *word = build->options.command; *word; word++)
         str_addf(&argv, argv.len ? " %s" : "%s", *word);
-    bool fresh = make_state_is_fresh(make->kept, &(struct event){.kind = EVENT_BUILD_BEGIN,
-                                                                 .tree = build->options.root,
-                                                                 .loader = "make",
-                                                                 .lanes = build->lanes,
-                                                                 .argv = str_text(&argv)});
+    bool fresh = make_state_is_fresh(make->kept,
+                                     &(struct event){.kind = EVENT_BUILD_BEGIN,
+                                                     .tree = build->options.root,
+                                                     .loader = build->options.osv ? "osv" : "make",
+                                                     .lanes = build->lanes,
+                                                     .argv = str_text(&argv)});
     str_free(&argv);
     return fresh;
 }

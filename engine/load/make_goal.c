@@ -298,7 +298,12 @@ void make_state_finish_goal(struct make_state *kept)
     uint64_t count = 0;
     for (size_t i = 0; i < kept->make->steps.len; i++)
         count++;
-    kept->fresh.facts = (struct fresh_facts){
-        .steps = count, .files = kept->make->files, .edges = kept->make->edges};
+    const struct build *build = kept->make->build;
+    kept->fresh.facts = (struct fresh_facts){.steps = count,
+                                             .files = kept->make->files,
+                                             .edges = kept->make->edges,
+                                             .arch = build->arch,
+                                             .mode = build->mode,
+                                             .image = build->image};
     kept->fresh.complete = true;
 }

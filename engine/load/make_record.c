@@ -291,7 +291,9 @@ static uint32_t flags_of(struct make_state *kept, const struct make_step *step, 
     uint32_t flags = RUN_TRACED;
     if (each_time)
         flags |= RUN_ALWAYS;
-    if (speaks(step))
+    /* The stages of an OSv tree, which its first make is there for, only tell what they do. */
+    bool stage = kept->make->build->options.osv && step->make == 0;
+    if (!stage && speaks(step))
         flags |= RUN_SPEAKS;
     if (step->recursive)
         flags |= RUN_NESTS;

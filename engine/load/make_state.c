@@ -61,8 +61,10 @@ static struct make_state *new_state(struct make_build *make, bool answers, struc
     const char *flags = getenv("MAKEFLAGS");
     str_addf(asked, "%s\n%s", options->directory ? options->directory : options->root,
              flags ? flags : "");
-    fresh_open(&kept->fresh, make->build, make->state_dir, str_text(asked));
     kept->goal = mem_copy(str_text(asked));
+    if (make->build->also_asked)
+        str_add(asked, make->build->also_asked);
+    fresh_open(&kept->fresh, make->build, make->state_dir, str_text(asked));
     kept->start_coarse_ns = clock_files_ns();
     return kept;
 }

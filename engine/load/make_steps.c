@@ -213,6 +213,12 @@ static void tell_step(struct make_build *make, const struct make_step *step, con
                                             .text = line});
 }
 
+/* A recipe of the makefile that drives an OSv tree (engine/osv), which the first make reads. */
+static bool is_stage(const struct make_build *make, uint32_t number)
+{
+    return make->build->options.osv && number == 0;
+}
+
 void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, const char *target,
                     size_t target_length, const char *command, size_t command_length)
 {
@@ -222,7 +228,7 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
     if (serial < owner->steps.len) { /* one more line of a recipe */
         struct make_step *step = steps_find(make, number, serial);
         char *text = mem_copy_n(command, command_length);
-        const char *rule = make_rule_with(step->rule, text);
+        const char *rule = is_stage(make, number) ? step->rule : make_rule_with(step->rule, text);
         if (rule != step->rule) { /* `mkdir -p` came first, now comes the compiler */
             step->rule = rule;
             tell_step(make, step, text);
@@ -238,7 +244,7 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
     free(name);
     vec_push(&owner->steps, step->id);
     step->command = mem_copy_n(command, command_length);
-    step->rule = make_rule_of(step->command);
+    step->rule = is_stage(make, number) ? "stage" : make_rule_of(step->command);
     make_state_line(make->kept, step, step->command);
     record_step(make->build->races,
                 &(struct record_spec){.step = step->id, .line_of_command = step->command});

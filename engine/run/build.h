@@ -19,6 +19,9 @@ struct build_options {
     const char *const *targets; /* goals; none: the tree's own */
     size_t targets_count;
     const char *const *command; /* `-- make ...`: NULL-ended; NULL for a native tree */
+    /* A tree of OSv: all stages and the image, or the image and what it wants. `command` is NULL, and
+     * targets are goals of the tree's own make, in place of all that. */
+    enum osv_want { OSV_NOT, OSV_BUILD, OSV_COMPOSE } osv;
     const char *directory; /* where `command` starts; NULL: root */
     unsigned lanes; /* 0: one a processor */
     double load_limit; /* 0: none */

@@ -27,6 +27,9 @@ struct totals {
 struct build {
     struct build_options options; /* its strings live in the build's own arena */
     struct arena arena;
+    const char *arch, *mode,
+        *image; /* what build-begin tells of the selection; in the arena, or NULL */
+    const char *also_asked; /* tells this build from another one of the same command; or NULL */
     unsigned lanes; /* options.lanes, or the processors of this machine */
     struct queue *events;
     struct journal *journal;
@@ -73,6 +76,7 @@ enum stop_state build_stopping(const struct build *build);
  * build-end. They send build-begin themselves, first of all. `data` is not used. */
 int native_build_run(struct build *build, void *data);
 int make_build_run(struct build *build, void *data);
+int osv_build_run(struct build *build, void *data);
 
 struct graph;
 struct fresh;

@@ -36,8 +36,10 @@ struct native {
 struct build *build_start(const struct build_options *options, struct queue *events,
                           struct err *err)
 {
-    return build_start_with(options, events, options->command ? make_build_run : native_build_run,
-                            NULL, err);
+    build_runner *runner = options->osv       ? osv_build_run
+                           : options->command ? make_build_run
+                                              : native_build_run;
+    return build_start_with(options, events, runner, NULL, err);
 }
 
 char *build_state_dir(const char *root, const struct assignment *assigns, size_t count,

@@ -1,0 +1,58 @@
+# What stands for a tree of OSv (told by scripts/build) where neither the tree nor anybody else says
+# otherwise: the defaults of its scripts/build and scripts/run.py. Read last, and weakest.
+# Whatever begins with osv- is how the tree is driven.
+image = $(if $(filter aarch64,$(arch)),uush,default)
+fs = zfs
+fs_size_mb = 512
+export = none
+export_dir = build/export
+img_format = qcow2
+
+# QEMU loads the kernel of aarch64; its disk stands beside it, and has no arguments.
+osv-beside = $(filter aarch64,$(arch) $(host_arch))
+osv-layout = $(if $(osv-beside),beside,osv)
+boot-image = $(if $(osv-beside),disk,usr).img
+
+# Of each file system: the manifest of the bootfs, the skeleton of usr.manifest, /etc/fstab and what is
+# added to it, the module that it needs, and what its image is packed as where that is another name.
+osv-fs = zfs ext rofs rofs_with_zfs rofs_with_ext ramfs virtiofs
+osv-bootfs-zfs = bootfs.manifest.skel
+osv-bootfs-ext = bootfs_ext.manifest.skel
+osv-bootfs-rofs = bootfs_empty.manifest.skel
+osv-bootfs-rofs_with_zfs = $(osv-bootfs-rofs)
+osv-bootfs-rofs_with_ext = $(osv-bootfs-rofs)
+osv-bootfs-virtiofs = $(osv-bootfs-rofs)
+osv-bootfs-ramfs = $(out)/usr.manifest
+osv-usrskel-ext = usr_ext.manifest.skel
+osv-usrskel-rofs = usr_rofs.manifest.skel
+osv-usrskel-rofs_with_zfs = $(osv-usrskel-rofs)
+osv-usrskel-rofs_with_ext = $(osv-usrskel-rofs)
+osv-usrskel-virtiofs = $(osv-usrskel-rofs)
+osv-usrskel-ramfs = usr_ramfs.manifest.skel
+osv-fstab-zfs = static/etc/fstab
+osv-fstab-ext = static/etc/fstab_ext
+osv-fstab-rofs = static/etc/fstab_rofs
+osv-fstab-rofs_with_zfs = $(osv-fstab-rofs)
+osv-fstab-rofs_with_ext = $(osv-fstab-rofs)
+osv-fstab-ramfs = static/etc/fstab
+osv-mount-rofs_with_zfs = /dev/vblk0.2 /data      zfs       defaults 0 0
+osv-mount-rofs_with_ext = /dev/vblk0.2 /data      ext       defaults 0 0
+osv-module-ext = libext
+osv-module-rofs_with_ext = libext
+osv-pack-virtiofs = ramfs
+
+# The guest's machine, as scripts/run.py has it; but no port of the host is taken unasked.
+qemu-machine-x64 = -machine pc -vga none -m 2048 -smp 4
+qemu-machine-aarch64 = -machine virt,gic-version=3 -cpu cortex-a57 -m 2048 -smp 4
+qemu-machine = $(qemu-machine-$(arch))
+qemu-disk = -drive file=%(disk),format=%(format),if=none,id=hd0,cache=unsafe
+qemu-disk += -device virtio-blk-pci,drive=hd0,bootindex=0
+qemu-devices = -device virtio-rng-pci
+qemu-nics = 1
+qemu-nic = -netdev user,id=un%(nic),net=192.168.122.0/24,host=192.168.122.1%(forwards)
+qemu-nic += -device virtio-net-pci,netdev=un%(nic)
+# Booted by run -k: what QEMU loads in place of the disk's own loader.
+qemu-kernel = $(out)/$(if $(osv-beside),loader.img,loader-stripped.elf)
+# The crash addresses of a guest: the kernel's program, and where the first program of the image lies.
+symbols = $(out)/loader.elf
+symbols-base = 0x100000000000

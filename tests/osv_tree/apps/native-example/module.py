@@ -1,0 +1,1 @@
+default = api.run("/hello")

@@ -1,0 +1,2 @@
+conf_preempt=1
+conf_greeting=1

@@ -1,0 +1,2 @@
+default = api.run("/greet.so")
+loud = api.run("/greet.so --loud")

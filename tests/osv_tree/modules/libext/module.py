@@ -1,0 +1,1 @@
+usr_files = []
