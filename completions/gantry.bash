@@ -15,7 +15,8 @@ _gantry() {
         case ${COMP_WORDS[COMP_CWORD - 2 + (${#word} == 0 && ${#COMP_WORDS[COMP_CWORD]} == 1)]} in
         ARCH) COMPREPLY=($(compgen -W "$(_gantry_arches "$tree")" -- "$word")) ;;
         mode) COMPREPLY=($(compgen -W "release debug" -- "$word")) ;;
-        image) COMPREPLY=($(compgen -W "$(_gantry_names "$tree"/conf/images/*.mk)" -- "$word")) ;;
+        image) COMPREPLY=($(compgen -W "$(_gantry_images "${COMP_WORDS[0]}" "$tree")" -- "$word")) ;;
+        fs) COMPREPLY=($(compgen -W "rofs zfs ext ramfs rofs_with_zfs rofs_with_ext" -- "$word")) ;;
         --color) COMPREPLY=($(compgen -W "auto always never" -- "$word")) ;;
         --trace) COMPREPLY=($(compgen -W "on off" -- "$word")) ;;
         --fail-on) COMPREPLY=($(compgen -W "races" -- "$word")) ;;
@@ -46,6 +47,15 @@ _gantry_names() {
     for file; do
         [[ -e $file ]] && file=${file##*/} && echo "${file%.mk}"
     done
+}
+
+# The images of a tree; of one of OSv, images and modules.
+_gantry_images() {
+    if [[ -e $2/scripts/module.py ]]; then
+        "$1" -C "$2" config image-names 2>/dev/null | sed -n 's/^image-names = //p'
+    else
+        _gantry_names "$2"/conf/images/*.mk
+    fi
 }
 
 # The arches of a tree: what conf/ holds besides base and the modes.

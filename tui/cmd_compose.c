@@ -1,5 +1,4 @@
-/* `gantry compose` builds what the image wants and tells what it is made of, `gantry run` boots it
- * as well. */
+/* `gantry compose` builds what the image wants and tells what it is made of. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,6 @@
 #include "tui/commands.h"
 #include "tui/image_words.h"
 #include "tui/native.h"
-#include "tui/own_words.h"
 #include "tui/stream.h"
 
 /* The parts as events, for --json (a build of an OSv tree told them itself); and for people. */
@@ -75,85 +73,4 @@ int cmd_compose(struct cli *cli, int argc, char **argv)
     int written = stream ? stream_close(stream) : 0;
     native_close(&tree);
     return status ? status : written;
-}
-
-/* A count from 1 to `most`, from an option's value. */
-static int read_number(const char *option, const char *value, unsigned most, unsigned *number,
-                       struct err *err)
-{
-    char *end;
-    unsigned long n = strtoul(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end || n < 1 || n > most)
-        return err_set(err, ERR_INPUT, "%s=%s: a number from 1 to %u is wanted", option, value,
-                       most);
-    *number = (unsigned)n;
-    return 0;
-}
-
-/* The words of `run`. */
-static int read_words(struct vm_options *options, bool *as_is, int argc, char **argv,
-                      struct err *err)
-{
-    struct own_words words = {argc, argv, 1};
-    const struct {
-        const char *name;
-        unsigned *number;
-        unsigned most;
-    } numbers[] = {{"--timeout", &options->timeout_s, 1000000},
-                   {"--memory", &options->memory_mib, 1 << 24},
-                   {"--cpus", &options->processors, 4096}};
-    while (words.next < argc) {
-        const char *word = argv[words.next], *value;
-        int taken = own_option(&words, "--expect", &options->expect, err);
-        for (unsigned i = 0; i < sizeof numbers / sizeof *numbers && !taken; i++) {
-            taken = own_option(&words, numbers[i].name, &value, err);
-            if (taken > 0 &&
-                read_number(numbers[i].name, value, numbers[i].most, numbers[i].number, err) < 0)
-                return -1;
-        }
-        if (taken < 0)
-            return -1;
-        if (taken)
-            continue;
-        if (strcmp(word, "--tcg") == 0)
-            options->tcg = true;
-        else if (strcmp(word, "--as-is") == 0)
-            *as_is = true;
-        else
-            return err_set(err, ERR_INPUT,
-                           "%s: run takes options only; the image is picked by image=NAME, and "
-                           "QEMU's own options stand after --",
-                           word);
-        words.next++;
-    }
-    return 0;
-}
-
-static int run(struct cli *cli, struct native_tree *tree, struct vm_options *vm, bool as_is)
-{
-    struct err err = {0};
-    struct stream *stream = stream_open(cli, &err);
-    if (!stream)
-        return cli_fail(&err);
-    struct build_options options = native_build_options(tree, cli);
-    int status = as_is ? 0 : stream_run_build(stream, &options);
-    if (!status && !cli->dry_run)
-        status = stream_boot(stream, vm, NULL, NULL);
-    int written = stream_close(stream);
-    return status ? status : written;
-}
-
-int cmd_run(struct cli *cli, int argc, char **argv)
-{
-    struct err err = {0};
-    struct native_tree tree = {0};
-    struct vm_options vm = {.extra = (const char *const *)cli->after};
-    bool as_is = false;
-    bool ready =
-        read_words(&vm, &as_is, argc, argv, &err) == 0 && native_open_driven(&tree, cli, &err) == 0;
-    vm.root = tree.root;
-    vm.conf = tree.conf;
-    int status = ready ? run(cli, &tree, &vm, as_is) : cli_fail(&err);
-    native_close(&tree);
-    return status;
 }

@@ -82,8 +82,22 @@ const struct command commands[] = {
      "--as-is          boot what was composed last; build nothing\n"
      "--expect=TEXT    good when TEXT (PCRE2) appears, which ends the guest\n"
      "--timeout=S      bad after S seconds\n"
-     "--memory=MIB     in place of what conf says\n"
+     "--memory=MIB     in place of what conf says; 512M and 2G are understood, too\n"
+     "-m SIZE          the same\n"
      "--cpus=N         in place of what conf says\n"
+     "-c N             the same\n"
+     "--execute=TEXT   boot with these arguments; the image keeps its own\n"
+     "-e TEXT          the same\n"
+     "--forward=RULE   a port of this machine to the guest, tcp::8080-:80; may be said again\n"
+     "--nics=N         network cards, in place of what conf says\n"
+     "--virtiofs=DIR   share a directory of this machine by virtio-fs\n"
+     "--virtiofs-tag=NAME  under another tag than share\n"
+     "--gdb=PORT       let a debugger in at this port of this machine\n"
+     "--wait           for it, before the first instruction\n"
+     "-w               the same\n"
+     "--kernel         let QEMU load the kernel, not the disk itself\n"
+     "--verbose        let OSv say more as it boots\n"
+     "-V               the same\n"
      "--tcg            emulate, though KVM works\n"},
 };
 const unsigned commands_count = sizeof commands / sizeof *commands;

@@ -45,13 +45,19 @@ osv-pack-virtiofs = ramfs
 qemu-machine-x64 = -machine pc -vga none -m 2048 -smp 4
 qemu-machine-aarch64 = -machine virt,gic-version=3 -cpu cortex-a57 -m 2048 -smp 4
 qemu-machine = $(qemu-machine-$(arch))
-qemu-disk = -drive file=%(disk),format=%(format),if=none,id=hd0,cache=unsafe
-qemu-disk += -device virtio-blk-pci,drive=hd0,bootindex=0
+qemu-kernel-disk = -drive file=%(disk),format=%(format),if=none,id=hd0,cache=unsafe
+qemu-kernel-disk += -device virtio-blk-pci,drive=hd0
+qemu-disk = $(qemu-kernel-disk),bootindex=0
 qemu-devices = -device virtio-rng-pci
 qemu-nics = 1
 qemu-nic = -netdev user,id=un%(nic),net=192.168.122.0/24,host=192.168.122.1%(forwards)
 qemu-nic += -device virtio-net-pci,netdev=un%(nic)
-# Booted by run -k: what QEMU loads in place of the disk's own loader.
+# A directory of the host by virtio-fs: run --virtiofs=DIR.
+virtiofsd = /usr/lib/qemu/virtiofsd --socket-path=%(socket) -o source=%(dir)
+qemu-virtiofs = -chardev socket,id=char0,path=%(socket)
+qemu-virtiofs += -device vhost-user-fs-pci,queue-size=1024,chardev=char0,tag=%(tag)
+qemu-virtiofs += -object memory-backend-memfd,id=mem,size=%(memory)M,share=on -numa node,memdev=mem
+# Booted by run --kernel: what QEMU loads in place of the disk's own loader.
 qemu-kernel = $(out)/$(if $(osv-beside),loader.img,loader-stripped.elf)
 # The crash addresses of a guest: the kernel's program, and where the first program of the image lies.
 symbols = $(out)/loader.elf

@@ -109,6 +109,10 @@ char *image_args(const char *path, struct err *err); /* the caller frees */
 /* Refuses more than IMAGE_CMDLINE_MAX bytes, naming the limit, and an image that a VM holds. */
 int image_set_args(const char *path, const char *cmdline, struct err *err);
 
+/* A raw or qcow2 image with other arguments, itself left alone: a qcow2 in memory over it. Its descriptor
+ * (close-on-exec; /proc/PID/fd/N while we live), or -1. */
+int image_overlay(const char *path, const char *cmdline, struct err *err);
+
 /* The same, and what was there before is remembered for the user. */
 int image_change_args(const char *path, const char *cmdline, struct err *err);
 /* Takes the latest remembered change back; none is an error. */

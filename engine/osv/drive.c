@@ -65,20 +65,24 @@ static void add_word(struct str *out, const char *word)
     str_free(&quoted);
 }
 
-/* Names that scripts/build keeps from make, and our own. */
-static bool is_ours(const char *name)
+/* Names that scripts/build keeps from make, and those that stock conf gives a meaning to. */
+static bool is_ours(struct conf *conf, const char *name)
 {
     static const char *const names[] = {
-        "ARCH",      "arch",    "mode",           "image",           "modules",
-        "fs",        "usrskel", "cmdline",        "img_format",      "img_align",
-        "src",       "out",     "host_arch",      "append_manifest", "HOST_CC",
-        "image-out", "symbols", "bootfs_manifest"};
+        "ARCH",    "arch",      "mode",           "image",     "modules", "fs",
+        "usrskel", "cmdline",   "HOST_CC",        "img_align", "src",     "append_manifest",
+        "out",     "host_arch", "bootfs_manifest"};
+    size_t count;
+    const struct conf_value *values = conf_values(conf, name, &count);
+    for (size_t i = 0; i < count; i++)
+        if (values[i].origin.kind == ORIGIN_STOCK)
+            return true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0)
             return true;
     for (const char *at = name; *at; at++)
         if (!isalnum((unsigned char)*at) && *at != '_')
-            return true; /* no name of a shell's variable: qemu-..., osv-... */
+            return true; /* no name of a shell's variable: qemu-..., cmdline-... */
     return false;
 }
 
@@ -103,7 +107,7 @@ static void read_given(struct drive *drive)
         size_t count;
         const struct conf_value *values = conf_values(drive->conf, names.at[i], &count);
         if (count && values[0].origin.kind >= ORIGIN_SAVED &&
-            values[0].origin.kind <= ORIGIN_SCREEN && !is_ours(names.at[i]))
+            values[0].origin.kind <= ORIGIN_SCREEN && !is_ours(drive->conf, names.at[i]))
             add_given(drive, names.at[i], conf_get(drive->conf, names.at[i]));
     }
     str_list_free(&names);
@@ -165,8 +169,7 @@ static void put_config(struct drive *drive)
     str_add(&drive->text, "osv-config:\n");
     /* Its rules do not say all that they need: one at a time, as scripts/build has it. */
     if (there(drive, "conf/Makefile"))
-        put_make(drive, "MAKEFLAGS='$(filter-out -j% --jobserver%,$(MAKEFLAGS))' ",
-                 "-f conf/Makefile -j1 config");
+        put_make(drive, "MAKEFLAGS='$(osv-flags)' ", "-f conf/Makefile -j1 config");
 }
 
 /* Puts NEW in the place of OLD where it says something else. */
@@ -198,7 +201,10 @@ static void put_environment(struct drive *drive)
                 {"libgcc_s_dir", drive->libgcc_dir},
                 {"ARCH", conf_get(drive->conf, "arch")},
                 {"OSV_BASE", drive->root}};
-    str_addf(&drive->text, "\t$(osv-plus)export%s", str_text(&drive->exports));
+    /* Python hands no descriptors on, and so no jobserver: each make below gets the number, as it does
+     * from scripts/build. */
+    str_addf(&drive->text, "\t$(osv-plus)export MAKEFLAGS='$(osv-flags)'%s",
+             str_text(&drive->exports));
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
         str_addf(&drive->text, " %s=", more[i].name);
         add_word(&drive->text, more[i].value);
@@ -221,7 +227,7 @@ static void put_modules(struct drive *drive, const char *after)
              "if [ -f $$f ]; then cp -p $$f $$f.was; else rm -f $$f.was; fi; done\n",
              drive->out);
     put_environment(drive);
-    str_add(text, "; scripts/module.py build -c ");
+    str_add(text, "; scripts/module.py $(filter -j%,$(MAKEFLAGS)) build -c ");
     add_word(text, drive->modules);
     if (*drive->usrskel) {
         str_add(text, " --usrskel ");
@@ -308,6 +314,7 @@ static void put_all(struct drive *drive)
             "# The stages of scripts/build. Written by gantry, one for each selection.\n"
             "unexport image modules fs usrskel bootfs_manifest arch ARCH mode cmdline\n"
             "osv-plus := $(if $(findstring n,$(firstword -$(MAKEFLAGS))),,+)\n"
+            "osv-flags = $(filter-out -j% --jobserver%,$(MAKEFLAGS))\n"
             ".PHONY: osv osv-config osv-stage1 osv-modules osv-files osv-kernel osv-export\n");
     if (stages->targets && stages->targets[0]) {
         struct str goals = {0};

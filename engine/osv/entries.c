@@ -30,28 +30,6 @@ int osv_entries(struct manifest_list *list, const char *root, struct conf *conf,
     return status;
 }
 
-char *osv_host_file(const char *root, struct conf *conf, const char *guest)
-{
-    struct manifest_list list = {0};
-    struct toolchain tools = {0};
-    char *found = NULL;
-    /* A manifest with gaps will do here: what is missing is not asked for. */
-    char *path = mem_format("%s/usr.manifest", conf_get(conf, "out"));
-    const char *const files[] = {path}, *const dirs[] = {conf_get(conf, "out")};
-    const struct manifest_scope scope = {.dirs = dirs, .dirs_count = 1, .root = root};
-    if (manifest_resolve(&list, files, 1, &scope, MANIFEST_MARK, NULL) == 0)
-        for (size_t i = 0; i < list.entries.len && !found; i++) {
-            const struct manifest_entry *entry = &list.entries.at[i];
-            if (!entry->duplicate && entry->kind == ENTRY_FILE && entry->host &&
-                strcmp(entry->guest, guest) == 0)
-                found = path_clean(entry->host);
-        }
-    manifest_list_free(&list);
-    toolchain_free(&tools);
-    free(path);
-    return found;
-}
-
 /* ---- strip ---- */
 
 struct stripping {

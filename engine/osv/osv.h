@@ -4,7 +4,7 @@
  *
  * drive.c writes a makefile of the stages that scripts/build runs by hand, so that the make runner
  * drives, traces and records them; compose.c lays usr.img out as scripts/build would; build.c is the
- * runner that does both. No name of an arch or of a file system stands in the code: conf/osv/head.mk has
+ * runner that does both; boot.c says what run.py would. No name of an arch or of a file system stands in the code: conf/osv/head.mk has
  * them. The coordinator's thread of a build, or any one thread.
  */
 #ifndef GANTRY_OSV_OSV_H
@@ -43,7 +43,16 @@ int osv_compose(const char *root, struct conf *conf, unsigned lanes, const struc
  * NULL and err where there is none yet. */
 char *osv_cmdline(const char *root, struct conf *conf, struct err *err);
 
-/* The host's file of a guest's path by usr.manifest, absolute and new; NULL where there is none. */
-char *osv_host_file(const char *root, struct conf *conf, const char *guest);
+/* What vm_options of a guest of such a tree point to. */
+struct osv_boot {
+    char *arguments, *program, *addr2line;
+};
+struct vm_options;
+/* Fills arguments, program and addr2line of `options` as scripts/run.py would: the arguments are
+ * `execute`, or what the image is composed with where that is NULL; `verbose` puts --verbose before
+ * them. The boot is zeroed, freed by osv_boot_free, and must outlive vm_start. */
+int osv_boot_fill(struct osv_boot *boot, struct vm_options *options, const char *execute,
+                  bool verbose, struct err *err);
+void osv_boot_free(struct osv_boot *boot);
 
 #endif

@@ -7,14 +7,22 @@
  *   qemu-boot                 disk: the boot image starts itself; kernel: loader.img by -kernel, with
  *                             the boot image's arguments by -append
  *   qemu-disk                 how a disk is attached; %(disk) %(format)
+ *   qemu-kernel-disk          the same where QEMU loads the kernel; else qemu-disk
  *   qemu-kvm-arch             the machine (uname -m) that can run it under KVM
  *   qemu-kvm, qemu-tcg        flags for either (-accel kvm, -accel tcg)
  *   qemu-probe                in hex, a guest that prints OK; booted as qemu-boot says
  *   qemu-writable             1: what the guest writes goes into the image
+ *   qemu-kernel               what -kernel loads (below the root); else loader.img
+ *   qemu-devices              more devices
+ *   qemu-nics, qemu-nic       how many network cards, and how one is attached; %(nic) %(forwards)
+ *   qemu-virtiofs, virtiofsd  how a directory of the host is attached, and the program that serves it;
+ *                             %(socket) %(tag) %(dir) %(memory)
+ *   symbols, symbols-base     the kernel's ELF file, and where programs are loaded: for crashes
  */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -47,6 +55,16 @@ static void add_console(str_list *argv)
     add_words(argv,
               "-no-user-config -nodefaults -display none -serial stdio -monitor none -no-reboot",
               NULL, NULL);
+}
+
+/* The same with any placeholders. */
+static void add_filled(str_list *argv, const char *text, const char *const *values)
+{
+    str_list words = {0};
+    text_split(&words, text);
+    for (size_t i = 0; i < words.len; i++)
+        vec_push(argv, vm_fill_word(words.at[i], values));
+    str_list_free(&words);
 }
 
 static const char *get_or(struct conf *conf, const char *name, const char *otherwise)
@@ -149,6 +167,50 @@ static int fill_probe(struct vm_spec *spec, struct conf *conf, struct err *err)
     return 0;
 }
 
+/* The arguments that the guest is to get. */
+static int fill_arguments(struct vm_spec *spec, const struct vm_options *options, bool is_kernel,
+                          struct err *err)
+{
+    if (options->arguments)
+        spec->arguments = mem_copy(options->arguments);
+    else
+        spec->arguments = image_args(spec->image, err);
+    /* A kernel that QEMU loads need not carry arguments: then they are the conf's. */
+    if (!spec->arguments && is_kernel && (!err || err->kind == ERR_INPUT))
+        spec->arguments = mem_copy(conf_cmdline(options->conf));
+    return spec->arguments ? 0 : -1;
+}
+
+/* The disk that starts itself, with the arguments that are wanted: new; NULL and err. */
+static char *disk_with_arguments(struct vm_spec *spec, const struct vm_options *options,
+                                 struct err *err)
+{
+    bool writable = strcmp(conf_get(options->conf, "qemu-writable"), "1") == 0;
+    char *own = options->arguments ? image_args(spec->image, err) : NULL;
+    bool same = !options->arguments || (own && strcmp(own, options->arguments) == 0);
+    bool failed = options->arguments && !own;
+    free(own);
+    if (failed)
+        return NULL;
+    if (same)
+        return mem_copy(spec->image);
+    if (writable) /* what the guest writes is to stay, so nothing can lie over it */
+        return image_change_args(spec->image, options->arguments, err) < 0 ? NULL
+                                                                           : mem_copy(spec->image);
+    spec->overlay = image_overlay(spec->image, options->arguments, err);
+    if (spec->overlay < 0)
+        return NULL;
+    return mem_format("/proc/%ld/fd/%d", (long)getpid(), spec->overlay);
+}
+
+static void add_kernel(struct vm_spec *spec, const char *loader)
+{
+    add(&spec->argv, "-kernel");
+    add(&spec->argv, loader);
+    add(&spec->argv, "-append");
+    add(&spec->argv, spec->arguments);
+}
+
 /* The image must be there; what is booted and attached follows from qemu-boot. */
 static int fill_disks(struct vm_spec *spec, const struct vm_options *options, struct err *err)
 {
@@ -161,26 +223,119 @@ static int fill_disks(struct vm_spec *spec, const struct vm_options *options, st
     if (access(spec->image, R_OK) < 0)
         return err_set(err, ERR_INPUT, "%s: %s; `gantry compose` makes it", spec->image,
                        strerror(errno));
-    bool is_kernel = boots_by_kernel(conf);
-    spec->arguments = image_args(spec->image, err);
-    /* A kernel that QEMU loads need not carry arguments: then they are the conf's. */
-    if (!spec->arguments && is_kernel && (!err || err->kind == ERR_INPUT))
-        spec->arguments = mem_copy(conf_cmdline(conf));
-    if (!spec->arguments)
+    bool is_kernel = boots_by_kernel(conf) || options->by_kernel;
+    if (fill_arguments(spec, options, is_kernel, err) < 0)
         return -1;
-    char *loader = output_path(options->root, conf, "loader.img");
-    if (is_kernel) {
-        add(&spec->argv, "-kernel");
-        add(&spec->argv, loader);
-        add(&spec->argv, "-append");
-        add(&spec->argv, spec->arguments);
-    }
-    if (!is_kernel || strcmp(loader, spec->image) != 0)
-        add_words(&spec->argv, conf_get(conf, "qemu-disk"), spec->image, disk_format(spec->image));
+    const char *kernel = conf_get(conf, "qemu-kernel");
+    char *loader =
+        *kernel ? path_join(options->root, kernel) : output_path(options->root, conf, "loader.img");
+    char *disk = is_kernel ? mem_copy(spec->image) : disk_with_arguments(spec, options, err);
+    int status = disk ? 0 : -1;
+    if (!status && is_kernel && *kernel && access(loader, R_OK) < 0)
+        status =
+            err_set(err, ERR_INPUT, "%s: %s; `gantry build` makes it", loader, strerror(errno));
+    if (!status && is_kernel)
+        add_kernel(spec, loader);
+    if (!status && (!is_kernel || strcmp(loader, spec->image) != 0))
+        add_words(&spec->argv,
+                  is_kernel ? get_or(conf, "qemu-kernel-disk", conf_get(conf, "qemu-disk"))
+                            : conf_get(conf, "qemu-disk"),
+                  disk, spec->overlay > 0 ? "qcow2" : disk_format(spec->image));
+    free(disk);
     free(loader);
-    if (strcmp(conf_get(conf, "qemu-writable"), "1") != 0)
+    if (!status && strcmp(conf_get(conf, "qemu-writable"), "1") != 0)
         add(&spec->argv, "-snapshot");
+    return status;
+}
+
+/* Network cards, the first of them with the forwards. */
+static int fill_nics(struct vm_spec *spec, const struct vm_options *options, struct err *err)
+{
+    const char *nic = conf_get(options->conf, "qemu-nic");
+    const char *const *rule = options->forwards;
+    bool wants = (options->own_nics && options->nics) || (rule && *rule);
+    unsigned count =
+        options->own_nics ? options->nics : (unsigned)atoi(conf_get(options->conf, "qemu-nics"));
+    if (wants && !*nic)
+        return err_set(err, ERR_INPUT,
+                       "nothing says how a network card is attached; set qemu-nic in conf/%s.mk",
+                       conf_get(options->conf, "arch"));
+    if (rule && *rule && !count)
+        return err_set(err, ERR_INPUT, "--forward=%s: there is no network card to forward to",
+                       *rule);
+    struct str forwards = {0};
+    for (; rule && *rule; rule++)
+        str_addf(&forwards, ",hostfwd=%s", *rule);
+    for (unsigned i = 0; *nic && i < count; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%u", i);
+        add_filled(
+            &spec->argv, nic,
+            (const char *const[]){"nic", number, "forwards", i ? "" : str_text(&forwards), NULL});
+    }
+    str_free(&forwards);
     return 0;
+}
+
+/* The guest's memory in MiB, from the last -m. */
+static char *memory_of(const struct vm_spec *spec)
+{
+    const char *memory = "128"; /* QEMU's own */
+    for (size_t i = 0; i + 1 < spec->argv.len; i++)
+        if (strcmp(spec->argv.at[i], "-m") == 0)
+            memory = spec->argv.at[i + 1];
+    return mem_copy(memory);
+}
+
+/* A directory of the host: the program that serves it, and the device. After the memory is known. */
+static int fill_share(struct vm_spec *spec, const struct vm_options *options, struct err *err)
+{
+    struct conf *conf = options->conf;
+    if (!options->share_dir)
+        return 0;
+    if (!*conf_get(conf, "qemu-virtiofs") || !*conf_get(conf, "virtiofsd"))
+        return err_set(err, ERR_INPUT,
+                       "nothing says how a directory is shared; set qemu-virtiofs and virtiofsd");
+    char template[] = "/tmp/gantry-share-XXXXXX";
+    if (!mkdtemp(template))
+        return err_errno(err, "a directory for a socket");
+    spec->helper_dir = mem_copy(template);
+    spec->helper_socket = path_join(template, "socket");
+    char *memory = memory_of(spec), *dir = path_absolute(options->share_dir);
+    const char *const values[] = {"socket", spec->helper_socket,
+                                  "tag",    options->share_tag ? options->share_tag : "share",
+                                  "dir",    dir,
+                                  "memory", memory,
+                                  NULL};
+    int status = access(dir, R_OK | X_OK) < 0 ? err_errno(err, "%s", options->share_dir) : 0;
+    add_filled(&spec->helper, conf_get(conf, "virtiofsd"), values);
+    add_filled(&spec->argv, conf_get(conf, "qemu-virtiofs"), values);
+    free(memory);
+    free(dir);
+    return status;
+}
+
+static void fill_debugger(struct vm_spec *spec, const struct vm_options *options)
+{
+    if (options->gdb_port) {
+        add(&spec->argv, "-gdb");
+        vec_push(&spec->argv, mem_format("tcp:127.0.0.1:%u,server=on,wait=off", options->gdb_port));
+    }
+    if (options->wait)
+        add(&spec->argv, "-S");
+}
+
+static void fill_symbols(struct vm_spec *spec, const struct vm_options *options)
+{
+    struct conf *conf = options->conf;
+    if (!options->addr2line || !*conf_get(conf, "symbols"))
+        return;
+    spec->symbols =
+        (struct vm_symbols){.addr2line = mem_copy(options->addr2line),
+                            .kernel = path_join(options->root, conf_get(conf, "symbols")),
+                            .program = options->program ? mem_copy(options->program) : NULL,
+                            .base = strtoull(conf_get(conf, "symbols-base"), NULL, 0),
+                            .root = mem_copy(options->root)};
 }
 
 int vm_spec_fill(struct vm_spec *spec, const struct vm_options *options, struct err *err)
@@ -196,6 +351,7 @@ int vm_spec_fill(struct vm_spec *spec, const struct vm_options *options, struct 
         spec->package = mem_copy(conf_get(conf, "qemu-package"));
     add_words(&spec->argv, conf_get(conf, "qemu-machine"), NULL, NULL);
     add_console(&spec->argv);
+    add_words(&spec->argv, conf_get(conf, "qemu-devices"), NULL, NULL);
     if (fill_disks(spec, options, err) < 0)
         return -1;
     add_words(&spec->with_kvm, get_or(conf, "qemu-kvm", "-accel kvm"), NULL, NULL);
@@ -211,6 +367,10 @@ int vm_spec_fill(struct vm_spec *spec, const struct vm_options *options, struct 
         add(&spec->argv, "-smp");
         vec_push(&spec->argv, mem_format("%u", options->processors));
     }
+    if (fill_nics(spec, options, err) < 0 || fill_share(spec, options, err) < 0)
+        return -1;
+    fill_debugger(spec, options);
+    fill_symbols(spec, options);
     for (const char *const *word = options->extra; word && *word; word++)
         add(&spec->argv, *word);
     spec->expect = options->expect ? mem_copy(options->expect) : NULL;

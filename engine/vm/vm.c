@@ -32,6 +32,8 @@ enum {
     FLUSH_MS = 34, /* console text is told at most 30 times a second */
     FLUSH_BYTES = 64 * 1024, /* ... unless there is a lot of it */
     GRACE_MS = 2000, /* between SIGTERM and SIGKILL */
+    QUIET_MS = 300, /* after a backtrace nothing more comes: the guest hangs */
+    LISTEN_MS = 5000, /* until a helper listens */
     SEEN_BYTES = 64 * 1024, /* the console's end, in which the expected text is looked for */
     COMPLAINTS_BYTES = 4096,
 };
@@ -58,12 +60,15 @@ struct vm {
     bool stopping;
 
     /* The thread's own. */
-    uint64_t start_ns, last_flush_ns, kill_ns; /* kill_ns: when SIGKILL is due; 0: not */
+    uint64_t start_ns, last_flush_ns, last_byte_ns,
+        kill_ns; /* kill_ns: when SIGKILL is due; 0: not */
     pid_t pid;
     int pidfd, console_in, console_out, complaints_fd; /* -1 once closed */
     struct str text; /* console bytes not yet told */
     struct str seen; /* the console's end, carriage returns taken out */
     size_t searched; /* of seen: no match ends before */
+    struct crash *crash; /* NULL: addresses stay what they are */
+    pid_t helper; /* that runs beside QEMU; 0: none */
     struct str complaints; /* QEMU's own standard error */
     bool matched;
     enum verdict verdict;
@@ -128,6 +133,63 @@ static int exec_error(struct vm *vm, int error, struct err *err)
                        vm->spec.package);
     errno = error;
     return err_errno(err, "cannot run %s", program);
+}
+
+/* In the child that will be the helper. */
+static _Noreturn void become_helper(char *const *argv, pid_t parent)
+{
+    sigset_t none;
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int i = 0; i < 3 && null >= 0; i++)
+        dup2(null, i);
+    if (getppid() == parent)
+        execvp(argv[0], argv);
+    _exit(127);
+}
+
+/* Starts the program that must listen before QEMU starts, and waits until it does. */
+static int start_helper(struct vm *vm, struct err *err)
+{
+    struct vm_spec *spec = &vm->spec;
+    if (!spec->helper.len)
+        return 0;
+    vec_push(&spec->helper, NULL);
+    spec->helper.len--;
+    pid_t parent = getpid();
+    vm->helper = fork();
+    if (vm->helper == 0)
+        become_helper(spec->helper.at, parent);
+    if (vm->helper < 0) {
+        vm->helper = 0;
+        return err_errno(err, "cannot start %s", spec->helper.at[0]);
+    }
+    for (int waited_ms = 0; access(spec->helper_socket, F_OK) < 0; waited_ms += 10) {
+        bool ended = waitpid(vm->helper, NULL, WNOHANG) == vm->helper;
+        if (ended)
+            vm->helper = 0;
+        if (ended || waited_ms >= LISTEN_MS)
+            return err_set(err, ERR_FAILED, "%s does not %s (it wants root, or qemu-system-common)",
+                           spec->helper.at[0], ended ? "run" : "listen");
+        poll(NULL, 0, 10);
+    }
+    return 0;
+}
+
+static void end_helper(struct vm *vm)
+{
+    if (!vm->helper)
+        return;
+    kill(vm->helper, SIGTERM);
+    for (int waited_ms = 0; waitpid(vm->helper, NULL, WNOHANG) == 0; waited_ms += 10) {
+        if (waited_ms == GRACE_MS)
+            kill(vm->helper, SIGKILL);
+        poll(NULL, 0, 10);
+    }
+    vm->helper = 0;
 }
 
 /* Starts QEMU with its console and its complaints on pipes. */
@@ -243,6 +305,8 @@ static void take_console(struct vm *vm, const char *bytes, size_t length)
         if (vm->expect && bytes[i] != '\r')
             str_add_char(&vm->seen, bytes[i]);
     }
+    crash_feed(vm->crash, bytes, length);
+    vm->last_byte_ns = clock_ns();
     look_for_expected(vm);
 }
 
@@ -288,6 +352,24 @@ static void write_typed(struct vm *vm)
     pthread_mutex_unlock(&vm->lock);
 }
 
+/* Where the addresses of a crash are, in the tree: told as if the guest had said so, behind what it
+ * said. */
+static void tell_crash(struct vm *vm, bool at_end)
+{
+    bool quiet = at_end || clock_ns() >= vm->last_byte_ns + QUIET_MS * 1000000ull;
+    struct str lines = {0};
+    if (!crash_waits(vm->crash, quiet))
+        return;
+    crash_resolve(vm->crash, &lines);
+    flush_console(vm, at_end);
+    if (lines.len) {
+        char *text = mem_format("\n[gantry] where that is:\n%s", str_text(&lines));
+        tell(vm, &(struct event){.kind = EVENT_VM_OUTPUT, .text = text});
+        free(text);
+    }
+    str_free(&lines);
+}
+
 /* ---- running and judging ---- */
 
 /* Ends QEMU, politely first. The first reason is the verdict. */
@@ -308,6 +390,9 @@ static int next_due_ms(const struct vm *vm, uint64_t deadline_ns)
         due = vm->last_flush_ns + FLUSH_MS * 1000000ull;
     if (vm->kill_ns && vm->kill_ns < due)
         due = vm->kill_ns;
+    uint64_t quiet = vm->last_byte_ns + QUIET_MS * 1000000ull;
+    if (crash_waits(vm->crash, true) && quiet < due)
+        due = quiet;
     if (deadline_ns && vm->verdict == VERDICT_NONE && deadline_ns < due)
         due = deadline_ns;
     uint64_t now = clock_ns();
@@ -359,9 +444,11 @@ static void pump(struct vm *vm)
         read_pipe(vm, &vm->console_out, take_console);
         read_pipe(vm, &vm->complaints_fd, take_complaint);
         write_typed(vm);
+        tell_crash(vm, false);
         do_what_is_due(vm, deadline_ns);
     }
     flush_console(vm, true);
+    tell_crash(vm, true);
 }
 
 /* The last line of what QEMU said on standard error, for a sentence; NULL where it said nothing. */
@@ -412,7 +499,8 @@ static void *run(void *data)
     sigset_t all; /* signals are the front end's; SIGPIPE nobody's */
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
-    if (spawn(vm, &err) == 0) {
+    vm->crash = crash_new(&vm->spec.symbols);
+    if (start_helper(vm, &err) == 0 && spawn(vm, &err) == 0) {
         vm->start_ns = clock_ns(); /* the probe's time is not the guest's */
         tell_begin(vm);
         int status = 0;
@@ -427,6 +515,7 @@ static void *run(void *data)
         vm->verdict = VERDICT_FAILED;
         tell_error(vm, err.text);
     }
+    end_helper(vm);
     close_fd(&vm->hold); /* before vm-end: who hears it may boot or write again */
     tell(vm, &(struct event){.kind = EVENT_VM_END,
                              .verdict = verdict_names[vm->verdict],
@@ -469,6 +558,7 @@ static void free_vm(struct vm *vm)
     str_free(&vm->seen);
     str_free(&vm->complaints);
     re_free(vm->expect);
+    crash_free(vm->crash);
     vm_spec_free(&vm->spec);
     free(vm);
 }

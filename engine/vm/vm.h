@@ -26,6 +26,19 @@ struct vm_options {
     const char *expect; /* text (PCRE2) whose appearance is success; NULL: a clean power-off */
     unsigned timeout_s; /* 0: none */
     bool tcg; /* never KVM */
+    bool by_kernel; /* QEMU loads conf's qemu-kernel, though the disk could start itself */
+    bool wait; /* for a debugger, before the first instruction */
+    unsigned gdb_port; /* of this machine, where a debugger may come in; 0: none */
+    bool own_nics; /* `nics` counts, not conf's qemu-nics */
+    unsigned nics; /* network cards, as conf's qemu-nic has one */
+    const char *const
+        *forwards; /* "tcp::8080-:80", QEMU's syntax, for the first card; may be NULL */
+    const char *arguments; /* to boot with; NULL: the image's own. The image is not changed */
+    const char *share_dir, *share_tag; /* a directory of the host, by virtio-fs; or NULL */
+    /* Addresses of a crash are resolved where addr2line (a program) is not NULL: those of the kernel by
+     * conf's `symbols`, those of `program` (a host's file; may be NULL) by where conf's symbols-base
+     * says that it is loaded. */
+    const char *addr2line, *program;
     const char *const *extra; /* more arguments for QEMU, NULL-ended; may be NULL */
 };
 

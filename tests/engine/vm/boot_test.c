@@ -12,8 +12,10 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "conf/conf.h"
+#include "image/image.h"
 #include "vm/spec.h"
 
 struct fixture {
@@ -162,6 +164,138 @@ static void what_cannot_be_booted_says_what_to_do(void **state)
                         "nothing says how to boot z80: set qemu = PROGRAM in conf/z80.mk");
 }
 
+/* A machine as conf/osv/ has one, for the options of a run. */
+static const char guest_mk[] = "machine = guest\n"
+                               "qemu = qemu-system-guest\n"
+                               "qemu-boot = disk\n"
+                               "qemu-disk = -drive file=%(disk),format=%(format)\n"
+                               "qemu-kernel-disk = -disk %(disk)\n"
+                               "qemu-kernel = build/kernel.elf\n"
+                               "qemu-devices = -rng\n"
+                               "qemu-nics = 1\n"
+                               "qemu-nic = -netdev user,id=un%(nic)%(forwards)\n"
+                               "virtiofsd = served --at=%(socket) -o source=%(dir)\n"
+                               "qemu-virtiofs = -share tag=%(tag),size=%(memory)\n"
+                               "default-image = disk\n";
+
+static void a_run_takes_the_options_of_run_py(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    put(f, "conf/guest.mk", guest_mk, strlen(guest_mk));
+    put(f, "build/kernel.elf", "k", 1);
+    put_image(f, "build/release.guest/images/disk/usr.img", "--rootfs=rofs /x");
+    const char *const rules[] = {"tcp::8080-:80", "udp::53-:53", NULL};
+    char *line =
+        line_of(f, "guest", "disk",
+                (struct vm_options){
+                    .forwards = rules, .own_nics = true, .nics = 2, .gdb_port = 1234, .wait = true},
+                &err);
+    assert_string_equal(line, "qemu-system-guest" CONSOLE
+                              " -rng -drive file=ROOT/build/release.guest/images/disk/usr.img,"
+                              "format=raw -snapshot -netdev "
+                              "user,id=un0,hostfwd=tcp::8080-:80,hostfwd=udp::53-:53 -netdev "
+                              "user,id=un1 -gdb tcp:127.0.0.1:1234,server=on,wait=off -S");
+    free(line);
+    line = line_of(f, "guest", "disk",
+                   (struct vm_options){.by_kernel = true, .arguments = "/other"}, &err);
+    assert_string_equal(line, "qemu-system-guest" CONSOLE
+                              " -rng -kernel ROOT/build/kernel.elf -append /other -disk "
+                              "ROOT/build/release.guest/images/disk/usr.img -snapshot -netdev "
+                              "user,id=un0");
+    free(line);
+    assert_null(line_of(f, "guest", "disk",
+                        (struct vm_options){.forwards = rules, .own_nics = true}, &err));
+    assert_non_null(strstr(err.text, "no network card to forward to"));
+}
+
+static void other_arguments_lie_over_the_image(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    put(f, "conf/guest.mk", guest_mk, strlen(guest_mk));
+    put_image(f, "build/release.guest/images/disk/usr.img", "--rootfs=rofs /x");
+    char *line = line_of(f, "guest", "disk", (struct vm_options){.arguments = "/other"}, &err);
+    assert_non_null(strstr(line, "file=/proc/"));
+    assert_non_null(strstr(line, ",format=qcow2"));
+    free(line);
+    /* The same arguments need nothing. */
+    line = line_of(f, "guest", "disk", (struct vm_options){.arguments = "--rootfs=rofs /x"}, &err);
+    assert_non_null(strstr(line, "usr.img,format=raw"));
+    free(line);
+    char *path = path_join(f->root, "build/release.guest/images/disk/usr.img");
+    char *own = image_args(path, &err);
+    assert_string_equal(own, "--rootfs=rofs /x");
+    free(own);
+    free(path);
+}
+
+static void a_directory_is_shared_by_a_program(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    struct vm_spec spec = {0};
+    struct assignment picks[] = {{"arch", "guest", ORIGIN_COMMAND_LINE}};
+    put(f, "conf/guest.mk", guest_mk, strlen(guest_mk));
+    put_image(f, "build/release.guest/images/disk/usr.img", "/x");
+    struct vm_options options = {.root = f->root,
+                                 .conf = conf_load(f->root, picks, 1, &err),
+                                 .memory_mib = 96,
+                                 .share_dir = f->root};
+    assert_int_equal(vm_spec_fill(&spec, &options, &err), 0);
+    char *served = mem_format("--at=%s", spec.helper_socket),
+         *source = mem_format("source=%s", f->root);
+    assert_string_equal(spec.helper.at[0], "served");
+    assert_string_equal(spec.helper.at[1], served);
+    assert_string_equal(spec.helper.at[3], source);
+    assert_string_equal(spec.argv.at[spec.argv.len - 1], "tag=share,size=96");
+    char *dir = mem_copy(spec.helper_dir);
+    assert_int_equal(access(dir, F_OK), 0);
+    vm_spec_free(&spec);
+    assert_int_not_equal(access(dir, F_OK), 0);
+    free(dir);
+    free(served);
+    free(source);
+    conf_free(options.conf);
+}
+
+/* The addresses of two functions of this program are told by this file. */
+static void a_crash_is_told_by_file_and_line(void **state)
+{
+    (void)state;
+    char self[4096], text[256];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    assert_true(length > 0);
+    self[length] = '\0';
+    const struct vm_symbols symbols = {
+        .addr2line = (char *)(uintptr_t) "addr2line", .kernel = self, .root = NULL};
+    struct vm_symbols none = {0};
+    assert_null(crash_new(&none));
+    struct crash *crash = crash_new(&symbols);
+    /* Of a file that can lie anywhere, addresses count from its beginning, as the kernel's do. */
+    extern char __executable_start;
+    unsigned long long at = (unsigned long long)((char *)(uintptr_t)(void (*)(
+                                                     void **))other_arguments_lie_over_the_image -
+                                                 &__executable_start);
+    snprintf(text, sizeof text,
+             "Aborted\r\n[backtrace]\r\n0x%016llx <abort+4>\r\n0xffffffff00000000 "
+             "<???+0>\r\n",
+             at);
+    crash_feed(crash, text, strlen(text));
+    assert_false(crash_waits(crash, false));
+    assert_true(crash_waits(crash, true));
+    crash_feed(crash, "\r\nbye\r\n", 7);
+    assert_true(crash_waits(crash, false));
+    struct str out = {0};
+    crash_resolve(crash, &out);
+    assert_non_null(strstr(str_text(&out), "other_arguments_lie_over_the_image at "));
+    assert_non_null(strstr(str_text(&out), "boot_test.c:"));
+    assert_null(strstr(str_text(&out), "ffffffff00000000"));
+    assert_false(crash_waits(crash, true));
+    str_free(&out);
+    crash_free(crash);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -169,6 +303,10 @@ int main(void)
         T(a_disk_boots_itself),
         T(a_kernel_gets_the_arguments_of_the_image),
         T(what_cannot_be_booted_says_what_to_do),
+        T(a_run_takes_the_options_of_run_py),
+        T(other_arguments_lie_over_the_image),
+        T(a_directory_is_shared_by_a_program),
+        T(a_crash_is_told_by_file_and_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@ set -e
 skel=usr.manifest.skel
 while [ $# -gt 0 ]; do
     case $1 in
-    build | --no-required) ;;
+    build | --no-required | -j*) ;;
     -c) config=$2 && shift ;;
     --usrskel) skel=$2 && shift ;;
     *) echo "module.py: unknown argument $1" >&2 && exit 1 ;;

@@ -1,0 +1,87 @@
+# Booting a tree of OSv's shape: the options of scripts/run.py, arguments that leave the image alone, and
+# the addresses of a crash.
+. "$(dirname "$0")/lib.sh"
+# shellcheck disable=SC2154 # status is lib.sh's
+command -v qemu-system-x86_64 >/dev/null || fail "qemu-system-x86_64 is missing"
+cp -r "$E2E/../osv_tree" tree && cd tree || exit 1
+OUT=build/release.x64
+export ARCH=x64 image=native-example fs=rofs
+
+say "what is not there is told with what makes it"
+refuses "gantry build" "$GANTRY" run --as-is
+refuses "did you mean 'native-example'?" "$GANTRY" run image=native-exampel
+
+say "run builds, composes and boots; a crash is told by file and line"
+ok "$GANTRY" run --tcg -m 64M -c 1 --timeout=60
+has "$WORK/out" "Cmdline: --rootfs=rofs /hello"
+has "$WORK/out" "0x0000000040200004 fall_over at loader.c:"
+has "$WORK/out" "0x0000100000001004 main at apps/native-example/hello.c:"
+has "$WORK/out" "boot ended: ok"
+
+say "other arguments: the guest gets them, the image keeps its own"
+sum=$(sha256sum <$OUT/usr.img)
+ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 -e '/other words' -V
+has "$WORK/out" "Cmdline: --verbose /other words"
+[ "$(sha256sum <$OUT/usr.img)" = "$sum" ] || fail "the image was changed"
+ok "$GANTRY" compose img_format=raw
+ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 img_format=raw --execute='/raw, too'
+has "$WORK/out" "Cmdline: /raw, too"
+ok "$GANTRY" image args $OUT/usr.img
+has "$WORK/out" "--rootfs=rofs /hello"
+refuses "at most 1023" "$GANTRY" run --as-is --tcg -e "$(printf '%01100d' 7)"
+
+say "what QEMU is told"
+ok "$GANTRY" run --as-is --tcg -m 1G --cpus=2 --nics=2 --forward=tcp::0-:80 --forward=udp::0-:53 \
+    --gdb=35791 --timeout=60 --json -- -name guest
+grep '"event":"vm-begin"' "$WORK/out" >"$WORK/begin" || fail "no vm-begin"
+for word in '-m 1024' '-smp 2' 'id=un0,net=192.168.122.0/24,host=192.168.122.1,hostfwd=tcp::0-:80,hostfwd=udp::0-:53' \
+    'id=un1,net=192.168.122.0/24,host=192.168.122.1 ' 'virtio-net-pci,netdev=un1' \
+    '-gdb tcp:127.0.0.1:35791,server=on,wait=off' 'virtio-rng-pci' '-snapshot' '-name guest'; do
+    has "$WORK/begin" "$word"
+done
+ok "$GANTRY" run --as-is --tcg -m 64 --nics=0 --timeout=60 --json
+grep '"event":"vm-begin"' "$WORK/out" >"$WORK/begin"
+! grep -q netdev "$WORK/begin" || fail "a network card though none was wanted"
+run "$GANTRY" run --as-is --tcg -m 64 --wait --timeout=1
+[ $status = 1 ] || fail "exit $status: it did not wait"
+! grep -q Cmdline "$WORK/out" || fail "it did not wait"
+
+say "bad words"
+refuses "a number from 1 to 65535" "$GANTRY" run --gdb=0
+refuses "no network card to forward to" "$GANTRY" run --as-is --nics=0 --forward=tcp::1-:1
+refuses "M or G" "$GANTRY" run -m 2X
+refuses "loader-stripped.elf" "$GANTRY" run --as-is --kernel
+refuses "run takes options only" "$GANTRY" run usr.img
+
+say "a directory by virtio-fs: its server is started, and ended again"
+cat >virtiofsd <<'S'
+#!/bin/sh
+echo "$@" >"${0%/*}/asked"
+trap 'echo ended >>"${0%/*}/asked"; exit 0' TERM
+: >"${1#--socket-path=}"
+while :; do sleep 0.1; done
+S
+chmod +x virtiofsd && mkdir shared
+ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 --virtiofs=shared --virtiofs-tag=mine \
+    virtiofsd="$PWD/virtiofsd --socket-path=%(socket) -o source=%(dir)" qemu-virtiofs='-name %(tag)-%(memory)' --json
+has asked "source=$PWD/shared"
+has asked "ended"
+grep '"event":"vm-begin"' "$WORK/out" | grep -q -e '-name mine-64' || fail "the device was not told"
+socket=$(sed -n 's/^--socket-path=\([^ ]*\).*/\1/p' asked)
+[ -n "$socket" ] && [ ! -e "${socket%/*}" ] || fail "its directory is left behind"
+run "$GANTRY" run --as-is --tcg --virtiofs=shared virtiofsd=/bin/false
+[ $status = 1 ] || fail "exit $status"
+has "$WORK/err" "/bin/false does not run"
+refuses "nowhere" "$GANTRY" run --as-is --tcg --virtiofs=nowhere
+
+say "an arch whose kernel QEMU loads: its disk stands beside it"
+if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-system-aarch64 >/dev/null; then
+    sed -i 's/-mcmodel=large//' Makefile
+    ok env -u ARCH "$GANTRY" build ARCH=aarch64 CROSS_PREFIX=aarch64-linux-gnu-
+    [ -f build/release.aarch64/disk.img ] || fail "no disk.img"
+    ok "$GANTRY" image info build/release.aarch64/disk.img
+    has "$WORK/out" "0x200"
+    ok env -u ARCH "$GANTRY" run --as-is ARCH=aarch64 CROSS_PREFIX=aarch64-linux-gnu- -m 128 -c 1 --timeout=60
+    has "$WORK/out" "boot: --rootfs=rofs /hello"
+    has "$WORK/out" "Booted by -kernel"
+fi
