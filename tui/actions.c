@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "osv/osv.h"
 #include "tui/check_report.h"
 #include "tui/console.h"
 
@@ -34,7 +35,7 @@ void actions_refresh(struct console *console)
 {
     struct app_state *state = &console->app.state;
     struct err err = {0};
-    if (state->tree != APP_TREE_NATIVE)
+    if (state->tree != APP_TREE_NATIVE && state->tree != APP_TREE_OSV)
         return;
     struct conf *conf = op_conf(console, &err);
     if (!conf) {
@@ -46,10 +47,27 @@ void actions_refresh(struct console *console)
     state->image = conf_get(conf, "image");
 }
 
+/* Whether a value can be picked at all: a misspelt name of an image is told, and not picked. */
+static bool may_select(struct console *console, const char *name, const char *value)
+{
+    struct err err = {0};
+    if (!value || !console->conf || console->app.state.tree != APP_TREE_OSV)
+        return true;
+    vec_push(&console->assigns, (struct assignment){name, value, ORIGIN_SCREEN});
+    struct conf *conf = conf_load(console->root, console->assigns.at, console->assigns.len, &err);
+    console->assigns.len--;
+    if (!conf)
+        say_error(console, &err);
+    conf_free(conf);
+    return conf != NULL;
+}
+
 static void op_select(void *app, const char *name, const char *value)
 {
     struct console *console = app;
     size_t at = 0;
+    if (!may_select(console, name, value))
+        return;
     while (at < console->assigns.len && (console->assigns.at[at].kind != ORIGIN_SCREEN ||
                                          strcmp(console->assigns.at[at].name, name) != 0))
         at++;
@@ -109,6 +127,7 @@ static bool start_build_of(struct console *console, const char *target, enum the
         return false;
     console->then = then;
     bool native = console->app.state.tree == APP_TREE_NATIVE;
+    bool driven = console->app.state.tree == APP_TREE_OSV;
     char **after = console->cli->after;
     const char *const *said =
         console->command.len ? (const char *const *)console->command.at : NULL;
@@ -127,10 +146,14 @@ static bool start_build_of(struct console *console, const char *target, enum the
                                     .assigns_count = assigns.len,
                                     .targets = targets,
                                     .targets_count = target ? 1 : 0,
-                                    .command = native  ? NULL
-                                               : said  ? said
-                                               : after ? (const char *const *)after
-                                                       : make,
+                                    .command = native   ? NULL
+                                               : said   ? said
+                                               : driven ? NULL
+                                               : after  ? (const char *const *)after
+                                                        : make,
+                                    .osv = !driven || said       ? OSV_NOT
+                                           : console->image_only ? OSV_COMPOSE
+                                                                 : OSV_BUILD,
                                     .lanes = console->cli->lanes,
                                     .load_limit = console->cli->load_limit,
                                     .keep_going = console->cli->keep_going,
@@ -154,8 +177,11 @@ static bool start_build_of(struct console *console, const char *target, enum the
     return true;
 }
 
-static void start_build(struct console *console, const char *target, enum then then)
+/* `image_only` of an OSv tree: its kernel is taken as it is, where that fits. */
+static void start_build(struct console *console, const char *target, bool image_only,
+                        enum then then)
 {
+    console->image_only = image_only;
     start_build_of(console, target, then, NULL);
 }
 
@@ -184,6 +210,7 @@ static void start_next(struct console *console)
     while (console->batch.len && !console->build) {
         struct batch_pick pick = console->batch.at[0];
         memmove(console->batch.at, console->batch.at + 1, --console->batch.len * sizeof pick);
+        console->image_only = false;
         bool started = start_build_of(console, NULL, THEN_NOTHING, &pick);
         free_pick(&pick);
         if (!started)
@@ -258,13 +285,13 @@ static void op_build_each(void *app, const char *const (*picks)[3], size_t count
 
 static void op_build(void *app, const char *target)
 {
-    start_build(app, target, THEN_NOTHING);
+    start_build(app, target, false, THEN_NOTHING);
 }
 
 /* Composing is building the image's steps: they are part of the goals. */
 static void op_compose(void *app)
 {
-    start_build(app, NULL, THEN_NOTHING);
+    start_build(app, NULL, true, THEN_NOTHING);
 }
 
 static void op_boot(void *app)
@@ -273,7 +300,7 @@ static void op_boot(void *app)
     if (console->vm)
         app_say(&console->app, SEVERITY_NOTE, "a guest is running: x ends it");
     else
-        start_build(console, NULL, THEN_BOOT);
+        start_build(console, NULL, true, THEN_BOOT);
 }
 
 /* What was picked before the tests is picked again. */
@@ -303,7 +330,7 @@ static void op_tests(void *app)
     console->testing = true;
     op_select(console, "image", "tests");
     if (console->conf)
-        start_build(console, NULL, THEN_BOOT);
+        start_build(console, NULL, true, THEN_BOOT);
     if (!console->build)
         end_tests(console);
 }
@@ -334,8 +361,11 @@ static void start_vm(struct console *console)
     struct err err = {0};
     struct conf *conf = op_conf(console, &err);
     struct vm_options options = {.root = console->root, .conf = conf};
-    if (conf)
+    struct osv_boot boot = {0};
+    bool driven = console->app.state.tree == APP_TREE_OSV;
+    if (conf && (!driven || osv_boot_fill(&boot, &options, NULL, false, &err) == 0))
         console->vm = vm_start(&options, console->events, &err);
+    osv_boot_free(&boot);
     if (!console->vm) {
         say_error(console, &err);
         return;

@@ -52,6 +52,8 @@ struct console {
     uint64_t build_ns; /* clock_ns at its begin */
     unsigned stops; /* how often it was asked to stop */
     enum then then;
+    bool
+        image_only; /* the build is of an OSv tree's image, and of its kernel only where it must be */
     bool testing; /* the image of the tests is picked for one boot */
     char *image_before; /* what was picked on the screen before that; NULL: nothing */
     char *root;

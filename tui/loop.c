@@ -43,7 +43,10 @@ static void find_tree(struct console *console)
     struct err err = {0};
     state->tree = kinds[load_find_tree(console->cli->directory, &console->root, &err)];
     state->root = console->root;
-    if (state->tree == APP_TREE_OSV || state->tree == APP_TREE_MAKE) {
+    if (state->tree == APP_TREE_OSV && (console->cli->after || !conf_is_osv(console->root)))
+        state->tree =
+            APP_TREE_MAKE; /* built by a command that was given, or by none that we know */
+    if (state->tree == APP_TREE_MAKE) {
         struct str command = {0};
         char **words = console->cli->after;
         for (; words && *words; words++) {

@@ -11,6 +11,7 @@
 #include "image/actions.h"
 #include "image/layout.h"
 #include "load/load.h"
+#include "osv/osv.h"
 #include "tui/file_time.h"
 
 /* ---- which file systems ---- */
@@ -94,12 +95,22 @@ const struct compose_note *compose_notes_keep(struct compose_screen *screen, not
     return kept;
 }
 
-static void read_args(struct compose_screen *screen, struct conf *conf)
+static void read_args(struct console *console, struct compose_screen *screen, struct conf *conf)
 {
     struct compose_data *data = &screen->data;
     data->args_max = IMAGE_CMDLINE_MAX;
     data->args_staged = screen->args != NULL;
-    data->args_next = arena_copy(&screen->arena, screen->args ? screen->args : conf_cmdline(conf));
+    char *osv =
+        console->app.state.tree == APP_TREE_OSV ? osv_cmdline(console->root, conf, NULL) : NULL;
+    data->args_next = arena_copy(&screen->arena, screen->args ? screen->args
+                                                 : osv        ? osv
+                                                              : conf_cmdline(conf));
+    if (osv && !*conf_cmdline(conf) && !screen->args) {
+        data->args_origin = arena_format(&screen->arena, "%s/cmdline", conf_get(conf, "out"));
+        free(osv);
+        return;
+    }
+    free(osv);
     char *saved = mem_format("cmdline-%s", conf_get(conf, "image"));
     bool is_saved = strcmp(conf_get(conf, saved), conf_cmdline(conf)) == 0;
     struct origin origin = conf_origin(conf, NULL, is_saved ? saved : "cmdline", NULL);
@@ -225,12 +236,48 @@ static void note_next(struct compose_screen *screen)
     data->next = compose_notes_keep(screen, &notes, &data->next_count);
 }
 
+/* ---- a tree of OSv ---- */
+
+static void add_osv_fs(struct compose_screen *screen, struct conf *conf, const char *manifest)
+{
+    struct arena *arena = &screen->arena;
+    struct compose_fs *fs = vec_new(&screen->fs);
+    const char **words = arena_alloc(arena, 2 * sizeof *words);
+    words[0] = arena_copy(arena, manifest);
+    words[1] = arena_copy(arena, conf_get(conf, "out"));
+    fs->name = tab_name(arena, words[0]);
+    fs->manifests = words;
+    fs->manifests_count = 1;
+    fs->scope = (struct manifest_scope){.dirs = words + 1, .dirs_count = 1};
+    fs->output = arena_format(arena, "%s/%s", words[1], conf_get(conf, "boot-image"));
+}
+
+/* What is linked into the kernel, and what module.py said last. */
+static void find_osv_fs(struct console *console, struct compose_screen *screen, struct conf *conf)
+{
+    char *name = mem_format("osv-bootfs-%s", conf_get(conf, "fs"));
+    const char *bootfs = conf_get(conf, name);
+    char *usr = mem_format("%s/usr.manifest", conf_get(conf, "out"));
+    const char *const manifests[] = {strcmp(bootfs, usr) == 0 ? "" : bootfs, usr};
+    struct stat st;
+    for (size_t i = 0; i < 2; i++) {
+        char *path = path_join(console->root, manifests[i]);
+        if (*manifests[i] && stat(path, &st) == 0)
+            add_osv_fs(screen, conf, manifests[i]);
+        free(path);
+    }
+    free(usr);
+    free(name);
+}
+
 /* ---- the whole ---- */
 
 static int read_graph(struct console *console, struct graph *graph, struct toolchain *tools,
                       struct conf **conf, struct err *err)
 {
     *conf = console->app.ops.conf(console, err);
+    if (*conf && console->app.state.tree == APP_TREE_OSV)
+        return 0;
     if (!*conf || toolchain_resolve(tools, *conf, err) < 0)
         return -1;
     return load_native(graph, console->root, *conf, tools, err);
@@ -249,13 +296,16 @@ void compose_screen_read(struct console *console, struct compose_screen *screen)
     if (read_graph(console, &graph, &tools, &conf, &err) < 0) {
         data->problem = arena_copy(&screen->arena, err.text);
     } else {
-        find_fs(screen, &graph);
+        if (console->app.state.tree == APP_TREE_OSV)
+            find_osv_fs(console, screen, conf);
+        else
+            find_fs(screen, &graph);
         data->tabs = arena_alloc(&screen->arena, (screen->fs.len + 1) * sizeof *data->tabs);
         data->tabs_count = screen->fs.len;
         for (size_t i = 0; i < screen->fs.len; i++)
             compose_read_tab(console, screen, &graph, i);
         struct image_info info = {0};
-        read_args(screen, conf);
+        read_args(console, screen, conf);
         read_image(console, screen, conf, &info);
         compose_read_sizes(screen, &info);
         note_next(screen);
@@ -269,7 +319,8 @@ void compose_screen_read(struct console *console, struct compose_screen *screen)
 
 struct compose_screen *compose_screen_of(struct console *console)
 {
-    if (!console->root || console->app.state.tree != APP_TREE_NATIVE)
+    enum app_tree tree = console->app.state.tree;
+    if (!console->root || (tree != APP_TREE_NATIVE && tree != APP_TREE_OSV))
         return NULL;
     if (!console->compose)
         console->compose = mem_zero(1, sizeof *console->compose);

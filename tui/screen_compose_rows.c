@@ -37,6 +37,12 @@ static bool is_made(const struct reading *reading, const struct manifest_entry *
     return false;
 }
 
+/* In a tree of OSv, whatever belongs into the build directory is asked of its make. */
+static bool is_made_by_make(const struct reading *reading, const struct manifest_entry *entry)
+{
+    return !reading->graph->steps.len && entry->source[0] != '/' && entry->source[0] != '.';
+}
+
 /* "usr.manifest.skel:4", "data/usr.manifest:1": what is in manifests/ goes without saying. */
 static const char *place_of(struct arena *arena, const char *path, unsigned line)
 {
@@ -85,7 +91,7 @@ static void add_row(struct reading *reading, const struct manifest_entry *entry)
         .is_link = entry->kind == ENTRY_SYMLINK,
         .is_directory = entry->kind == ENTRY_DIRECTORY,
     };
-    row.unbuilt = entry->missing && is_made(reading, entry);
+    row.unbuilt = entry->missing && (is_made(reading, entry) || is_made_by_make(reading, entry));
     row.missing = (entry->missing || entry->problem) && !row.unbuilt;
     const struct staged_manifest *staged = compose_staged(reading->screen, entry->file);
     struct manifest_edit disk = {0};

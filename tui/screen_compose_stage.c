@@ -67,6 +67,11 @@ static size_t open_edit(struct console *console, struct compose_screen *screen, 
                 path, own);
         return SIZE_MAX;
     }
+    if (console->app.state.tree == APP_TREE_OSV && str_starts(path, "build/")) {
+        err_set(err, ERR_INPUT,
+                "%s is what module.py says; edit the module's usr.manifest or the skeleton", path);
+        return SIZE_MAX;
+    }
     if (at < screen->manifests.len &&
         (screen->manifests.at[at].edit.undo.len || screen->manifests.at[at].edit.redo.len))
         return at;
@@ -284,8 +289,10 @@ static int write_args(struct console *console, const char *args, struct err *err
     bool outside = count && (values[0].origin.kind == ORIGIN_COMMAND_LINE ||
                              values[0].origin.kind == ORIGIN_ENVIRONMENT ||
                              values[0].origin.kind == ORIGIN_SCREEN);
-    int status = conf_save(console->root, name, str_text(&text), err);
-    if (!status && outside)
+    /* An image of OSv is a list, and no name to save arguments by: they are picked. */
+    bool osv = console->app.state.tree == APP_TREE_OSV;
+    int status = osv ? 0 : conf_save(console->root, name, str_text(&text), err);
+    if (!status && (outside || osv))
         console->app.ops.select(console, "cmdline", str_text(&text));
     free(name);
     str_free(&text);

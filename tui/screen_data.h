@@ -26,6 +26,7 @@ struct target_cell {
     bool made; /* its boot image exists */
     char when[8]; /* "08:14" today, "Nov 21", "2025" */
     uint64_t size_bytes;
+    const char *what; /* a word about it (of an OSv tree, its file system); NULL: none */
 };
 
 /* "CC", "aarch64-linux-gnu-gcc 12.2", "PATH": a fact about the build, and where it came from. */
@@ -57,6 +58,7 @@ struct target_data {
     const struct target_profile *profiles;
     size_t profiles_count;
     size_t archs_count, modes_count, images_count, facts_count, options_count;
+    bool free_image; /* the image is a list that can be typed: rows are those that exist */
     const char
         *would; /* what a build of what is picked would do, a sentence; NULL: not known yet */
     const char *problem; /* conf of what is picked cannot be read: why; else NULL */

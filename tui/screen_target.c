@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "osv/osv.h"
 #include "toolchain/toolchain.h"
 #include "tui/console.h"
 #include "tui/file_time.h"
@@ -95,6 +96,66 @@ static void fill_cell(struct console *console, struct target_cell *cell, const c
     conf_free(conf);
 }
 
+/* A tree of OSv has one image of each arch and mode at a time, of any list of modules. */
+static bool osv_record(struct console *console, const char *arch, const char *mode,
+                       struct osv_record *record, struct target_cell *cell)
+{
+    struct stat st;
+    const char *const picks[][2] = {{"arch", arch}, {"mode", mode}};
+    struct conf *conf = conf_of(console, picks, 2, NULL);
+    if (!conf)
+        return false;
+    osv_record_read(record, console->root, conf);
+    char *path = vm_image_path(console->root, conf);
+    if (record->image && path && stat(path, &st) == 0) {
+        cell->made = true;
+        cell->size_bytes = (uint64_t)st.st_size;
+        file_time_text(cell->when, st.st_mtime, time(NULL));
+    }
+    free(path);
+    conf_free(conf);
+    return cell->made;
+}
+
+/* What is picked, and what was composed of any arch and mode. */
+static const char *const *osv_images(struct target_screen *screen, struct console *console,
+                                     size_t *count)
+{
+    const struct target_data *data = &screen->data;
+    const struct app_state *state = &console->app.state;
+    VEC(const char *) names = {0};
+    if (state->image)
+        vec_push(&names, arena_copy(&screen->arena, state->image));
+    for (size_t i = 0; i < data->archs_count * data->modes_count; i++) {
+        struct osv_record record = {0};
+        struct target_cell cell = {0};
+        bool known = !osv_record(console, data->archs[i / data->modes_count].name,
+                                 data->modes[i % data->modes_count], &record, &cell);
+        for (size_t k = 0; k < names.len && !known; k++)
+            known = strcmp(names.at[k], record.image) == 0;
+        if (!known)
+            vec_push(&names, arena_copy(&screen->arena, record.image));
+        osv_record_free(&record);
+    }
+    const char **kept = arena_alloc(&screen->arena, (names.len + 1) * sizeof *kept);
+    if (names.len)
+        memcpy(kept, names.at, names.len * sizeof *kept);
+    *count = names.len;
+    vec_free(&names);
+    return kept;
+}
+
+static void fill_osv_cell(struct console *console, struct target_cell *cell, const char *arch,
+                          const char *mode, const char *image, struct arena *arena)
+{
+    struct osv_record record = {0};
+    if (osv_record(console, arch, mode, &record, cell) && strcmp(record.image, image) == 0)
+        cell->what = arena_copy(arena, record.fs);
+    else
+        *cell = (struct target_cell){0};
+    osv_record_free(&record);
+}
+
 static void fill_matrix(struct target_screen *screen, struct console *console)
 {
     struct target_data *data = &screen->data;
@@ -107,7 +168,8 @@ static void fill_matrix(struct target_screen *screen, struct console *console)
     }
     data->archs = archs;
     data->modes = choices(screen, console->root, CHOICE_MODE, &data->modes_count);
-    names = choices(screen, console->root, CHOICE_IMAGE, &data->images_count);
+    names = data->free_image ? osv_images(screen, console, &data->images_count)
+                             : choices(screen, console->root, CHOICE_IMAGE, &data->images_count);
     struct target_image *images = arena_alloc(arena, (data->images_count + 1) * sizeof *images);
     for (size_t i = 0; i < data->images_count; i++)
         images[i].name = names[i];
@@ -117,7 +179,10 @@ static void fill_matrix(struct target_screen *screen, struct console *console)
     for (size_t i = 0; i < count; i++) {
         size_t image = i % data->images_count, mode = i / data->images_count % data->modes_count;
         size_t arch = i / data->images_count / data->modes_count;
-        if (!archs[arch].problem)
+        if (data->free_image)
+            fill_osv_cell(console, &cells[i], archs[arch].name, data->modes[mode],
+                          images[image].name, arena);
+        else if (!archs[arch].problem)
             fill_cell(console, &cells[i], archs[arch].name, data->modes[mode], &images[image],
                       arena);
     }
@@ -215,10 +280,17 @@ static void fill_facts(struct target_screen *screen, struct console *console, st
 /* ---- options ---- */
 
 /* Which names are for picking: the kernel's options, and what decides tools, image and machine. */
-static bool is_option(const char *name)
+static bool is_option(const char *name, bool osv)
 {
     static const char *const names[] = {"CROSS_PREFIX", "HOST_CC",   "asflags",    "cflags",
                                         "fs",           "img_align", "img_format", "host-cflags"};
+    static const char *const of_osv[] = {"image",  "modules", "fs_size_mb", "usrskel",
+                                         "export", "cmdline", "qemu-nics"};
+    for (size_t i = 0; osv && i < sizeof of_osv / sizeof *of_osv; i++)
+        if (strcmp(name, of_osv[i]) == 0)
+            return true;
+    if (osv && str_starts(name, "conf_"))
+        return true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -235,7 +307,7 @@ static void fill_options(struct target_screen *screen, struct conf *conf)
     for (size_t i = 0; i < names.len; i++) {
         size_t count;
         const struct conf_value *values = conf_values(conf, names.at[i], &count);
-        if (!is_option(names.at[i]) || !count)
+        if (!is_option(names.at[i], screen->data.free_image) || !count)
             continue;
         const char *value = arena_copy(&screen->arena, conf_get(conf, names.at[i]));
         bool picked = values[0].origin.kind == ORIGIN_SCREEN;
@@ -275,8 +347,10 @@ static const struct target_data *op_targets(void *app)
     arena_free(&screen->arena);
     screen->data = (struct target_data){0};
     screen->known = true;
-    if (console->app.state.tree != APP_TREE_NATIVE)
+    bool osv = console->app.state.tree == APP_TREE_OSV;
+    if (console->app.state.tree != APP_TREE_NATIVE && !osv)
         return &screen->data;
+    screen->data.free_image = osv;
     fill_matrix(screen, console);
     struct conf *conf = console->app.ops.conf(console, &err);
     target_profiles_fill(console, conf, &screen->arena, &screen->data);
@@ -285,7 +359,7 @@ static const struct target_data *op_targets(void *app)
         fill_options(screen, conf);
         free(screen->probe.text);
         screen->probe.text = NULL;
-        if (!screen->data.problem)
+        if (!screen->data.problem && !osv)
             target_probe_start(console, &screen->probe);
     } else {
         screen->data.problem = arena_copy(&screen->arena, err.text);
@@ -301,7 +375,8 @@ static void op_save_selection(void *app)
     const char *const chosen[][2] = {
         {"arch", state->arch}, {"mode", state->mode}, {"image", state->image}};
     struct err err = {0};
-    int status = console->root && state->tree == APP_TREE_NATIVE ? 0 : -1;
+    bool has = state->tree == APP_TREE_NATIVE || state->tree == APP_TREE_OSV;
+    int status = console->root && has ? 0 : -1;
     if (status)
         err_set(&err, ERR_INPUT, "this tree has no selection to save");
     for (size_t i = 0; i < 3 && !status; i++)

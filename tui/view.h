@@ -185,6 +185,7 @@ struct app_ops {
 };
 
 /* What kind of tree this is, as far as screens differ. */
+/* OSV: driven whole (engine/osv); such a tree that is built by a command is MAKE. */
 enum app_tree { APP_TREE_NONE, APP_TREE_NATIVE, APP_TREE_OSV, APP_TREE_MAKE };
 
 /* What the console knows besides the events. Read-only for views, except `focus`. */

@@ -42,7 +42,8 @@ static void close_compose(struct view *view)
 
 static const struct compose_data *get_data(const struct view_ctx *ctx)
 {
-    bool can = ctx->state->tree == APP_TREE_NATIVE && ctx->ops->composition;
+    bool has = ctx->state->tree == APP_TREE_NATIVE || ctx->state->tree == APP_TREE_OSV;
+    bool can = has && ctx->ops->composition;
     return can ? ctx->ops->composition(ctx->app) : NULL;
 }
 

@@ -114,7 +114,8 @@ static enum style cell_state(const struct view_ctx *ctx, const struct target_dat
         return STYLE_FAILED;
     }
     if (cell->made) {
-        snprintf(out, 32, "✓ %s", cell->when);
+        snprintf(out, 32, "✓ %s%s%.14s", cell->when, cell->what ? " " : "",
+                 cell->what ? cell->what : "");
         return STYLE_TEXT;
     }
     snprintf(out, 32, "-");
@@ -222,6 +223,9 @@ static int draw_summary(const struct target_view *v, const struct canvas *canvas
                     "•%zu marked: b builds them one after the other", v->marked.len);
     if (image->summary && *image->summary)
         canvas_putf(canvas, 1, rows++, STYLE_FAINT, "%s: %s", image->name, image->summary);
+    if (data->free_image)
+        canvas_put(canvas, 1, rows++, STYLE_FAINT,
+                   "other images: the option image takes any list of modules, checked as typed");
     if (canvas->h > rows + 1 && data->would) { /* of what is picked, wherever the cursor is */
         canvas_put(canvas, 1, rows, STYLE_FAINT, "would do");
         rows += canvas_wrap(canvas,

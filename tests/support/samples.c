@@ -19,9 +19,9 @@ static const struct target_image images[] = {
     {"uush", "only the shell, from RAM; needs no block device"},
 };
 static const struct target_cell cells[3 * 2 * 2] = {
-    [3] = {true, "07:50", 112000},
-    [8] = {true, "Nov 21", 3250000},
-    [10] = {true, "08:14", 3250000},
+    [3] = {true, "07:50", 112000, NULL},
+    [8] = {true, "Nov 21", 3250000, NULL},
+    [10] = {true, "08:14", 3250000, NULL},
 };
 static const struct target_fact facts[] = {
     {"machine", "x86_64 Linux, 2 processors", NULL},
@@ -64,6 +64,47 @@ static const struct target_data targets = {
     .options_count = COUNT(options),
     .would = "214 of 1215 steps: 180 command or options changed, 34 for include/osv/sched.hh",
 };
+
+/* A tree of OSv: lists of modules, of which one is composed, and its file system. */
+static const struct target_image osv_images[] = {{.name = "cli,httpserver"},
+                                                 {.name = "native-example"}};
+static const struct target_cell osv_cells[2 * 2 * 2] = {
+    [3] = {true, "07:50", 1120000, "rofs_with_zfs"},
+    [6] = {true, "08:14", 7250000, "zfs"},
+};
+static const struct target_arch osv_archs[] = {{.name = "aarch64"}, {.name = "x64"}};
+static const struct target_option osv_options[] = {
+    {"conf_drivers_profile", "all", "build/release.x64/gen/config/kernel_conf.mk:23", NULL, false,
+     false},
+    {"conf_preempt", "1", "conf/base.mk:1", NULL, true, false},
+    {"fs", "zfs", "screen", "rofs", false, true},
+    {"fs_size_mb", "512", "stock conf/osv/head.mk:6", NULL, false, false},
+    {"image", "cli,httpserver", "command line", NULL, false, false},
+};
+static const struct target_data osv_targets = {
+    .archs = osv_archs,
+    .modes = modes,
+    .images = osv_images,
+    .cells = osv_cells,
+    .facts = facts,
+    .options = osv_options,
+    .archs_count = COUNT(osv_archs),
+    .modes_count = COUNT(modes),
+    .images_count = COUNT(osv_images),
+    .facts_count = COUNT(facts),
+    .options_count = COUNT(osv_options),
+    .free_image = true,
+};
+
+void sample_osv_tree(struct test_screen *screen)
+{
+    struct app_state *state = &test_screen_app(screen)->state;
+    state->tree = APP_TREE_OSV;
+    test_screen_data(screen, &osv_targets, NULL);
+    state->arch = "x64";
+    state->mode = "release";
+    state->image = "cli,httpserver";
+}
 
 void sample_targets(struct test_screen *screen)
 {

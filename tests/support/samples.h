@@ -28,6 +28,8 @@ void sample_guest_failed(struct test_screen *screen);
 /* No tree here; a make tree; a build that runs elsewhere. */
 void sample_no_tree(struct test_screen *screen);
 void sample_make_tree(struct test_screen *screen);
+/* A tree of OSv, its kernels' modes and what was composed. */
+void sample_osv_tree(struct test_screen *screen);
 void sample_attached(struct test_screen *screen);
 
 /* Two recorded builds: what failed in the first passed in the second, since its library was there by

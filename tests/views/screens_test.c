@@ -105,6 +105,7 @@ static void target_and_a_pick(void **state)
     test_goldens("target-naming", sample_targets, "6 Ins 'nightly'");
     test_goldens("target-found", sample_targets, "6 Tab Tab / 'img' Enter");
     test_goldens("target-make", sample_make_tree, "6");
+    test_goldens("target-osv", sample_osv_tree, "6");
 }
 
 static void target_keys_pick(void **state)
