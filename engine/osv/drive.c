@@ -166,7 +166,7 @@ static void put_make(struct drive *drive, const char *environment, const char *g
 
 static void put_config(struct drive *drive)
 {
-    str_add(&drive->text, "osv-config:\n");
+    str_add(&drive->text, "osv-configured:\n");
     /* Its rules do not say all that they need: one at a time, as scripts/build has it. */
     if (there(drive, "conf/Makefile"))
         put_make(drive, "MAKEFLAGS='$(osv-flags)' ", "-f conf/Makefile -j1 config");
@@ -315,7 +315,7 @@ static void put_all(struct drive *drive)
             "unexport image modules fs usrskel bootfs_manifest arch ARCH mode cmdline\n"
             "osv-plus := $(if $(findstring n,$(firstword -$(MAKEFLAGS))),,+)\n"
             "osv-flags = $(filter-out -j% --jobserver%,$(MAKEFLAGS))\n"
-            ".PHONY: osv osv-config osv-stage1 osv-modules osv-files osv-kernel osv-export\n");
+            ".PHONY: osv osv-configured osv-stage1 osv-modules osv-files osv-kernel osv-export\n");
     if (stages->targets && stages->targets[0]) {
         struct str goals = {0};
         for (size_t i = 0; stages->targets[i]; i++) {
@@ -324,7 +324,7 @@ static void put_all(struct drive *drive)
         }
         str_add(&drive->text, "osv: osv-kernel\n");
         put_config(drive);
-        put_kernel(drive, " osv-config", str_text(&goals));
+        put_kernel(drive, " osv-configured", str_text(&goals));
         str_free(&goals);
     } else {
         str_addf(&drive->text, "osv: %s\n",
@@ -333,7 +333,7 @@ static void put_all(struct drive *drive)
                           : "osv-files");
         if (kernel) {
             put_config(drive);
-            str_add(&drive->text, "osv-stage1: osv-config\n");
+            str_add(&drive->text, "osv-stage1: osv-configured\n");
             put_make(drive, "", "stage1");
         }
         put_modules(drive, kernel ? " osv-stage1" : "");

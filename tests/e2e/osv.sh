@@ -42,7 +42,7 @@ has "$WORK/out" "image-names = default empty greet greeter libext native-example
 
 say "build: config, stage1, module.py, the kernel, and the image"
 ok "$GANTRY" build image=native-example fs=rofs
-has "$WORK/out" "STAGE osv-config"
+has "$WORK/out" "STAGE osv-configured"
 has "$WORK/out" "Modules: native-example (fs_type=rofs mode=release ARCH=x64)"
 has "$WORK/out" "composed $OUT/usr.img: rofs, 7 names, a disk of 512.0M"
 ok "$GANTRY" image args $OUT/usr.img
