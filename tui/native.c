@@ -13,6 +13,12 @@ static int open_tree(struct native_tree *tree, const struct cli *cli, bool drive
     if (kind == TREE_NONE)
         return -1;
     tree->osv = driven && kind == TREE_OSV && conf_is_osv(tree->root);
+    if (kind == TREE_OSV && !driven && conf_is_osv(tree->root))
+        return err_set(
+            err, ERR_INPUT,
+            "%s is OSv's own, whose steps only its make knows: there are build, compose, "
+            "run, config, and of the last build log, races and replay",
+            tree->root);
     if (kind != TREE_NATIVE && !tree->osv)
         return err_set(err, ERR_INPUT,
                        "%s does not describe itself (module.mk): it is built by gantry build -- %s",

@@ -11,6 +11,7 @@ img_format = qcow2
 # QEMU loads the kernel of aarch64; its disk stands beside it, and has no arguments.
 osv-beside = $(filter aarch64,$(arch) $(host_arch))
 osv-layout = $(if $(osv-beside),beside,osv)
+osv-manifests = usr.manifest
 boot-image = $(if $(osv-beside),disk,usr).img
 
 # Of each file system: the manifest of the bootfs, the skeleton of usr.manifest, /etc/fstab and what is

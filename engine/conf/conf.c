@@ -294,7 +294,7 @@ static int read_osv(struct conf *conf, struct err *err)
     str_addf(&path, "%s/gen/config/kernel_conf.mk", conf_get(conf, "out"));
     int result = conf_read_file(conf, str_text(&path), 0, err) < 0 ? -1 : 0;
     if (result == 0)
-        result = read_weak(conf, "conf/osv/head.mk", err);
+        result = read_weak(conf, select_osv_conf(conf->root), err);
     select_osv_images(conf->root, &names);
     for (size_t i = 0; i < names.len; i++)
         str_addf(&all, "%s%s", i ? " " : "", names.at[i]);

@@ -100,7 +100,8 @@ const str_list *conf_files(const struct conf *conf);
 enum choice_kind { CHOICE_ARCH, CHOICE_MODE, CHOICE_IMAGE };
 void conf_choices(const char *root, enum choice_kind kind, str_list *names);
 
-/* Whether the tree is one of OSv that is driven: scripts/build and scripts/module.py. */
+/* Whether the tree is one of OSv that is driven: scripts/module.py, and scripts/build or, as in 2014,
+ * build.mk. */
 bool conf_is_osv(const char *root);
 /* What scripts/module.py of an OSv tree is to be told of `image`, or of `modules` where that is set, and
  * of the module `more` besides ("" for none): "!cli,httpserver.conf,libext", new. NULL and err, one

@@ -34,7 +34,7 @@ enum described select_described(const char *root)
 {
     if (exists(root, "", "module.mk"))
         return DESCRIBED_NATIVE;
-    if (select_is_osv(root))
+    if (select_osv_conf(root))
         return DESCRIBED_OSV;
     return exists(root, "conf/", "base.mk") ? DESCRIBED_CONF : DESCRIBED_NOT;
 }

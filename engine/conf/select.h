@@ -21,8 +21,9 @@ const char *select_name(const char *name);
 
 /* ---- select_osv.c ---- */
 
-/* scripts/build and scripts/module.py: a tree of OSv that can be driven. */
-bool select_is_osv(const char *root);
+/* The stock conf of a tree of OSv that can be driven: scripts/module.py, and scripts/build (HEAD) or
+ * build.mk (2014); NULL for any other. */
+const char *select_osv_conf(const char *root);
 /* Names of images/ and of all modules, sorted. */
 void select_osv_images(const char *root, str_list *names);
 /* A list of modules as it was given. */

@@ -29,10 +29,13 @@ static bool there(const char *root, const char *path)
     return found;
 }
 
-bool select_is_osv(const char *root)
+const char *select_osv_conf(const char *root)
 {
-    return there(root, "scripts/build") && there(root, "scripts/module.py") &&
-           there(root, "conf/base.mk");
+    if (!there(root, "scripts/module.py") || !there(root, "conf/base.mk"))
+        return NULL;
+    return there(root, "scripts/build") ? "conf/osv/head.mk"
+           : there(root, "build.mk")    ? "conf/osv/2014.mk"
+                                        : NULL;
 }
 
 /* ---- config.json ---- */

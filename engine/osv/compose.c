@@ -43,8 +43,8 @@ char *osv_cmdline(const char *root, struct conf *conf, struct err *err)
         return NULL;
     for (size_t length = strlen(text); length && text[length - 1] == '\n';)
         text[--length] = '\0';
-    if (strstr(text, "--rootfs="))
-        return text;
+    if (strstr(text, "--rootfs=") || *conf_get(conf, "osv-goals"))
+        return text; /* the kernel of 2014 knows one file system */
     char *whole = mem_format("--rootfs=%s %s", conf_get(conf, "fs"), text);
     free(text);
     return whole;
@@ -124,7 +124,7 @@ static int lay_out(struct composing *c, struct err *err)
     uint64_t start = partition_start(c, err);
     if (!start || image_bytes(c, start, &bytes, err) < 0)
         return -1;
-    const char *set = dataset(c->root);
+    const char *own = conf_get(conf, "osv-dataset"), *set = *own ? own : dataset(c->root);
     for (unsigned i = 0; i < pack->volumes_count; i++)
         pack->volumes[i].dataset = set;
     bool in_loader = pack->volumes[0].fs == IMAGE_RAMFS;
@@ -195,7 +195,7 @@ static int gather(struct composing *c, unsigned lanes, struct err *err)
         c->loader = mem_format("%s/%s/loader.img", c->root, conf_get(conf, "out"));
     if (!status && !in_loader)
         status = osv_entries(&c->list, c->root, conf, &tools, err);
-    if (!status && !in_loader)
+    if (!status && !in_loader && !*conf_get(conf, "osv-goals"))
         status = osv_strip(&c->list, c->root, conf, &tools, lanes, err);
     if (!status && !(c->cmdline = osv_cmdline(c->root, conf, err)))
         status = -1;
@@ -214,6 +214,10 @@ int osv_compose(const char *root, struct conf *conf, unsigned lanes, const struc
     struct osv_record old = {0};
     char *key = NULL;
     made->path = mem_format("%s/%s", conf_get(conf, "out"), conf_get(conf, "boot-image"));
+    if (strcmp(conf_get(conf, "boot-image"), "loader.img") == 0) {
+        made->fresh = true; /* all is in the kernel, its arguments too */
+        return 0;
+    }
     c.path = path_join(root, made->path);
     int status = gather(&c, lanes, err);
     if (!status)

@@ -23,6 +23,7 @@ struct drive {
     char *libgcc_dir, *modules;
     const char *bootfs, *usrskel;
     bool kernel; /* it is built, too */
+    const char *goals; /* of a tree of 2014, in the build directory; else NULL */
     struct str args; /* NAME=VALUE for the tree's own makes, quoted */
     struct str exports; /* the same for the environment of module.py */
     struct str text;
@@ -102,7 +103,7 @@ static void read_given(struct drive *drive)
     str_list names = {0};
     conf_names(drive->conf, &names);
     add_given(drive, "mode", conf_get(drive->conf, "mode"));
-    add_given(drive, "arch", conf_get(drive->conf, "arch"));
+    add_given(drive, drive->goals ? "ARCH" : "arch", conf_get(drive->conf, "arch"));
     for (size_t i = 0; i < names.len; i++) {
         size_t count;
         const struct conf_value *values = conf_values(drive->conf, names.at[i], &count);
@@ -134,6 +135,7 @@ static int read_picks(struct drive *drive, struct err *err)
     const char *skel = conf_get(conf, "usrskel"), *bootfs = conf_get(conf, "bootfs_manifest");
     bool append = *conf_get(conf, "append_manifest") && !strcmp(conf_get(conf, "image"), "default");
     drive->out = conf_get(conf, "out");
+    drive->goals = *conf_get(conf, "osv-goals") ? conf_get(conf, "osv-goals") : NULL;
     drive->fs = conf_get(conf, "fs");
     drive->bootfs = *bootfs ? bootfs : osv_of_fs(conf, "bootfs");
     drive->usrskel = *skel ? skel : osv_of_fs(conf, "usrskel");
@@ -304,6 +306,31 @@ static bool kernel_fits(const struct drive *drive)
     return fits;
 }
 
+/* As it was in 2014: the top makefile writes another one, and that one makes all the rest. */
+static void put_all_2014(struct drive *drive)
+{
+    const char *const *target = drive->stages->targets;
+    struct str goal = {0};
+    str_addf(&drive->text, "# The stages of a build. Written by gantry, one for each selection.\n"
+                           "unexport image modules ARCH mode cmdline\n"
+                           ".PHONY: osv osv-makefile osv-kernel\nosv: osv-kernel\nosv-makefile:\n");
+    drive->kernel = true;
+    str_addf(&goal, "%s/Makefile", drive->out);
+    put_make(drive, "", str_text(&goal));
+    str_cut(&goal, 0);
+    str_addf(&goal, "-r -C %s modules=", drive->out);
+    add_word(&goal, drive->modules);
+    for (; target && *target; target++) {
+        str_add_char(&goal, ' ');
+        add_word(&goal, *target);
+    }
+    if (!drive->stages->targets || !drive->stages->targets[0])
+        str_addf(&goal, " %s", drive->goals);
+    str_add(&drive->text, "osv-kernel: osv-makefile\n");
+    put_make(drive, "", str_text(&goal));
+    str_free(&goal);
+}
+
 static void put_all(struct drive *drive)
 {
     const struct osv_stages *stages = drive->stages;
@@ -387,7 +414,10 @@ char *osv_drive(const char *root, struct conf *conf, const struct toolchain *too
     if (!status) {
         drive.libgcc_dir = osv_libgcc_dir(root, conf, tools);
         read_given(&drive);
-        put_all(&drive);
+        if (drive.goals)
+            put_all_2014(&drive);
+        else
+            put_all(&drive);
         path = path_of(&drive);
         status = write_text(root, path, &drive.text, err);
         str_add(text, str_text(&drive.text));

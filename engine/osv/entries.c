@@ -11,22 +11,54 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/text.h"
 #include "osv/private.h"
 
 extern char **environ;
 
+/* What %(name)s of a manifest means: libgcc_s_dir, and what osv-variables names, below the root. */
+typedef VEC(struct manifest_variable) variable_list;
+
+static void add_variable(variable_list *variables, const char *name, char *value)
+{
+    vec_push(variables, (struct manifest_variable){mem_copy(name), value});
+}
+
+static void read_variables(variable_list *variables, const char *root, struct conf *conf,
+                           const struct toolchain *tools)
+{
+    str_list names = {0};
+    add_variable(variables, "libgcc_s_dir", osv_libgcc_dir(root, conf, tools));
+    text_split(&names, conf_get(conf, "osv-variables"));
+    for (size_t i = 0; i < names.len; i++)
+        add_variable(variables, names.at[i], path_join(root, conf_get(conf, names.at[i])));
+    str_list_free(&names);
+}
+
 int osv_entries(struct manifest_list *list, const char *root, struct conf *conf,
                 const struct toolchain *tools, struct err *err)
 {
-    char *libgcc = osv_libgcc_dir(root, conf, tools);
-    char *path = mem_format("%s/usr.manifest", conf_get(conf, "out"));
-    const char *const files[] = {path}, *const dirs[] = {conf_get(conf, "out")};
-    const struct manifest_variable variable = {"libgcc_s_dir", libgcc};
-    const struct manifest_scope scope = {
-        .variables = &variable, .variables_count = 1, .dirs = dirs, .dirs_count = 1, .root = root};
-    int status = manifest_resolve(list, files, 1, &scope, MANIFEST_STRICT, err);
-    free(path);
-    free(libgcc);
+    str_list files = {0}, names = {0};
+    variable_list variables = {0};
+    const char *const dirs[] = {conf_get(conf, "out")};
+    read_variables(&variables, root, conf, tools);
+    text_split(&names, conf_get(conf, "osv-manifests"));
+    for (size_t i = 0; i < names.len; i++)
+        vec_push(&files, mem_format("%s/%s", dirs[0], names.at[i]));
+    const struct manifest_scope scope = {.variables = variables.at,
+                                         .variables_count = variables.len,
+                                         .dirs = dirs,
+                                         .dirs_count = 1,
+                                         .root = root};
+    int status = manifest_resolve(list, (const char *const *)files.at, files.len, &scope,
+                                  MANIFEST_STRICT, err);
+    for (size_t i = 0; i < variables.len; i++) {
+        free((char *)(uintptr_t)variables.at[i].name);
+        free((char *)(uintptr_t)variables.at[i].value);
+    }
+    vec_free(&variables);
+    str_list_free(&files);
+    str_list_free(&names);
     return status;
 }
 
