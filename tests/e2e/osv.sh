@@ -126,9 +126,30 @@ ok "$GANTRY" build --json image=empty fs=rofs conf_greeting=7
 has "$WORK/out" '"loader":"osv"'
 has "$WORK/out" '"image":"empty"'
 
+say "export: the files in a directory of the host, which is emptied first"
+mkdir -p "$WORK/exported" && touch "$WORK/exported/old"
+ok "$GANTRY" compose image=native-example fs=rofs export=all export_dir="$WORK/exported"
+cmp -s "$WORK/exported/hello" apps/native-example/hello || fail "no hello was exported"
+[ ! -e "$WORK/exported/old" ] || fail "what was there is there"
+
 say "the other mode beside it; an image from the environment does not reach the tree's make"
 image=native-example ok "$GANTRY" build mode=debug fs=rofs
 [ -f build/debug.x64/usr.img ] || fail "no build/debug.x64/usr.img"
+
+say "a tree with a blank in its path; two composes at once; one that is stopped"
+cp -r "$E2E/../osv_tree" "$WORK/a tree"
+ok "$GANTRY" -C "$WORK/a tree" build image=native-example fs=rofs
+"$GANTRY" -C "$WORK/a tree" compose image=greet fs=zfs >/dev/null 2>&1 &
+run "$GANTRY" -C "$WORK/a tree" compose image=native-example fs=ext
+wait $! # one of them may have been told that the other builds
+ok "$GANTRY" -C "$WORK/a tree" compose image=native-example fs=rofs
+ok "$GANTRY" image check "$WORK/a tree/$OUT/usr.img"
+before=$(stat -c %Y.%i "$WORK/a tree/$OUT/usr.img")
+printf 'module:\n\tsleep 60\n' >"$WORK/a tree/modules/greet/Makefile"
+timeout -s INT 2 "$GANTRY" -C "$WORK/a tree" build image=greet fs=rofs >"$WORK/out" 2>&1
+status=$?
+[ $status = 124 ] || [ $status = 130 ] || fail "exit $status"
+[ "$(stat -c %Y.%i "$WORK/a tree/$OUT/usr.img")" = "$before" ] || fail "an image of half a build"
 
 say "a missing file of the manifest is told by its line"
 echo '/lost: ${MODULE_DIR}/lost' >>apps/native-example/usr.manifest
