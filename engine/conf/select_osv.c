@@ -267,7 +267,8 @@ static int check_module(const struct list *list, const char *word)
 {
     size_t length = strcspn(word, ".");
     char *name = mem_copy_n(word, length);
-    char *dir = length ? module_dir(list->root, list->config, name) : NULL;
+    bool plain = length && name[0] != '.' && !strchr(name, '/'); /* no way out of a repository */
+    char *dir = plain ? module_dir(list->root, list->config, name) : NULL;
     int status = !dir                  ? unknown_module(list, word[length] && length ? name : word)
                  : word[length] == '.' ? check_run_config(list, dir, name, word + length + 1)
                                        : 0;
