@@ -44,11 +44,21 @@ static char *find_program(const char *root, struct conf *conf, const char *argum
     return found;
 }
 
+/* What the image has, `gantry image set-args` included; a disk beside its kernel has none. */
+static char *own_arguments(const char *root, struct conf *conf, struct err *err)
+{
+    bool beside = *conf_get(conf, "osv-beside") != '\0';
+    char *path = beside ? NULL : vm_image_path(root, conf);
+    char *text = path ? image_args(path, NULL) : NULL;
+    free(path);
+    return text ? text : osv_cmdline(root, conf, err);
+}
+
 int osv_boot_fill(struct osv_boot *boot, struct vm_options *options, const char *execute,
                   bool verbose, struct err *err)
 {
     struct toolchain tools = {0};
-    char *text = execute ? mem_copy(execute) : osv_cmdline(options->root, options->conf, err);
+    char *text = execute ? mem_copy(execute) : own_arguments(options->root, options->conf, err);
     if (!text)
         return -1;
     boot->arguments = mem_format("%s%s", verbose ? "--verbose " : "", text);

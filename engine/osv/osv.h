@@ -49,7 +49,7 @@ struct osv_boot {
 };
 struct vm_options;
 /* Fills arguments, program and addr2line of `options` as scripts/run.py would: the arguments are
- * `execute`, or what the image is composed with where that is NULL; `verbose` puts --verbose before
+ * `execute`, or what the image has where that is NULL; `verbose` puts --verbose before
  * them. The boot is zeroed, freed by osv_boot_free, and must outlive vm_start. */
 int osv_boot_fill(struct osv_boot *boot, struct vm_options *options, const char *execute,
                   bool verbose, struct err *err);

@@ -56,6 +56,11 @@ char *vm_word(const char *word, const char *disk, const char *format);
 /* Runs a spec, which is taken over (and freed on error too). */
 struct vm *vm_start_spec(struct vm_spec *spec, struct queue *events, struct err *err);
 
+/* Starts what the spec wants to run beside QEMU, and waits until it listens; *helper is 0 where that is
+ * nothing. It is to be ended by vm_helper_end, after an error too. */
+int vm_helper_start(struct vm_spec *spec, pid_t *helper, struct err *err);
+void vm_helper_end(pid_t *helper);
+
 /* ---- crash.c: addresses of a backtrace, told by file and line ---- */
 
 struct crash;

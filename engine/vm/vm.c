@@ -33,7 +33,6 @@ enum {
     FLUSH_BYTES = 64 * 1024, /* ... unless there is a lot of it */
     GRACE_MS = 2000, /* between SIGTERM and SIGKILL */
     QUIET_MS = 300, /* after a backtrace nothing more comes: the guest hangs */
-    LISTEN_MS = 5000, /* until a helper listens */
     SEEN_BYTES = 64 * 1024, /* the console's end, in which the expected text is looked for */
     COMPLAINTS_BYTES = 4096,
 };
@@ -133,63 +132,6 @@ static int exec_error(struct vm *vm, int error, struct err *err)
                        vm->spec.package);
     errno = error;
     return err_errno(err, "cannot run %s", program);
-}
-
-/* In the child that will be the helper. */
-static _Noreturn void become_helper(char *const *argv, pid_t parent)
-{
-    sigset_t none;
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    setsid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (int i = 0; i < 3 && null >= 0; i++)
-        dup2(null, i);
-    if (getppid() == parent)
-        execvp(argv[0], argv);
-    _exit(127);
-}
-
-/* Starts the program that must listen before QEMU starts, and waits until it does. */
-static int start_helper(struct vm *vm, struct err *err)
-{
-    struct vm_spec *spec = &vm->spec;
-    if (!spec->helper.len)
-        return 0;
-    vec_push(&spec->helper, NULL);
-    spec->helper.len--;
-    pid_t parent = getpid();
-    vm->helper = fork();
-    if (vm->helper == 0)
-        become_helper(spec->helper.at, parent);
-    if (vm->helper < 0) {
-        vm->helper = 0;
-        return err_errno(err, "cannot start %s", spec->helper.at[0]);
-    }
-    for (int waited_ms = 0; access(spec->helper_socket, F_OK) < 0; waited_ms += 10) {
-        bool ended = waitpid(vm->helper, NULL, WNOHANG) == vm->helper;
-        if (ended)
-            vm->helper = 0;
-        if (ended || waited_ms >= LISTEN_MS)
-            return err_set(err, ERR_FAILED, "%s does not %s (it wants root, or qemu-system-common)",
-                           spec->helper.at[0], ended ? "run" : "listen");
-        poll(NULL, 0, 10);
-    }
-    return 0;
-}
-
-static void end_helper(struct vm *vm)
-{
-    if (!vm->helper)
-        return;
-    kill(vm->helper, SIGTERM);
-    for (int waited_ms = 0; waitpid(vm->helper, NULL, WNOHANG) == 0; waited_ms += 10) {
-        if (waited_ms == GRACE_MS)
-            kill(vm->helper, SIGKILL);
-        poll(NULL, 0, 10);
-    }
-    vm->helper = 0;
 }
 
 /* Starts QEMU with its console and its complaints on pipes. */
@@ -500,7 +442,7 @@ static void *run(void *data)
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
     vm->crash = crash_new(&vm->spec.symbols);
-    if (start_helper(vm, &err) == 0 && spawn(vm, &err) == 0) {
+    if (vm_helper_start(&vm->spec, &vm->helper, &err) == 0 && spawn(vm, &err) == 0) {
         vm->start_ns = clock_ns(); /* the probe's time is not the guest's */
         tell_begin(vm);
         int status = 0;
@@ -515,7 +457,7 @@ static void *run(void *data)
         vm->verdict = VERDICT_FAILED;
         tell_error(vm, err.text);
     }
-    end_helper(vm);
+    vm_helper_end(&vm->helper);
     close_fd(&vm->hold); /* before vm-end: who hears it may boot or write again */
     tell(vm, &(struct event){.kind = EVENT_VM_END,
                              .verdict = verdict_names[vm->verdict],

@@ -30,6 +30,10 @@ ok "$GANTRY" image args $OUT/usr.img
 has "$WORK/out" "--rootfs=rofs /hello"
 refuses "at most 1023" "$GANTRY" run --as-is --tcg -e "$(printf '%01100d' 7)"
 
+ok "$GANTRY" image set-args $OUT/usr.img '/set by hand'
+ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 img_format=raw
+has "$WORK/out" "Cmdline: /set by hand"
+
 say "what QEMU is told"
 ok "$GANTRY" run --as-is --tcg -m 1G --cpus=2 --nics=2 --forward=tcp::0-:80 --forward=udp::0-:53 \
     --gdb=35791 --timeout=60 --json -- -name guest
