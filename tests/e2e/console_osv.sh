@@ -4,12 +4,20 @@
 cp -r "$E2E/../osv_tree" tree && cd tree || exit 1
 OUT=build/release.x64
 
+# on_option NAME: the cursor, which is shown in reverse, is on that row.
+on_option() {
+    mux capture-pane -e -p -t t | grep -aE $'\e\\[([0-9;]*;)?7m' | grep -qE "[ m](• )?.*$1 "
+}
+
 # to_option NAME: the cursor goes to that row of the options, which have the focus.
 to_option() {
-    at=$(screen | sed -n '/^.*options ─/,$p' | sed 1d | grep -nE "^ +(• )?$1 " | head -1)
-    [ -n "$at" ] || fail "no option $1"
     keys Home
-    for _ in $(seq 2 "${at%%:*}"); do keys Down; done
+    for _ in $(seq 40); do
+        sleep 0.2
+        on_option "$1" && return
+        keys Down
+    done
+    fail "the cursor does not come to the option $1"
 }
 
 # type_value TEXT: in place of the value under the cursor.
