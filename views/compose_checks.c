@@ -52,6 +52,7 @@ static void check_program(const struct compose_data *data, const char *text,
         add(notes, 'n', str_take(&found));
         return;
     }
+    str_free(&found);
     char *program = mem_copy_n(text + word->start, word->length);
     const struct compose_tab *tab = tab_with(data, program);
     size_t more = args->words.len - at - 1;

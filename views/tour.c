@@ -78,7 +78,8 @@ static void tour_draw(struct view *view, const struct canvas *canvas, const stru
     (void)ctx;
     snprintf(title, sizeof title, "tour: %s, %u of %d", page->title, tour->page + 1, PAGES);
     int w = canvas->w > 72 ? 68 : canvas->w - 2;
-    struct canvas box = canvas_popup(canvas, w, LINES + 6, title);
+    int h = canvas->w > 72 ? LINES + 3 : LINES + 8; /* narrow, sentences take more rows */
+    struct canvas box = canvas_popup(canvas, w, h, title);
     int y = 0;
     for (int i = 0; i < LINES && page->lines[i].text; i++) {
         const struct tour_line *line = &page->lines[i];

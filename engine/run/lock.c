@@ -39,8 +39,8 @@ static int tell_holder(int fd, const char *state_dir, struct err *err)
     ssize_t got = pread(fd, holder, sizeof holder - 1, 0);
     holder[got > 0 ? got : 0] = '\0';
     holder[strcspn(holder, "\n")] = '\0';
-    return err_set(err, ERR_INPUT, "%s is being built already: held by %s", state_dir,
-                   *holder ? holder : "another Gantry");
+    return err_set(err, ERR_INPUT, "built already, held by %s: gantry attach shows that build (%s)",
+                   *holder ? holder : "another Gantry", state_dir);
 }
 
 /* When a process was started, in clock ticks after the machine was (proc(5), field 22 of stat); 0: it

@@ -336,3 +336,67 @@ void build_events_lanes(struct model *model, uint32_t lanes)
                                        .t_ns = (20 + lanes + 6) * SECOND,
                                        .status = BUILD_OK});
 }
+
+void build_events_blocked(struct test_screen *screen)
+{
+    struct app *app = test_screen_app(screen);
+    app_event(app, &(struct event){.kind = EVENT_BUILD_BEGIN, .tree = "/src/demo", .lanes = 2});
+    app_event(app,
+              &(struct event){.kind = EVENT_MESSAGE,
+                              .severity = SEVERITY_ERROR,
+                              .text = "built already, held by pid 4711 (gantry build -j8) since "
+                                      "12:04: gantry attach shows that build "
+                                      "(/src/demo/build/release.x64/.gantry)"});
+    app_event(app, &(struct event){.kind = EVENT_BUILD_END, .status = BUILD_FAILED, .exit = 2});
+}
+
+void build_events_many_failures(struct test_screen *screen)
+{
+    struct model *model = &test_screen_app(screen)->model;
+    char text[64], path[64];
+    graph(model);
+    for (uint32_t step = GEN; step <= USR; step++)
+        add(model, step);
+    for (uint32_t step = GEN; step < LINK; step++) {
+        bool fails = step > 8;
+        begin(model, step, step % 2, step * SECOND / 2, SECOND);
+        snprintf(path, sizeof path, "include/part%u.h", step % 7);
+        snprintf(text, sizeof text, "unknown type name 'part%u_t'", step % 7);
+        if (fails)
+            model_event(model, &(struct event){.kind = EVENT_DIAGNOSTIC,
+                                               .step = step,
+                                               .path = path,
+                                               .line = 10 + step % 7,
+                                               .severity = SEVERITY_ERROR,
+                                               .text = text});
+        end(model, step, step * SECOND / 2 + SECOND, fails ? OUTCOME_FAILED : OUTCOME_RAN);
+    }
+    for (uint32_t step = LINK; step <= USR; step++)
+        end(model, step, 28 * SECOND, OUTCOME_CANCELLED);
+    model_event(model, &(struct event){.kind = EVENT_BUILD_END,
+                                       .t_ns = 28 * SECOND,
+                                       .status = BUILD_FAILED,
+                                       .exit = 1,
+                                       .wall_ns = 28 * SECOND,
+                                       .cpu_ns = 50 * SECOND});
+}
+
+void build_events_cancelled(struct test_screen *screen)
+{
+    struct model *model = &test_screen_app(screen)->model;
+    graph(model);
+    for (uint32_t step = GEN; step <= USR; step++)
+        add(model, step);
+    for (uint32_t step = GEN; step < 12; step++) {
+        begin(model, step, step % 2, step * SECOND / 2, SECOND);
+        end(model, step, step * SECOND / 2 + SECOND, OUTCOME_RAN);
+    }
+    for (uint32_t step = 12; step <= USR; step++)
+        end(model, step, 7 * SECOND, OUTCOME_CANCELLED);
+    model_event(model, &(struct event){.kind = EVENT_BUILD_END,
+                                       .t_ns = 7 * SECOND,
+                                       .status = BUILD_CANCELLED,
+                                       .exit = 130,
+                                       .wall_ns = 7 * SECOND,
+                                       .cpu_ns = 12 * SECOND});
+}

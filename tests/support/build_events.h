@@ -12,6 +12,12 @@ void build_events_begun(struct test_screen *screen);
 void build_events_failed(struct test_screen *screen);
 /* The same build, and races that were found in it: one that counts, one not so bad, one harmless. */
 void build_events_raced(struct test_screen *screen);
+/* The tree is being built by another Gantry: refused. */
+void build_events_blocked(struct test_screen *screen);
+/* The same tree with -k: most objects failed, of seven causes. */
+void build_events_many_failures(struct test_screen *screen);
+/* Stopped by x: what ran ended, the rest was not begun. */
+void build_events_cancelled(struct test_screen *screen);
 /* A build of the same tree that ran three steps and is done. */
 void build_events_done(struct test_screen *screen);
 /* A compose: the root file system is being written, 12.3 of 20.2 MB of it; and the same before its

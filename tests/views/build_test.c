@@ -39,6 +39,14 @@ static void a_failed_build(void **state)
     test_goldens("build-failed", build_events_failed, "");
 }
 
+static void other_ends_of_builds(void **state)
+{
+    (void)state;
+    test_goldens("build-blocked", build_events_blocked, "");
+    test_goldens("build-many-failures", build_events_many_failures, "");
+    test_goldens("build-cancelled", build_events_cancelled, "");
+}
+
 static void a_done_build(void **state)
 {
     (void)state;
@@ -152,6 +160,7 @@ int main(void)
         cmocka_unit_test(a_running_build),
         cmocka_unit_test(a_pane_alone_and_a_pinned_cone),
         cmocka_unit_test(a_failed_build),
+        cmocka_unit_test(other_ends_of_builds),
         cmocka_unit_test(a_done_build),
         cmocka_unit_test(a_build_that_runs_elsewhere),
         cmocka_unit_test(keys_ask_for_what_they_say),
