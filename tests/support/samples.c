@@ -350,6 +350,19 @@ void sample_everything(struct test_screen *screen)
     test_screen_data(screen, &targets, &composition);
 }
 
+void sample_everything_long(struct test_screen *screen)
+{
+    sample_long_manifest(screen);
+    test_screen_data(screen, &targets, &long_composition);
+    for (unsigned i = 0; i < 100; i++) {
+        char line[700];
+        int length = snprintf(line, sizeof line, "src/file%u.c:%u: error: ", i, i + 1);
+        for (unsigned k = 0; k < i % 60; k++)
+            length += snprintf(line + length, sizeof line - (size_t)length, "wörd%u ", k);
+        test_screen_log(screen, EVENT_NONE, line);
+    }
+}
+
 /* ---- guests ---- */
 
 static void vm_begin(struct test_screen *screen)

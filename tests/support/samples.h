@@ -21,6 +21,8 @@ void sample_composing_begun(struct test_screen *screen);
 void sample_composing(struct test_screen *screen);
 /* Both, with a tree of three archs. */
 void sample_everything(struct test_screen *screen);
+/* The same with a long manifest, and a log of the whole build with long lines. */
+void sample_everything_long(struct test_screen *screen);
 /* A guest that runs and has printed; one that ended well; and one that failed after another. */
 void sample_guest_running(struct test_screen *screen);
 void sample_guest_ended(struct test_screen *screen);

@@ -121,6 +121,8 @@ static void nothing_breaks_and_the_picture_is_whole(void **state)
         struct test_screen *screen =
             test_screen_open(w, h, (enum test_look)(seeds[i] % (TEST_ASCII + 1)));
         sample_everything(screen);
+        if (i % 2) /* a manifest that folds, and a log that wraps */
+            sample_everything_long(screen);
         for (int k = 1; k <= KEYS; k++) {
             press(screen, &random, &w, &h);
             if (k % DRAW_EVERY == 0)
