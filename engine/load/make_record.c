@@ -284,6 +284,23 @@ static bool speaks(const struct make_step *step)
     return own;
 }
 
+/* Whether a part of a target's name (between dashes and the like) is a deed's: `run-tests`. */
+static bool is_named_as_deed(const char *target)
+{
+    static const char *const deeds[] = {"install", "uninstall", "test",  "tests",  "check",
+                                        "run",     "bench",     "dist",  "clean",  "deploy",
+                                        "upload",  "publish",   "flash", "release"};
+    const char *at = path_base(target);
+    while (*at) {
+        size_t length = strcspn(at, "-_.+");
+        for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++)
+            if (strlen(deeds[i]) == length && memcmp(at, deeds[i], length) == 0)
+                return true;
+        at += length + (at[length] != '\0');
+    }
+    return false;
+}
+
 static uint32_t flags_of(struct make_state *kept, const struct make_step *step, bool each_time)
 {
     bool own = false, oracle = false;
@@ -301,7 +318,8 @@ static uint32_t flags_of(struct make_state *kept, const struct make_step *step, 
         flags |= RUN_ENV_ANY;
     if (oracle || step->trace->network)
         flags |= RUN_OUTSIDE;
-    if (make_state_is_deed(step->target) || uses_reach_outside(step->trace, &kept->place))
+    if ((each_time && is_named_as_deed(step->target)) ||
+        uses_reach_outside(step->trace, &kept->place))
         flags |= RUN_EFFECTS;
     return flags;
 }

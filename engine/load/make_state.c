@@ -11,7 +11,7 @@
 /* ---- what was asked for ---- */
 
 /* Nobody who says `make install` or `make test` wants to hear that it was done once. */
-bool make_state_is_deed(const char *goal)
+static bool is_deed(const char *goal)
 {
     static const char *const beginnings[] = {"install", "uninstall", "test", "check", "clean",
                                              "run",     "bench",     "dist", "help",  "mrproper"};
@@ -39,7 +39,7 @@ static enum word look_at_word(const char *word, bool *argument)
         return WORD_PLAIN;
     }
     if (word[0] != '-')
-        return !strchr(word, '=') && make_state_is_deed(word) ? WORD_DEED : WORD_PLAIN;
+        return !strchr(word, '=') && is_deed(word) ? WORD_DEED : WORD_PLAIN;
     for (const char *at = word + 1; *at; at++) {
         if (strchr("nqtBpvhWo", *at))
             return WORD_OTHER;

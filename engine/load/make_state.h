@@ -129,9 +129,6 @@ bool make_state_counts(const void *data, const char *path);
 /* Writes what is pending; trouble is told once, and nothing more is kept then. */
 void make_state_commit(struct make_state *kept);
 
-/* Whether a target goes by a name of deeds (install, test, ...): who asks for it wants it done. */
-bool make_state_is_deed(const char *target);
-
 /* ---- make_environment.c ---- */
 
 /* Notes the present PATH. */

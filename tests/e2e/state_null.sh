@@ -132,6 +132,16 @@ run-tests: ; @true
 .PHONY: run-tests
 M
 
+tree names <<'M'
+all: checklist.o _build_kconfig
+checklist.o: in FORCE ; @cmp -s in $@ || cp in $@
+_build_kconfig: ; @true
+.PHONY: _build_kconfig FORCE
+M
+echo 1 >in
+build 2
+answered
+
 tree announced <<'M'
 all: a b
 	@echo 'All is  "done".'
