@@ -174,7 +174,7 @@ static void *write_journal(void *data)
 {
     const uint64_t flush_after_ns = FLUSH_MS * UINT64_C(1000000);
     struct journal *journal = data;
-    uint64_t flush_ns = clock_ns() + flush_after_ns;
+    uint64_t flush_ns = clock_ns(); /* the first lines at once: somebody may want to attach */
     ZSTD_EndDirective how = ZSTD_e_continue;
     while (how != ZSTD_e_end) {
         how = wait_for_lines(journal, flush_ns);
