@@ -27,7 +27,7 @@ struct recorded {
 static void add(struct journal *journal, struct event event, uint64_t ms)
 {
     event.t_ns = ms * 1000000;
-    journal_add(journal, event_copy(&event));
+    journal_add(journal, &event);
 }
 
 static void begin(struct journal *journal, uint32_t step, uint32_t lane, const char *command,
