@@ -125,6 +125,8 @@ static void draw_lane(void *data, const struct canvas *canvas, int y, size_t ind
     int host_w = *host && right - x > 40 ? canvas_columns(host) + 2 : 0;
     if (host_w)
         canvas_column(canvas, right - host_w, y, host_w, STYLE_FAINT, FIT_RIGHT, host);
+    if (step->raced)
+        x = canvas_put(canvas, x, y, STYLE_RACE, "⚑ ");
     canvas_column(canvas, x, y, right - host_w - x, STYLE_STRONG, FIT_MIDDLE,
                   model_name(model, lane->step));
 }

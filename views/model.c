@@ -464,9 +464,12 @@ static void take_diagnostic(struct model *model, const struct event *event)
 
 bool model_finding_counts(const struct model *model, const struct model_finding *finding)
 {
+    static const char *const excused[] = {"harmless", "suppressed", "gone", "withdrawn"};
     const char *verdict = model_text(model, finding->verdict);
-    return finding->severity != SEVERITY_NOTE && strcmp(verdict, "harmless") != 0 &&
-           strcmp(verdict, "suppressed") != 0 && strcmp(verdict, "gone") != 0;
+    bool counts = finding->severity != SEVERITY_NOTE;
+    for (size_t i = 0; i < sizeof excused / sizeof *excused; i++)
+        counts &= strcmp(verdict, excused[i]) != 0;
+    return counts;
 }
 
 static void set_raced(struct model *model, uint32_t index)
@@ -477,21 +480,10 @@ static void set_raced(struct model *model, uint32_t index)
     note_change(model, &model->steps.at[index]);
 }
 
-static void take_finding(struct model *model, const struct event *event)
+static struct model_finding finding_of(struct model *model, const struct event *event)
 {
-    uint32_t id = text_id(model, event->id ? event->id : "");
-    size_t at = 0;
-    while (at < model->findings.len && model->findings.at[at].id != id)
-        at++;
-    if (at == model->findings.len)
-        vec_push(&model->findings,
-                 (struct model_finding){.first = MODEL_NONE, .second = MODEL_NONE});
-    const uint32_t before[] = {model->findings.at[at].first, model->findings.at[at].second};
-    for (int i = 0; i < 2; i++)
-        if (before[i] != MODEL_NONE) /* it may count no more */
-            model->steps.at[before[i]].raced = false;
-    model->findings.at[at] = (struct model_finding){
-        .id = id,
+    return (struct model_finding){
+        .id = text_id(model, event->id ? event->id : ""),
         .class = text_id(model, event->class ? event->class : ""),
         .path = text_id(model, event->path ? event->path : ""),
         .first_target = text_id(model, event->first_target ? event->first_target : ""),
@@ -502,9 +494,31 @@ static void take_finding(struct model *model, const struct event *event)
         .text = text_id(model, event->text),
         .witnesses = event->witnesses,
         .severity = (uint8_t)event->severity};
+}
+
+static void take_finding(struct model *model, const struct event *event)
+{
+    struct model_finding now = finding_of(model, event);
+    size_t at = 0;
+    while (at < model->findings.len && model->findings.at[at].id != now.id)
+        at++;
+    if (at == model->findings.len)
+        vec_push(&model->findings,
+                 (struct model_finding){.first = MODEL_NONE, .second = MODEL_NONE});
+    struct model_finding *finding = &model->findings.at[at];
+    const uint32_t before[] = {finding->first, finding->second};
+    for (int i = 0; i < 2; i++)
+        if (before[i] != MODEL_NONE) /* it may count no more */
+            model->steps.at[before[i]].raced = false;
+    if (!event->class && finding->id == now.id) { /* withdrawn: the rest is known */
+        finding->verdict = now.verdict;
+        finding->text = now.text;
+    } else {
+        *finding = now;
+    }
     model->races = 0;
     for (size_t i = 0; i < model->findings.len; i++) {
-        const struct model_finding *finding = &model->findings.at[i];
+        finding = &model->findings.at[i];
         bool counts = model_finding_counts(model, finding);
         model->races += counts;
         if (counts)

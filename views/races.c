@@ -137,11 +137,15 @@ static void draw_time(const struct model *model, uint32_t index, struct str *out
 {
     const struct model_step *step = index == MODEL_NONE ? NULL : &model->steps.at[index];
     char begin[16], end[16];
-    if (!step || !step->end_ns) {
+    if (!step || (!step->end_ns && step->state != STEP_STATE_RUNNING)) {
         str_add(out, "not in this build");
         return;
     }
     text_duration(begin, step->begin_ns);
+    if (!step->end_ns) {
+        str_addf(out, "lane %u, since %s", step->lane + 1, begin);
+        return;
+    }
     text_duration(end, step->end_ns);
     str_addf(out, "lane %u, %s to %s", step->lane + 1, begin, end);
 }
@@ -236,7 +240,7 @@ static const char *nothing_text(const struct model *model)
 {
     return model->findings.len             ? "nothing that counts; H shows what does not"
            : model->state == BUILD_ENDED   ? "no race was found in this build"
-           : model->state == BUILD_RUNNING ? "races are told when the build has ended"
+           : model->state == BUILD_RUNNING ? "no race was found so far"
                                            : "nothing built yet";
 }
 

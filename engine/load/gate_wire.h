@@ -38,8 +38,9 @@ enum wire_kind {
     WIRE_STEP_END, /* step, a: 1 where make said that it failed */
     WIRE_SHELL, /* $(shell). a: ns, b: 1 + status where it failed, line; text: makefile, NUL, command */
     WIRE_DATABASE, /* a descriptor comes along: what -p printed */
+    WIRE_RULES, /* the same in the middle of the build: the section of files alone */
     /* engine to hook */
-    WIRE_WELCOME, /* make: its number */
+    WIRE_WELCOME, /* make: its number, a: 1 where WIRE_RULES is wanted */
 };
 
 struct wire {

@@ -263,6 +263,8 @@ static bool greet(void)
         got = hook.engine < 0 ? -1 : recv(hook.engine, &wire, sizeof wire, 0);
     while (got < 0 && errno == EINTR);
     hook.make = wire.make;
+    if (got >= (ssize_t)sizeof wire && wire.a)
+        copy_prepare();
     return got >= (ssize_t)sizeof wire && wire.kind == WIRE_WELCOME;
 }
 
@@ -286,6 +288,7 @@ static int hooked_main(int argc, char **argv, char **env)
     *(void **)&make_expand = dlsym(RTLD_DEFAULT, "gmk_expand");
     *(void **)&make_free = dlsym(RTLD_DEFAULT, "gmk_free");
     *(void **)&make_place = dlsym(RTLD_DEFAULT, "expanding_var");
+    *(void **)&make_print_files = dlsym(RTLD_DEFAULT, "print_file_data_base");
     if (!make_eval || !make_expand || !make_free || argc < 1)
         return real_main(argc, argv, environ);
     hook.engine = connect_engine();

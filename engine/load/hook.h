@@ -5,6 +5,7 @@
  *   hook.c         how it gets in, whom it talks to
  *   hook_steps.c   recipes, $(shell), and where make waits
  *   hook_says.c    what make prints: echoes, failures, its data base
+ *   hook_copy.c    copies of make that tell its rules meanwhile
  */
 #ifndef GANTRY_LOAD_HOOK_H
 #define GANTRY_LOAD_HOOK_H
@@ -63,6 +64,10 @@ struct hook {
     int base_fd, saved_fd; /* while the data base is printed; else -1 */
     bool base_began; /* its first line was printed */
     bool swallow; /* the line after the data base is its own end mark */
+    bool news; /* recipes were started that no copy has told of */
+    pid_t copy; /* a copy of this make that prints its rules, or 0 */
+    uint64_t copied_ns; /* when the last copy was made; at first, when the first recipe started */
+    uint64_t *copy_cost_ns; /* of the last copy, which writes it itself; NULL: none is wanted */
 };
 extern struct hook hook;
 
@@ -95,6 +100,23 @@ void settle(void);
 /* The environment that a child is to see, new: without GANTRY_T, and with `step`, where it is not
  * NULL, in the place of GANTRY_STEP. One place at its end stays free. */
 char **child_env(char *const from[], char *step);
+
+uint64_t now_ns(void);
+
+/* ---- hook_copy.c ---- */
+
+extern void (*make_print_files)(void); /* make's own: prints its section of files; or NULL */
+/* The engine wants copies. */
+void copy_prepare(void);
+/* A recipe was started. */
+void copy_news(void);
+/* Ns until a copy is due; UINT64_MAX: none is. */
+uint64_t copy_due_ns(void);
+void copy_make(void);
+/* Before make waits for a job without end: waits for one or for the time of a copy, which is made. */
+void copy_before_wait(void);
+/* The copy that still prints is ended. */
+void copy_end(void);
 
 /* ---- hook_says.c ---- */
 

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static uint64_t now_ns(void)
+uint64_t now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -201,6 +201,7 @@ static int spawn_line(pid_t *pid, const char *path, const posix_spawn_file_actio
     free(gated);
     free(child);
     if (result == 0) {
+        copy_news();
         job.pid = *pid;
         job.target = strdup(target);
         if (job.target)
@@ -272,6 +273,7 @@ int execvp(const char *path, char *const argv[])
     if (!hook.on || !runs_make(path))
         return real.execvp(path, argv);
     settle();
+    copy_end();
     char **child = child_env(environ, NULL);
     if (child) {
         size_t count = 0, out = 0;
@@ -295,7 +297,13 @@ pid_t waitpid(pid_t pid, int *status, int options)
     if (!status)
         status = &own;
     settle();
+    if (pid == -1 && !(options & WNOHANG))
+        copy_before_wait();
     pid_t result = real.waitpid(pid, status, options);
+    while (result > 0 && result == hook.copy) { /* no child that make knows of */
+        hook.copy = 0;
+        result = real.waitpid(pid, status, options);
+    }
     if (result > 0)
         note_reaped(result, *status);
     return result;
@@ -306,18 +314,36 @@ pid_t wait(int *status)
     return waitpid(-1, status, 0);
 }
 
+static bool is_longer(const struct timespec *time, uint64_t ns)
+{
+    return !time || (uint64_t)time->tv_sec * 1000000000 + (uint64_t)time->tv_nsec > ns;
+}
+
 int pselect(int count, fd_set *reads, fd_set *writes, fd_set *errors,
             const struct timespec *timeout, const sigset_t *mask)
 {
-    if (hook.on)
-        settle();
+    if (!hook.on)
+        return real.pselect(count, reads, writes, errors, timeout, mask);
+    settle();
+    uint64_t left_ns = copy_due_ns();
+    if (left_ns != UINT64_MAX && is_longer(timeout, left_ns) && reads && !writes && !errors) {
+        struct timespec until = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
+        fd_set before = *reads;
+        int result = left_ns ? real.pselect(count, reads, NULL, NULL, &until, mask) : 0;
+        if (result != 0)
+            return result;
+        *reads = before;
+        copy_make();
+    }
     return real.pselect(count, reads, writes, errors, timeout, mask);
 }
 
 void exit(int status)
 {
-    if (hook.on)
+    if (hook.on) {
         settle();
+        copy_end();
+    }
     real.exit(status);
     __builtin_unreachable();
 }

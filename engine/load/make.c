@@ -420,9 +420,12 @@ int make_build_run(struct build *build, void *data)
     if (lock >= 0) {
         make_state_open(make.kept);
         make_stale_prepare(make.kept);
+        race_begin(build, make.state_dir, database_read_rules);
     }
     int result = lock < 0 ? -1 : run_command(&make, &err);
     int status = make.command_status;
+    if (result < 0)
+        race_give_up(build);
     make_state_close(make.kept, result == 0 && status == 0);
     if (result < 0)
         build_say(build, SEVERITY_ERROR, "%s", err.text);

@@ -240,9 +240,8 @@ static const char *rule_of_name(const char *target)
 
 /* Of the targets that one recipe makes together: `ran`, those whose recipe ran are made by the one
  * for which it did; else by the one that is named first. */
-static void give_groups(struct database *base, bool ran)
+static void give_groups(struct database *base, const struct map *by_name, bool ran)
 {
-    const struct map *by_name = &base->make->makes.at[base->number]->by_name;
     for (size_t i = 0; i < base->also.len; i++) {
         struct slice list = base->also.at[i].prerequisites;
         uint32_t maker = base->also.at[i].entry;
@@ -260,8 +259,8 @@ static void give_groups(struct database *base, bool ran)
 static void give_steps(struct database *base)
 {
     struct make_process *owner = base->make->makes.at[base->number];
-    give_groups(base, true);
-    give_groups(base, false);
+    give_groups(base, &owner->by_name, true);
+    give_groups(base, &owner->by_name, false);
     for (uint32_t i = 0; i < base->entries.len; i++) {
         struct entry *entry = &base->entries.at[i];
         const char *name = intern_text(&base->names, i);
@@ -372,6 +371,40 @@ static void tell_steps(struct database *base)
     vec_free(&leaves);
 }
 
+static void free_database(struct database *base)
+{
+    intern_free(&base->names);
+    vec_free(&base->entries);
+    vec_free(&base->rules);
+    vec_free(&base->also);
+    vec_free(&base->links);
+    vec_free(&base->soft);
+    vec_free(&base->own);
+}
+
+void database_read_rules(const char *text, size_t length, const struct map *steps, live_needs *tell,
+                         void *data)
+{
+    struct database base = {0};
+    id_list stack = {0}, needs = {0}, leaves = {0};
+    read_files(&base, section((struct slice){text, length}, "# Files"));
+    link_rules(&base);
+    give_groups(&base, steps, true);
+    for (uint32_t i = 0; i < base.entries.len; i++) {
+        uintptr_t step = (uintptr_t)map_get(steps, intern_text(&base.names, i));
+        base.entries.at[i].step = step ? (uint32_t)step - 1 : EVENT_NONE;
+    }
+    for (uint32_t i = 0; i < base.entries.len; i++)
+        if (base.entries.at[i].step != EVENT_NONE) {
+            find_needs(&base, i, &stack, &needs, &leaves);
+            tell(data, base.entries.at[i].step, needs.at, (uint32_t)needs.len);
+        }
+    vec_free(&stack);
+    vec_free(&needs);
+    vec_free(&leaves);
+    free_database(&base);
+}
+
 void database_merge(struct make_build *make, uint32_t number, const char *text, size_t length)
 {
     struct database base = {.make = make, .number = number};
@@ -391,11 +424,5 @@ void database_merge(struct make_build *make, uint32_t number, const char *text, 
     tell_steps(&base);
     record_jobs(&base, (struct slice){text, length});
     database_goals(&base, (struct slice){text, length});
-    intern_free(&base.names);
-    vec_free(&base.entries);
-    vec_free(&base.rules);
-    vec_free(&base.also);
-    vec_free(&base.links);
-    vec_free(&base.soft);
-    vec_free(&base.own);
+    free_database(&base);
 }

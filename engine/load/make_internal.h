@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "load/gate_wire.h"
+#include "race/live.h"
 #include "run/build_internal.h"
 #include "run/lanes.h"
 #include "trace/trace.h"
@@ -104,6 +105,8 @@ void make_trace_started(struct make_trace *trace, pid_t command);
 bool make_trace_works(const struct make_trace *trace);
 /* Whether nothing can have gone by unseen. */
 bool make_trace_sees_all(const struct make_trace *trace);
+/* Who serves it, or NULL. */
+struct trace_server *make_trace_server(const struct make_trace *trace);
 /* From now on what the descendants of a process do is `whose`, and what it does itself too, where it
  * is no gate. */
 void make_trace_mark(struct make_trace *trace, pid_t pid, bool gate, struct trace *whose);
@@ -166,6 +169,11 @@ void gate_send_refuse(struct connection *gate, int status);
 /* Merges what a make printed with -p: sends EVENT_STEP for each recipe that make considered, with
  * what it needs, and EVENT_GRAPH (not complete yet). */
 void database_merge(struct make_build *make, uint32_t number, const char *text, size_t length);
+
+/* Reads only what steps need, of a text that may be the section of files alone: a live_reader. Any
+ * thread. */
+void database_read_rules(const char *text, size_t length, const struct map *steps, live_needs *tell,
+                         void *data);
 
 /* ---- make_rule.c ---- */
 

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "load/make_internal.h"
+#include "race/live.h"
 
 enum peer { PEER_NEW, PEER_COMMAND, PEER_GATE, PEER_MAKE };
 
@@ -132,7 +133,10 @@ static void hear_greeting(struct make_server *server, struct connection *from,
     const char *directory = text + strlen(text) + 1;
     from->peer = PEER_MAKE;
     from->make = steps_add_make(server->make, text, directory, (int32_t)wire->a);
-    send_to(from, &(struct wire){.kind = WIRE_WELCOME, .make = from->make}, NULL, 0);
+    send_to(from,
+            &(struct wire){
+                .kind = WIRE_WELCOME, .make = from->make, .a = server->make->build->live != NULL},
+            NULL, 0);
 }
 
 static void hear_database(struct make_server *server, struct connection *from, int fd)
@@ -146,6 +150,14 @@ static void hear_database(struct make_server *server, struct connection *from, i
         return;
     database_merge(server->make, from->make, text, length);
     munmap(text, length);
+}
+
+/* What a make knows of its rules so far is for those that look for races meanwhile. */
+static void hear_rules(struct make_server *server, struct connection *from, int fd)
+{
+    struct build *build = server->make->build;
+    if (build->live && fd >= 0)
+        live_rules(build->live, from->make, fd);
 }
 
 static void hear_shell(struct make_server *server, struct connection *from, const struct wire *wire,
@@ -195,6 +207,9 @@ static void hear_packet(struct make_server *server, struct connection *from,
         break;
     case WIRE_DATABASE:
         hear_database(server, from, fd);
+        break;
+    case WIRE_RULES:
+        hear_rules(server, from, fd);
         break;
     default:
         break;

@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "load/make_internal.h"
 #include "load/make_state.h"
+#include "race/live.h"
 #include "race/record.h"
 #include "run/diag.h"
 #include "run/meter.h"
@@ -385,8 +386,10 @@ void steps_gate_arrives(struct make_build *make, struct make_step *step, struct 
     if (make->build->options.shuffle && !step->begun)
         step->due_ns = clock_ns() + shuffle_delay_ns(make, step);
     if (make_trace_works(make->trace)) {
-        if (!step->trace)
+        if (!step->trace) {
             step->trace = trace_new();
+            live_watch(make->build->live, step->id, make_trace_server(make->trace), step->trace);
+        }
         make_trace_mark(make->trace, pid, true, step->trace);
     }
     vec_push(&make->waiting, gate);
@@ -549,6 +552,7 @@ static size_t close_trace(struct make_build *make, struct make_step *step)
     if (!step->trace)
         return 0;
     make_trace_drop(make->trace, step->trace);
+    live_unwatch(make->build->live, step->id);
     record_trace(make->build->races, step->id, step->trace);
     build_tell_touched(make->build, step->id, step->trace);
     warn_of_flaws(make, step);

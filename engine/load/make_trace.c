@@ -132,6 +132,11 @@ bool make_trace_sees_all(const struct make_trace *trace)
     return make_trace_works(trace) && trace_server_sees_all(trace->server);
 }
 
+struct trace_server *make_trace_server(const struct make_trace *trace)
+{
+    return trace ? trace->server : NULL;
+}
+
 void make_trace_mark(struct make_trace *trace, pid_t pid, bool gate, struct trace *whose)
 {
     if (!trace)

@@ -335,9 +335,7 @@ static void mark_paths(struct detector *d)
 {
     for (uint64_t i = 0; i < d->input->accesses_count; i++) {
         const struct race_access *a = &d->input->accesses[i];
-        uint8_t *mark = &d->matters[a->path];
-        *mark |= (a->kinds & CHANGES ? CHANGED : 0) | (a->kinds & ACCESS_LIST ? LISTED : 0) |
-                 (a->kinds & ACCESS_MKDIR ? MADE : 0) | (a->kinds & ACCESS_RMDIR ? UNMADE : 0);
+        d->matters[a->path] |= race_matters(a->kinds);
     }
 }
 
@@ -397,7 +395,7 @@ static int by_group(const void *left, const void *right, void *data)
 }
 
 /* One finding a family and group; witnesses without repetition. */
-static void group_hits(struct detector *d)
+void detector_group(struct detector *d)
 {
     struct race_result *result = d->result;
     if (d->hits.len)
@@ -419,36 +417,57 @@ static void group_hits(struct detector *d)
     }
 }
 
+void detector_open(struct detector *d, const struct race_input *input, struct order *order,
+                   struct race_result *result)
+{
+    *d = (struct detector){.input = input, .order = order, .result = result};
+    d->paths = intern_count(input->paths);
+    d->matters = mem_zero((size_t)d->paths + 1, sizeof *d->matters);
+    d->start = mem_zero((size_t)d->paths + 1, sizeof *d->start);
+    d->parent_of = mem_alloc(((size_t)input->order.steps + 1) * sizeof *d->parent_of);
+    for (uint32_t step = 0; step < input->order.steps; step++)
+        d->parent_of[step] = step;
+    mark_paths(d);
+    sort_accesses(d);
+}
+
+void detector_look(struct detector *d, uint32_t path)
+{
+    if (!(d->matters[path] & CHANGED) || pass_system(d, path))
+        return;
+    look_at_path(d, path);
+    look_at_directory(d, path);
+}
+
+void detector_add(struct detector *d, const struct race_witness *hit)
+{
+    add_hit(d, hit->class, hit->first, hit->second, hit->path);
+}
+
+void detector_close(struct detector *d)
+{
+    free(d->matters);
+    free(d->start);
+    free(d->sorted);
+    free(d->parent_of);
+    vec_free(&d->hits);
+}
+
 int race_detect(const struct race_input *input, struct race_result *result)
 {
-    struct detector d = {.input = input, .result = result};
+    struct detector d;
     *result = (struct race_result){0};
-    d.order = order_new(&input->order);
-    if (!d.order)
+    struct order *order = order_new(&input->order);
+    if (!order)
         return -1;
-    d.paths = intern_count(input->paths);
-    d.matters = mem_zero((size_t)d.paths + 1, sizeof *d.matters);
-    d.start = mem_zero((size_t)d.paths + 1, sizeof *d.start);
-    d.parent_of = mem_alloc(((size_t)input->order.steps + 1) * sizeof *d.parent_of);
-    for (uint32_t step = 0; step < input->order.steps; step++)
-        d.parent_of[step] = step;
-    mark_paths(&d);
-    sort_accesses(&d);
-    for (uint32_t path = 0; path < d.paths; path++) {
-        if (!(d.matters[path] & CHANGED) || pass_system(&d, path))
-            continue;
-        look_at_path(&d, path);
-        look_at_directory(&d, path);
-    }
+    detector_open(&d, input, order, result);
+    for (uint32_t path = 0; path < d.paths; path++)
+        detector_look(&d, path);
     for (uint32_t i = 0; i < input->goals_count; i++)
         vec_push(&d.hits, input->goals[i]);
-    group_hits(&d);
-    order_free(d.order);
-    free(d.matters);
-    free(d.start);
-    free(d.sorted);
-    free(d.parent_of);
-    vec_free(&d.hits);
+    detector_group(&d);
+    detector_close(&d);
+    order_free(order);
     return 0;
 }
 

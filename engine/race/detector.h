@@ -33,6 +33,24 @@ struct detector {
     uint32_t *parent_of; /* by step: union of those that share names, for grouping */
 };
 
+/* What kinds of access make of a path: a set of enum matter. */
+static inline unsigned char race_matters(uint32_t kinds)
+{
+    return (unsigned char)((kinds & CHANGES ? CHANGED : 0) | (kinds & ACCESS_LIST ? LISTED : 0) |
+                           (kinds & ACCESS_MKDIR ? MADE : 0) | (kinds & ACCESS_RMDIR ? UNMADE : 0));
+}
+
+/* detect.c. A detector of an input, whose order is given; all stay the caller's. */
+void detector_open(struct detector *d, const struct race_input *input, struct order *order,
+                   struct race_result *result);
+/* Adds to `hits` what is to be told of a path and, where it was made or taken away, of its
+ * directory. */
+void detector_look(struct detector *d, uint32_t path);
+void detector_add(struct detector *d, const struct race_witness *hit);
+/* Makes findings and witnesses of all hits. */
+void detector_group(struct detector *d);
+void detector_close(struct detector *d);
+
 enum { NO_RACE = RACE_CLASSES, WEAK_RACE };
 
 static inline const char *path_of(const struct detector *d, uint32_t path)

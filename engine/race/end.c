@@ -1,6 +1,7 @@
 #include "race/end.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "graph/graph.h"
@@ -78,6 +79,28 @@ static struct event event_of(const struct race_report *report, const struct repo
                           .text = sentence};
 }
 
+void race_tell(struct build *build, const struct race_report *report,
+               const struct report_finding *finding, enum race_verdict verdict)
+{
+    struct str sentence = {0};
+    race_sentence(report, finding, &sentence);
+    struct event event = event_of(report, finding, str_text(&sentence));
+    event.verdict = race_verdict_name(verdict);
+    build_send(build, &event);
+    str_free(&sentence);
+}
+
+void race_withdraw(struct build *build, const char *id)
+{
+    build_send(build, &(struct event){.kind = EVENT_FINDING,
+                                      .id = id,
+                                      .severity = SEVERITY_NOTE,
+                                      .first = EVENT_NONE,
+                                      .second = EVENT_NONE,
+                                      .verdict = "withdrawn",
+                                      .text = "the declared order is known now: it is no race"});
+}
+
 /* Tells a finding with the verdict that is known by now, unless it is excused. */
 static void tell(struct build *build, const struct ledger *ledger, struct event *finding)
 {
@@ -88,11 +111,24 @@ static void tell(struct build *build, const struct ledger *ledger, struct event 
     build->totals.findings += finding->severity != SEVERITY_NOTE;
 }
 
-/* The findings of the record; each is a line of `lines` then, too. */
-static void find(struct build *build, const struct ledger *ledger, struct str *lines)
+static bool is_found(const struct race_report *report, const char *id)
+{
+    for (size_t i = 0; i < report->findings.len; i++)
+        if (strcmp(report->findings.at[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* The findings of the record; each is a line of `lines` then, too. What was told meanwhile and is none
+ * is withdrawn. */
+static void find(struct build *build, const struct ledger *ledger, const str_list *told,
+                 struct str *lines)
 {
     struct race_report report;
     race_report_make(&report, build->races);
+    for (size_t i = 0; i < told->len; i++)
+        if (!is_found(&report, told->at[i]))
+            race_withdraw(build, told->at[i]);
     for (size_t i = 0; i < report.findings.len; i++) {
         struct str sentence = {0};
         race_sentence(&report, &report.findings.at[i], &sentence);
@@ -116,6 +152,23 @@ static void tell_again(struct build *build, const struct ledger *ledger, const s
     }
 }
 
+void race_begin(struct build *build, const char *state_dir, live_reader *reader)
+{
+    if (!build->options.untraced && !build->options.dry_run)
+        build->live = live_start(build, state_dir, reader);
+}
+
+static void end_live(struct build *build, str_list *told)
+{
+    live_stop(build->live, told);
+    build->live = NULL;
+}
+
+void race_give_up(struct build *build)
+{
+    end_live(build, NULL);
+}
+
 static bool is_kept(const struct build *build)
 {
     return !build->options.untraced && !build->options.dry_run;
@@ -129,7 +182,8 @@ static void open_ledger(struct build *build, const char *state_dir, struct ledge
 }
 
 /* Merges, writes and searches the record. */
-static void end_anew(struct build *build, const char *state_dir, uint64_t graph_id)
+static void end_anew(struct build *build, const char *state_dir, uint64_t graph_id,
+                     const str_list *told)
 {
     struct err err = {0};
     struct str lines = {0};
@@ -143,7 +197,7 @@ static void end_anew(struct build *build, const char *state_dir, uint64_t graph_
     if (!written)
         build_say(build, SEVERITY_WARNING, "what the steps touched is not kept: %s", err.text);
     open_ledger(build, state_dir, &ledger);
-    find(build, &ledger, &lines);
+    find(build, &ledger, told, &lines);
     same_keep(build->races, state_dir, written ? graph_id : 0, &lines);
     ledger_free(&ledger);
     str_free(&lines);
@@ -153,6 +207,7 @@ void race_end_native(struct build *build, const struct graph *graph, uint64_t gr
                      const char *state_dir)
 {
     struct str lines = {0};
+    const str_list none = {0};
     if (!is_kept(build))
         return;
     if (same_as_before(build->races, state_dir, graph_id, &lines)) {
@@ -162,13 +217,16 @@ void race_end_native(struct build *build, const struct graph *graph, uint64_t gr
         ledger_free(&ledger);
     } else {
         add_graph(build, graph);
-        end_anew(build, state_dir, graph_id);
+        end_anew(build, state_dir, graph_id, &none);
     }
     str_free(&lines);
 }
 
 void race_end_of_build(struct build *build, const char *state_dir)
 {
+    str_list told = {0};
+    end_live(build, &told);
     if (is_kept(build))
-        end_anew(build, state_dir, 0);
+        end_anew(build, state_dir, 0, &told);
+    str_list_free(&told);
 }

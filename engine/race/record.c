@@ -183,6 +183,7 @@ void record_needs(struct record *record, uint32_t id, const uint32_t *needs, uin
     struct record_step *step = step_at(record, id);
     step->needs = (uint32_t)record->needs.len;
     step->needs_count = count;
+    step->flags |= RECORD_ORDERED;
     for (uint32_t i = 0; i < count; i++)
         vec_push(&record->needs, needs[i]);
     pthread_mutex_unlock(&record->lock);

@@ -39,6 +39,7 @@ enum record_flags {
     RECORD_FLAWED = 8, /* known, but perhaps not all */
     RECORD_PHONY = 16, /* its target is no file */
     RECORD_MAKE = 32, /* no recipe: what its make did itself, before all of its steps */
+    RECORD_ORDERED = 64, /* what it needs is known */
 };
 
 struct record_step {

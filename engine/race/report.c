@@ -118,17 +118,28 @@ static int by_weight(const void *left, const void *right, void *data)
     return by_path ? by_path : (a->class > b->class) - (a->class < b->class);
 }
 
-void race_report_make(struct race_report *report, const struct record *record)
+static void name_findings(struct race_report *report)
 {
-    *report = (struct race_report){.record = record};
-    record_input(record, &report->input);
-    if (race_detect(&report->input.input, &report->result) < 0)
-        return; /* cannot be: record_input leaves no rings */
     for (size_t i = 0; i < report->result.findings.len; i++)
         add_finding(report, &report->result.findings.at[i]);
     if (report->findings.len)
         qsort_r(report->findings.at, report->findings.len, sizeof *report->findings.at, by_weight,
-                (void *)(uintptr_t)record);
+                (void *)(uintptr_t)report->record);
+}
+
+void race_report_make(struct race_report *report, const struct record *record)
+{
+    *report = (struct race_report){.record = record};
+    record_input(record, &report->input);
+    if (race_detect(&report->input.input, &report->result) == 0) /* record_input leaves no rings */
+        name_findings(report);
+}
+
+void race_report_of(struct race_report *report, const struct record *record,
+                    const struct race_result *result)
+{
+    *report = (struct race_report){.record = record, .result = *result};
+    name_findings(report);
 }
 
 void race_report_free(struct race_report *report)

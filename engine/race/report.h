@@ -30,6 +30,9 @@ struct race_report {
 };
 
 void race_report_make(struct race_report *report, const struct record *record);
+/* The same of a result of one's own, which is the report's from now on; `input` stays empty. */
+void race_report_of(struct race_report *report, const struct record *record,
+                    const struct race_result *result);
 void race_report_free(struct race_report *report);
 /* The finding whose id begins so, if it is the only one; or NULL and err. */
 const struct report_finding *race_report_find(const struct race_report *report, const char *id,

@@ -46,6 +46,7 @@ struct build {
     void *runner_data;
     struct touched *touched; /* which paths the journal has (touched.c); any thread */
     struct record *races; /* what the race detector reads (race/record.h); any thread may add */
+    struct live *live; /* looks for races meanwhile (race/live.h); NULL: nobody does */
     pthread_mutex_t diag_lock;
     struct diag *diag; /* made with the first output that is scanned; under diag_lock */
 };

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "race/live.h"
 #include "run/guard.h"
 #include "run/meter.h"
 #include "trace/supervisor.h"
@@ -256,6 +257,9 @@ int spawn_run(const struct child_spec *spec, struct build *build, struct steplog
     if (last)
         supervisor_note_last(supervisor, last);
     meter_set(build->meter, spec->lane, spec->step, pid);
+    if (supervisor && supervisor_trace(supervisor))
+        live_watch(build->live, spec->step, trace_own_server(supervisor_trace(supervisor)),
+                   supervisor_trace(supervisor));
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     struct watch watch = {.build = build, .log = log, .pid = pid, .pipe = ends[0]};
     watch.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -266,6 +270,7 @@ int spawn_run(const struct child_spec *spec, struct build *build, struct steplog
         ;
     meter_set(build->meter, spec->lane, spec->step, 0);
     clear_group(&watch);
+    live_unwatch(build->live, spec->step);
     bool survivors = false;
     struct trace *trace = supervisor ? supervisor_finish(supervisor, &survivors) : NULL;
     guard_remove(build->guard, pid, survivors);

@@ -19,7 +19,7 @@ struct child_spec {
     char *const *environment;
     bool untraced; /* whatever the build's options say */
     enum trace_way way; /* how it is traced, if it is */
-    uint32_t lane, step; /* whose it is, for the meter */
+    uint32_t lane, step; /* whose it is */
     const char *program; /* path of argv[0] where that is known, else NULL */
 };
 

@@ -225,6 +225,11 @@ int supervisor_listener(struct supervisor *supervisor)
     return can_be_held ? supervisor->listener : -1;
 }
 
+const struct trace *supervisor_trace(const struct supervisor *supervisor)
+{
+    return supervisor->trace;
+}
+
 struct trace *supervisor_finish(struct supervisor *supervisor, bool *survivors)
 {
     supervisor_listener(supervisor);

@@ -32,6 +32,9 @@ int supervisor_listener(struct supervisor *supervisor);
 
 /* trace_note_last of what it serves; after supervisor_listener gave one. */
 void supervisor_note_last(struct supervisor *supervisor, _Atomic uint64_t *place);
+/* After supervisor_listener: the trace that is being filled, until supervisor_finish; its server's
+ * lock is to be held for looking at it. NULL where there is no listener, and of a shared one. */
+const struct trace *supervisor_trace(const struct supervisor *supervisor);
 
 /*
  * Once the step's own process has ended: ends the thread and gives the trace, which the caller

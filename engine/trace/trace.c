@@ -262,6 +262,24 @@ void trace_server_drop(struct trace_server *server, const struct trace *trace)
     pthread_mutex_unlock(&server->lock);
 }
 
+void trace_server_peek(struct trace_server *server, const struct trace *trace, uint64_t since_ns,
+                       trace_seen *seen, void *data)
+{
+    pthread_mutex_lock(&server->lock);
+    accelerate_drain(server, false);
+    for (size_t i = 0; i < trace->accesses.len; i++) {
+        const struct access *access = &trace->accesses.at[i];
+        if (access->last_ns > since_ns)
+            seen(data, intern_text(&trace->paths, access->path), access);
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
+struct trace_server *trace_own_server(const struct trace *trace)
+{
+    return trace->private->server;
+}
+
 void trace_server_close(struct trace_server *server)
 {
     if (!server)

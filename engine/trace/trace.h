@@ -142,6 +142,13 @@ void trace_server_drop(struct trace_server *server, const struct trace *trace);
 void trace_server_ignore(struct trace_server *server, const char *prefix);
 /* False once calls may have gone by unseen: what stood in for the listener was killed. */
 bool trace_server_sees_all(const struct trace_server *server);
+/* The accesses of a trace that is still served, of those that were made or made again after
+ * `since_ns`, in order of their first touch. Any thread; `seen` is called under the server's lock. */
+typedef void trace_seen(void *data, const char *path, const struct access *access);
+void trace_server_peek(struct trace_server *server, const struct trace *trace, uint64_t since_ns,
+                       trace_seen *seen, void *data);
+/* The server of a trace that has one of its own (trace_open), until trace_free. */
+struct trace_server *trace_own_server(const struct trace *trace);
 
 /* The access of a canonical path, or NULL. */
 const struct access *trace_find(const struct trace *trace, const char *path);

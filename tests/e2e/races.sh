@@ -1,18 +1,7 @@
 #!/bin/bash
 # Races of make trees from one successful traced build: what is flagged (and that nothing else is),
 # proved in a view, mended, gone; and what must stay silent.
-. "$(dirname "$0")/lib.sh"
-
-# tree NAME: a new tree, whose Makefile is standard input.
-tree() {
-    mkdir -p "$WORK/$1"
-    cd "$WORK/$1" || exit 1
-    sed 's/^    /\t/' >Makefile
-}
-
-finding() {
-    "$GANTRY" races | sed -n 's/^[!?] \([0-9a-f]*\) .*/\1/p' | head -1
-}
+. "$(dirname "$0")/races_lib.sh"
 
 # flagged J CLASS PATH FIRST SECOND: after a build on J lanes exactly one finding, of one of the
 # classes (a|b), that names both steps at that path.
@@ -54,7 +43,7 @@ mended() {
     ok "$GANTRY" races mend "$id" --apply
     ok "$GANTRY" races verify "$id"
     has "$WORK/out" "is gone, and nothing new came"
-    for seed in 1 2 3; do
+    for seed in $(seq 20); do
         make -s clean
         ok "$GANTRY" build --plain -j4 --shuffle=$seed -- make
     done
@@ -68,11 +57,6 @@ flagged_none() {
     ok "$GANTRY" races
     grep -q '^[!?]' "$WORK/out" && fail "-j$1: something was found in $PWD"
     return 0
-}
-
-# clean_tree: the source files alone.
-clean_tree() {
-    make -s clean >/dev/null 2>&1
 }
 
 say "a header that nobody declared, at several objects"

@@ -230,6 +230,13 @@ void build_events_raced(struct test_screen *screen)
     race(model, "R3", "listing", SEVERITY_WARNING, "harmless", 6, 14);
 }
 
+void build_events_racing(struct test_screen *screen)
+{
+    build_events_middle(screen);
+    race(&test_screen_app(screen)->model, "R1", "missing-edge", SEVERITY_ERROR, "suspected", 12,
+         33);
+}
+
 void build_events_done(struct test_screen *screen)
 {
     struct model *model = &test_screen_app(screen)->model;

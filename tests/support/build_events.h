@@ -18,6 +18,8 @@ void build_events_blocked(struct test_screen *screen);
 void build_events_many_failures(struct test_screen *screen);
 /* Stopped by x: what ran ended, the rest was not begun. */
 void build_events_cancelled(struct test_screen *screen);
+/* The same build in its middle again, and a race that a running step shows. */
+void build_events_racing(struct test_screen *screen);
 /* A build of the same tree that ran three steps and is done. */
 void build_events_done(struct test_screen *screen);
 /* A compose: the root file system is being written, 12.3 of 20.2 MB of it; and the same before its

@@ -23,6 +23,7 @@ static void a_running_build(void **state)
 {
     (void)state;
     test_goldens("build-middle", build_events_middle, "");
+    test_goldens("build-racing", build_events_racing, "");
 }
 
 static void a_pane_alone_and_a_pinned_cone(void **state)

@@ -312,6 +312,7 @@ static void graph_of_what_needs_what(void **state)
     test_goldens("graph-never", NULL, "2");
     test_goldens("graph", build_events_middle, "2");
     test_goldens("graph-object", build_events_failed, "> g");
+    test_goldens("graph-racing", build_events_racing, "2 f 'queue' Enter");
     test_goldens("graph-filter", build_events_middle, "2 f 'queue' Enter Space Home");
 }
 
@@ -423,6 +424,7 @@ static void races_and_what_is_known_of_them(void **state)
     (void)state;
     test_goldens("races-never", NULL, "4");
     test_goldens("races", build_events_raced, "4");
+    test_goldens("races-live", build_events_racing, "4");
     test_goldens("races-hidden", build_events_raced, "4 H End");
     test_goldens("races-reason", build_events_raced, "4 S 'it is a log'");
 }
@@ -470,6 +472,16 @@ static void what_is_told_again_of_a_race_counts(void **state)
     assert_int_equal(model->races, 2);
     assert_int_equal(model->findings.len, 3);
     assert_true(model->steps.at[first].raced && model->steps.at[second].raced);
+    model_event(model, &(struct event){.kind = EVENT_FINDING,
+                                       .id = "R1",
+                                       .first = EVENT_NONE,
+                                       .second = EVENT_NONE,
+                                       .verdict = "withdrawn"});
+    assert_int_equal(model->races, 1);
+    assert_false(model->steps.at[first].raced || model->steps.at[second].raced);
+    finding = &model->findings.at[0];
+    assert_string_equal(model_text(model, finding->class), "missing-edge");
+    assert_int_equal(finding->first, first);
     test_screen_close(screen);
 }
 

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "race/hint.h"
+#include "tests/support/scratch.h"
 #include "trace/trace.h"
 
 enum { STEPS_MAX = 6, TOUCHES_MAX = 6, HINTS_MAX = 3 };
@@ -110,8 +111,6 @@ static const struct mini minis[] = {
                {"b", "", {NULL}, {{MAKES, "b"}}}}},
 };
 
-static char root[] = "/tmp/gantry-hint-XXXXXX";
-
 /* A record looks whether what is changed is there afterwards. */
 static void make(const char *path, uint32_t kinds)
 {
@@ -124,7 +123,7 @@ static void make(const char *path, uint32_t kinds)
 
 static struct record *record_of(const struct mini *mini)
 {
-    struct record *record = record_new(root);
+    struct record *record = record_new(scratch_dir());
     record_make(record, 0, ORDER_TOP, 100, ".");
     for (uint32_t i = 0; i < STEPS_MAX && mini->steps[i].target; i++) {
         const struct mini_step *step = &mini->steps[i];
@@ -139,7 +138,8 @@ static struct record *record_of(const struct mini *mini)
         record_end(record, i, false);
         struct trace trace = {0};
         for (size_t k = 0; k < TOUCHES_MAX && step->touches[k].path; k++) {
-            char *path = path_join(root, step->touches[k].path);
+            const char *named = step->touches[k].path,
+                       *path = named[0] == '/' ? named : scratch(named);
             uint32_t kinds = step->touches[k].kinds;
             vec_push(&trace.accesses,
                      (struct access){.path = intern_id(&trace.paths, path),
@@ -147,7 +147,6 @@ static struct record *record_of(const struct mini *mini)
                                      .found = !(kinds & (ACCESS_CREATE | ACCESS_MKDIR))});
             if (kinds & (ACCESS_CREATE | ACCESS_WRITE | ACCESS_MKDIR))
                 make(path, kinds);
-            free(path);
         }
         vec_push(&trace.processes, (struct trace_process){.pid = 1, .program = INTERN_NONE});
         record_trace(record, i, &trace);
@@ -215,19 +214,17 @@ static void assert_same_by_step(const struct record *record)
 static struct record *again(struct record *record)
 {
     struct err err = {0};
-    assert_int_equal(record_write(record, root, &err), 0);
+    assert_int_equal(record_write(record, scratch_dir(), &err), 0);
     record_free(record);
-    record = record_read(root, &err);
+    record = record_read(scratch_dir(), &err);
     assert_non_null(record);
     return record;
 }
 
 static void each_kind_is_told_and_nothing_else(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof minis / sizeof *minis; i++) {
-        strcpy(root + strlen(root) - 6, "XXXXXX");
-        assert_non_null(mkdtemp(root));
+        assert_int_equal(scratch_make(state), 0);
         struct record *record = again(record_of(&minis[i]));
         char *got = hints_of(record);
         struct str wanted = {0};
@@ -239,7 +236,7 @@ static void each_kind_is_told_and_nothing_else(void **state)
         free(got);
         assert_same_by_step(record);
         record_free(record);
-        assert_int_equal(file_remove_tree(root, NULL), 0);
+        assert_int_equal(scratch_remove(state), 0);
     }
 }
 

@@ -20,30 +20,13 @@
 #include "race/report.h"
 #include "race/rerun.h"
 #include "race/simulate.h"
+#include "tests/support/scratch.h"
 #include "trace/trace.h"
-
-static char *root;
-
-static int make_root(void **state)
-{
-    (void)state;
-    char name[] = "/tmp/gantry-mend-XXXXXX";
-    root = mem_copy(mkdtemp(name));
-    return 0;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    file_remove_tree(root, NULL);
-    free(root);
-    return 0;
-}
 
 static void touch(struct record *record, uint32_t step, const char *name, uint32_t kinds)
 {
     struct trace trace = {0};
-    char *path = path_join(root, name);
+    const char *path = scratch(name);
     bool makes = kinds & ACCESS_CREATE;
     if (makes)
         assert_int_equal(file_write(path, "x", 1, 0666, NULL), 0);
@@ -54,17 +37,15 @@ static void touch(struct record *record, uint32_t step, const char *name, uint32
     record_trace(record, step, &trace);
     intern_free(&trace.paths);
     vec_free(&trace.accesses);
-    free(path);
 }
 
 /* gen.h is made by step 0; a.o (1) and b.o (2) read it. Recipes stand at the given lines. */
 static struct record *build(const char *makefile, uint32_t gen_line, uint32_t object_line)
 {
     static const char *const names[] = {"gen.h", "a.o", "b.o"};
-    struct record *record = record_new(root);
-    char *path = path_join(root, "Makefile");
+    struct record *record = record_new(scratch_dir());
+    const char *path = scratch("Makefile");
     assert_int_equal(file_write(path, makefile, strlen(makefile), 0666, NULL), 0);
-    free(path);
     record_make(record, 0, ORDER_TOP, 0, ".");
     for (uint32_t step = 0; step < 3; step++) {
         record_step(record, &(struct record_spec){.step = step,
@@ -86,7 +67,8 @@ static void mends_to(const char *makefile, uint32_t gen_line, uint32_t object_li
 {
     struct err err = {0};
     struct record *record = build(makefile, gen_line, object_line);
-    char *state = path_join(root, "state"), *path = path_join(root, "Makefile"), *file = NULL;
+    const char *state = scratch("state"), *path = scratch("Makefile");
+    char *file = NULL;
     assert_int_equal(file_make_dirs(state, NULL), 0);
     assert_int_equal(record_write(record, state, NULL), 0);
     struct race_report report;
@@ -110,8 +92,6 @@ static void mends_to(const char *makefile, uint32_t gen_line, uint32_t object_li
     mend_free(&mend);
     race_report_free(&report);
     record_free(record);
-    free(state);
-    free(path);
 }
 
 static void the_edge_stands_behind_the_readers_rule(void **state)
@@ -188,5 +168,5 @@ int main(void)
         cmocka_unit_test(a_make_is_run_again_without_goals_and_jobs),
         cmocka_unit_test(a_race_shows_where_lanes_allow_it),
     };
-    return cmocka_run_group_tests(tests, make_root, remove_root);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

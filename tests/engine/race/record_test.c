@@ -22,25 +22,8 @@
 #include "race/export.h"
 #include "race/ledger.h"
 #include "race/report.h"
+#include "tests/support/scratch.h"
 #include "trace/trace.h"
-
-static char *root;
-
-static int make_root(void **state)
-{
-    (void)state;
-    char name[] = "/tmp/gantry-record-XXXXXX";
-    root = mem_copy(mkdtemp(name));
-    return 0;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    file_remove_tree(root, NULL);
-    free(root);
-    return 0;
-}
 
 /* Time goes on between what is recorded. */
 static void wait_a_little(void)
@@ -52,7 +35,7 @@ static void touch_by(struct record *record, uint32_t who, const char *name, uint
                      bool found, void (*tell)(struct record *, uint32_t, const struct trace *))
 {
     struct trace trace = {0};
-    char *path = path_join(root, name);
+    const char *path = scratch(name);
     uint64_t now_ns = clock_ns();
     if (kinds & (ACCESS_CREATE | ACCESS_WRITE))
         assert_int_equal(file_write(path, "x", 1, 0666, NULL), 0);
@@ -68,7 +51,6 @@ static void touch_by(struct record *record, uint32_t who, const char *name, uint
     intern_free(&trace.paths);
     vec_free(&trace.accesses);
     vec_free(&trace.processes);
-    free(path);
 }
 
 static void touch(struct record *record, uint32_t step, const char *name, uint32_t kinds,
@@ -103,7 +85,7 @@ static size_t findings(const struct record *record, enum race_class *class)
 /* Two makes that write one file; whether the second began after the first had ended. */
 static struct record *two_makes(uint32_t parent, bool one_after_another, int32_t second_pid)
 {
-    struct record *record = record_new(root);
+    struct record *record = record_new(scratch_dir());
     record_make(record, 0, ORDER_TOP, 100, ".");
     run_step(record, 0, 0, "all");
     record_make(record, 1, parent, 101, "a");
@@ -139,7 +121,7 @@ static void makes_of_one_recipe_are_in_order(void **state)
 
 static struct record *two_steps(void)
 {
-    struct record *record = record_new(root);
+    struct record *record = record_new(scratch_dir());
     record_make(record, 0, ORDER_TOP, 100, ".");
     run_step(record, 0, 0, "gen.h");
     run_step(record, 1, 0, "a.o");
@@ -222,7 +204,7 @@ static void needs_are_order_and_rings_are_cut(void **state)
 static void spared_runs_are_forecast(void **state)
 {
     (void)state;
-    struct record *record = record_new(root);
+    struct record *record = record_new(scratch_dir());
     record_make(record, 0, ORDER_TOP, 100, ".");
     run_step(record, 0, 0, "p.c");
     record_step(record, &(struct record_spec){.step = 0, .file = "Makefile", .line = 4});
@@ -232,7 +214,7 @@ static void spared_runs_are_forecast(void **state)
     touch(record, 0, "p.c", ACCESS_CREATE, false);
     touch(record, 0, "p.h", ACCESS_CREATE, false);
     enum race_class class;
-    char *dir = path_join(root, "state");
+    const char *dir = scratch("state");
     assert_int_equal(file_make_dirs(dir, NULL), 0);
     assert_int_equal(record_write(record, dir, NULL), 0);
     assert_int_equal(findings(record, &class), 1);
@@ -240,14 +222,13 @@ static void spared_runs_are_forecast(void **state)
     record_needs(record, 1, (const uint32_t[]){0}, 1);
     assert_int_equal(findings(record, NULL), 0);
     record_free(record);
-    free(dir);
 }
 
 /* A rule that makes a first list of headers is not run where the compiler writes one. */
 static void by_products_are_not_forecast(void **state)
 {
     (void)state;
-    struct record *record = record_new(root);
+    struct record *record = record_new(scratch_dir());
     record_make(record, 0, ORDER_TOP, 100, ".");
     run_step(record, 0, 0, "a.o");
     record_step(record, &(struct record_spec){.step = 0, .file = "Makefile", .line = 4});
@@ -264,7 +245,7 @@ static void what_is_written_is_read(void **state)
 {
     (void)state;
     struct err err = {0};
-    char *dir = path_join(root, "again");
+    const char *dir = scratch("again");
     assert_int_equal(file_make_dirs(dir, NULL), 0);
     assert_null(record_read(dir, &err));
     assert_non_null(strstr(err.text, "build first"));
@@ -281,7 +262,7 @@ static void what_is_written_is_read(void **state)
     record_free(record);
 
     /* The next build runs nothing: what its steps touched stays known. */
-    record = record_new(root);
+    record = record_new(scratch_dir());
     record_make(record, 0, ORDER_TOP, 200, ".");
     record_step(record, &(struct record_spec){.step = 0, .target = "a.o", .goal = "a.o"});
     record_step(record, &(struct record_spec){.step = 1, .target = "gen.h", .goal = "gen.h"});
@@ -289,14 +270,13 @@ static void what_is_written_is_read(void **state)
     assert_int_equal(record_write(record, dir, NULL), 0);
     assert_int_equal(findings(record, &class), 1);
     record_free(record);
-    free(dir);
 }
 
 static void damage_is_refused(void **state)
 {
     (void)state;
     struct record *record = two_steps();
-    char *dir = path_join(root, "damage"), *path = path_join(dir, "races.zst");
+    const char *dir = scratch("damage"), *path = scratch("damage/races.zst");
     assert_int_equal(file_make_dirs(dir, NULL), 0);
     assert_int_equal(record_write(record, dir, NULL), 0);
     size_t length;
@@ -314,8 +294,6 @@ static void damage_is_refused(void **state)
     record_free(back);
     record_free(record);
     free(bytes);
-    free(path);
-    free(dir);
 }
 
 static void ids_stay_and_excuses_hold(void **state)
@@ -331,14 +309,15 @@ static void ids_stay_and_excuses_hold(void **state)
     assert_ptr_equal(race_report_find(&report, finding->id, &err), finding);
     assert_null(race_report_find(&report, "zz", &err));
 
-    char *path = path_join(root, LEDGER_EXCUSES);
+    const char *path = scratch(LEDGER_EXCUSES);
     struct str line = {0}, document = {0};
     struct ledger ledger;
     ledger_excuse_line(&report, finding, "the header\nnever changes", &line);
     assert_int_equal(ledger_excuse(path, str_text(&line), &err), 0);
     assert_int_equal(
-        ledger_set_verdict(root, finding->id, VERDICT_PROVED, "a\\b\nc", "/s.sh", &err), 0);
-    assert_int_equal(ledger_read(&ledger, root, root, &err), 0);
+        ledger_set_verdict(scratch_dir(), finding->id, VERDICT_PROVED, "a\\b\nc", "/s.sh", &err),
+        0);
+    assert_int_equal(ledger_read(&ledger, scratch_dir(), scratch_dir(), &err), 0);
     assert_string_equal(ledger_reason(&ledger, finding->id), "the header never changes");
     const struct ledger_entry *entry = ledger_verdict(&ledger, finding->id);
     assert_int_equal(entry->verdict, VERDICT_PROVED);
@@ -349,12 +328,11 @@ static void ids_stay_and_excuses_hold(void **state)
     ledger_free(&ledger);
 
     assert_int_equal(file_write(path, "nonsense\n", 9, 0666, NULL), 0);
-    assert_int_equal(ledger_read(&ledger, root, root, &err), -1);
+    assert_int_equal(ledger_read(&ledger, scratch_dir(), scratch_dir(), &err), -1);
     assert_non_null(strstr(err.text, LEDGER_EXCUSES ":1"));
     ledger_free(&ledger);
     str_free(&document);
     str_free(&line);
-    free(path);
     race_report_free(&report);
     record_free(record);
 }
@@ -372,5 +350,5 @@ int main(void)
         cmocka_unit_test(damage_is_refused),
         cmocka_unit_test(ids_stay_and_excuses_hold),
     };
-    return cmocka_run_group_tests(tests, make_root, remove_root);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
