@@ -218,7 +218,8 @@ static void link_rules(struct database *base)
             }
             order |= bar;
             base->entries.at[owner].depends |= !order;
-            base->entries.at[owner].forced |= !order && is_no_file(base, id);
+            if (base->make) /* NULL: only the order is read */
+                base->entries.at[owner].forced |= !order && is_no_file(base, id);
         }
         entry = &base->entries.at[owner]; /* it may have moved */
         entry->needs_count = (uint32_t)base->links.len - entry->needs;

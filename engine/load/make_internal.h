@@ -113,6 +113,8 @@ void make_trace_mark(struct make_trace *trace, pid_t pid, bool gate, struct trac
 void make_trace_unmark(struct make_trace *trace, pid_t pid);
 /* Nothing more is added to a trace: it is the caller's alone. */
 void make_trace_drop(struct make_trace *trace, const struct trace *whose);
+/* The parent of a process, or 0. */
+pid_t make_trace_parent(pid_t pid);
 /* After the command's end; frees it. */
 void make_trace_end(struct make_trace *trace);
 

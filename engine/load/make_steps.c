@@ -17,6 +17,8 @@
 #include "run/meter.h"
 #include "run/steplog.h"
 
+enum { SHELL_DEPTH = 32 }; /* processes between a make and one that its $(shell) runs, at most */
+
 /* Tells what a log has grown by. */
 static void tell_growth(struct make_build *make, const struct make_step *step, struct step_log *log,
                         const char *stream)
@@ -78,6 +80,21 @@ static char *relative_to_root(const struct make_build *make, const char *path)
     return mem_copy(path);
 }
 
+/* The make whose $(shell) runs a process: the nearest one above it, if no gate stands between; or
+ * EVENT_NONE. */
+static uint32_t shell_owner(const struct make_build *make, const struct make_step *parent,
+                            pid_t pid)
+{
+    for (int i = 0; i < SHELL_DEPTH && (pid = make_trace_parent(pid)) > 1; i++) {
+        if (parent && pid == parent->gate_pid)
+            break;
+        for (size_t k = make->makes.len; k-- > 0;)
+            if (make->makes.at[k]->alive && make->makes.at[k]->pid == pid)
+                return (uint32_t)k;
+    }
+    return EVENT_NONE;
+}
+
 uint32_t steps_add_make(struct make_build *make, const char *step, const char *directory,
                         int32_t pid)
 {
@@ -86,10 +103,13 @@ uint32_t steps_add_make(struct make_build *make, const char *step, const char *d
     owner->alive = true;
     owner->parent = parent ? parent->id : EVENT_NONE;
     owner->directory = relative_to_root(make, directory);
+    uint32_t shell_of = shell_owner(make, parent, pid);
     vec_push(&owner->steps, EVENT_NONE);
     vec_push(&make->makes, owner);
     record_make(make->build->races, (uint32_t)make->makes.len - 1, owner->parent, pid,
                 owner->directory);
+    if (shell_of != EVENT_NONE)
+        record_make_shell(make->build->races, (uint32_t)make->makes.len - 1, shell_of);
     owner->pid = pid;
     if (make_trace_works(make->trace)) {
         owner->trace = trace_new();

@@ -35,7 +35,7 @@ struct make_trace {
     VEC(struct mark) marks;
 };
 
-static pid_t parent_of(pid_t pid)
+pid_t make_trace_parent(pid_t pid)
 {
     char path[64], text[512];
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
@@ -68,7 +68,7 @@ static struct trace *trace_of(void *data, pid_t tid)
     struct trace *found = trace->other;
     pthread_mutex_lock(&trace->lock);
     pid_t pid = tid;
-    for (int i = 0; pid > 1 && i < GENERATIONS; i++, pid = parent_of(pid)) {
+    for (int i = 0; pid > 1 && i < GENERATIONS; i++, pid = make_trace_parent(pid)) {
         const struct mark *mark = find_mark(trace, pid);
         if (!mark)
             continue;

@@ -160,6 +160,31 @@ static int classify_writer(const struct detector *d, const struct race_access *a
                                                                               : WEAK_RACE;
 }
 
+/* Whether a step that missed a directory would have found something in it, made by a step in no
+ * order with it, instead of what it found by the same name elsewhere. */
+static bool would_find(const struct detector *d, const struct race_access *b)
+{
+    size_t low = 0, high = d->rivals.len;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (d->rivals.at[middle].directory < b->path)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < d->rivals.len && d->rivals.at[low].directory == b->path; low++) {
+        const struct rival *rival = &d->rivals.at[low];
+        if (!access_of(d, rival->other, b->step))
+            continue;
+        for (uint32_t i = 0; i < count_of(d, rival->made); i++) {
+            const struct race_access *made = access_at(d, rival->made, i);
+            if ((made->kinds & WRITES) && !order_any(d->order, made->step, b->step))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* What two unordered accesses of one path are; `a` changes it. */
 int race_classify(const struct detector *d, const struct race_access *a,
                   const struct race_access *b)
@@ -188,11 +213,10 @@ int race_classify(const struct detector *d, const struct race_access *a,
     if (is_guarded(a) && only_looked(b) && both_name_it(d, a, b) &&
         makes_without_p(step_of(d, a)->command) && makes_without_p(step_of(d, b)->command))
         return RACE_CHECK_THEN_CREATE;
-    /* A compiler leaves out of its search what is no directory when it starts. */
     if ((a->kinds & ACCESS_MKDIR) && !b->found && (b->kinds & (ACCESS_STAT | ACCESS_READ)) &&
         !(b->kinds & (CHANGES | ACCESS_ENSURE)) &&
         names_it(step_of(d, b)->command, path_of(d, a->path)))
-        return RACE_SHADOW;
+        return would_find(d, b) ? RACE_SHADOW : WEAK_RACE;
     /* What is created below a directory is looked at by itself. */
     return b->kinds & (ACCESS_MKDIR | ACCESS_ENSURE) ? WEAK_RACE : NO_RACE;
 }

@@ -7,6 +7,9 @@
  * A path that very many touch is not looked at pair by pair: its changing steps are laid into chains
  * of declared order, and in each chain those that are not ordered with a given step lie together
  * and are found by halving.
+ *
+ * A compiler leaves out of its search what is no directory when it starts: where that is made in no
+ * order, it is a race only if something is made in it that would have been found first.
  */
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -21,6 +24,8 @@ enum {
     CHAINS_MAX = 8,
     CHAIN_HITS_MAX = 16, /* told of one step and one chain */
 };
+
+typedef VEC(uint32_t) id_list;
 
 /* ---- telling ---- */
 
@@ -336,7 +341,69 @@ static void mark_paths(struct detector *d)
     for (uint64_t i = 0; i < d->input->accesses_count; i++) {
         const struct race_access *a = &d->input->accesses[i];
         d->matters[a->path] |= race_matters(a->kinds);
+        if (!a->found && (a->kinds & (ACCESS_STAT | ACCESS_READ)) &&
+            !(a->kinds & (CHANGES | ACCESS_ENSURE)))
+            d->matters[a->path] |= MISSED;
     }
+}
+
+/* ---- directories of a search path ---- */
+
+static int by_directory(const void *left, const void *right)
+{
+    const struct rival *a = left, *b = right;
+    return (a->directory > b->directory) - (a->directory < b->directory);
+}
+
+/* Whether a directory is one that others made and somebody missed, so that it was left out of his
+ * search. */
+static bool was_left_out(const struct detector *d, uint32_t path)
+{
+    return (d->matters[path] & MADE) && (d->matters[path] & MISSED);
+}
+
+/* The names below such directories: "sub/x.h" of DIRECTORY/sub/x.h, to their path. */
+static void add_tails(const struct detector *d, uint32_t path, struct intern *tails, id_list *made,
+                      id_list *directories)
+{
+    const char *text = path_of(d, path);
+    for (const char *slash = strrchr(text, '/'); slash && slash > text;
+         slash = memrchr(text, '/', (size_t)(slash - text))) {
+        uint32_t directory = intern_find_n(d->input->paths, text, (size_t)(slash - text));
+        if (directory == INTERN_NONE || !was_left_out(d, directory))
+            continue;
+        if (intern_id(tails, slash + 1) == made->len) { /* the first of that name will do */
+            vec_push(made, path);
+            vec_push(directories, directory);
+        }
+    }
+}
+
+/* Where something is made in a directory that was left out of a search, what is found by the same
+ * name elsewhere tells whether anybody would have found it there. */
+static void find_rivals(struct detector *d)
+{
+    struct intern tails = {0};
+    id_list made = {0}, directories = {0};
+    bool any = false;
+    for (uint32_t path = 0; path < d->paths && !any; path++)
+        any = was_left_out(d, path);
+    for (uint32_t path = 0; path < d->paths && any; path++)
+        if ((d->matters[path] & CHANGED) && !was_left_out(d, path))
+            add_tails(d, path, &tails, &made, &directories);
+    for (uint32_t path = 0; path < d->paths && made.len; path++)
+        for (const char *at = strchr(path_of(d, path), '/'); at; at = strchr(at, '/')) {
+            uint32_t tail = intern_find(&tails, ++at);
+            if (tail == INTERN_NONE || made.at[tail] == path)
+                continue;
+            d->matters[path] |= RIVAL;
+            vec_push(&d->rivals, (struct rival){directories.at[tail], made.at[tail], path});
+        }
+    if (d->rivals.len)
+        qsort(d->rivals.at, d->rivals.len, sizeof *d->rivals.at, by_directory);
+    intern_free(&tails);
+    vec_free(&made);
+    vec_free(&directories);
 }
 
 /* Brings the accesses of each path that matters together. */
@@ -344,14 +411,14 @@ static void sort_accesses(struct detector *d)
 {
     const struct race_access *all = d->input->accesses;
     for (uint64_t i = 0; i < d->input->accesses_count; i++)
-        d->start[all[i].path + 1] += d->matters[all[i].path] != 0;
+        d->start[all[i].path + 1] += (d->matters[all[i].path] & ~(unsigned)MISSED) != 0;
     for (uint32_t path = 0; path < d->paths; path++)
         d->start[path + 1] += d->start[path];
     d->sorted = mem_alloc((d->start[d->paths] + 1) * sizeof *d->sorted);
     uint32_t *next = mem_alloc((d->paths + 1) * sizeof *next);
     memcpy(next, d->start, (d->paths + 1) * sizeof *next);
     for (uint64_t i = 0; i < d->input->accesses_count; i++)
-        if (d->matters[all[i].path])
+        if (d->matters[all[i].path] & ~(unsigned)MISSED)
             d->sorted[next[all[i].path]++] = (uint32_t)i;
     free(next);
 }
@@ -428,6 +495,7 @@ void detector_open(struct detector *d, const struct race_input *input, struct or
     for (uint32_t step = 0; step < input->order.steps; step++)
         d->parent_of[step] = step;
     mark_paths(d);
+    find_rivals(d);
     sort_accesses(d);
 }
 
@@ -451,6 +519,7 @@ void detector_close(struct detector *d)
     free(d->sorted);
     free(d->parent_of);
     vec_free(&d->hits);
+    vec_free(&d->rivals);
 }
 
 int race_detect(const struct race_input *input, struct race_result *result)

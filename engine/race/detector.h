@@ -19,7 +19,20 @@ enum {
 
 enum { PAIRS_MAX = 1 << 13 }; /* of one path that are looked at one by one */
 
-enum matter { CHANGED = 1, LISTED = 2, MADE = 4 /* by mkdir */, UNMADE = 8 /* by rmdir */ };
+enum matter {
+    CHANGED = 1,
+    LISTED = 2,
+    MADE = 4, /* by mkdir */
+    UNMADE = 8, /* by rmdir */
+    MISSED = 16, /* looked up in vain */
+    RIVAL = 32, /* another of its name is made in a directory that was missed */
+};
+
+/* A directory that is made and was missed, a file that is made below it, and another one that is
+ * found by the same name elsewhere. */
+struct rival {
+    uint32_t directory, made, other;
+};
 
 struct detector {
     const struct race_input *input;
@@ -29,6 +42,7 @@ struct detector {
     uint32_t *start; /* by path: first of `sorted`; paths + 1 entries */
     uint32_t *sorted; /* indexes of accesses, by path; only of paths that matter */
     uint8_t *matters; /* by path: enum matter */
+    VEC(struct rival) rivals; /* by directory */
     VEC(struct race_witness) hits;
     uint32_t *parent_of; /* by step: union of those that share names, for grouping */
 };

@@ -313,6 +313,49 @@ static void mend_native(const struct race_report *report, const struct report_fi
     place_free(&second);
 }
 
+/* A rule says "$(out)/lib.so" of what is build/lib.so: what is said before the slash, and what it
+ * stands for, where both are told apart by the same end. False where the rule says it plainly. */
+static bool find_prefix(const struct place *place, const char *goal, struct str *said,
+                        struct str *meant)
+{
+    const char *line = place->lines.at[place->rule];
+    const char *close = memchr(line, ')', length_of(place, place->rule));
+    if (line[0] != '$' || (line[1] != '(' && line[1] != '{') || !close || close[1] != '/')
+        return false;
+    size_t rest = strcspn(close + 1, " \t:\n");
+    size_t length = strlen(goal);
+    if (memchr(close + 1, '%', rest) || memchr(close + 1, '$', rest) || rest >= length ||
+        memcmp(goal + length - rest, close + 1, rest) != 0)
+        return false;
+    str_add_n(said, line, (size_t)(close + 1 - line));
+    str_add_n(meant, goal, length - rest);
+    return true;
+}
+
+/* Says names of the line as the rule does. */
+static void say_prefix(struct str *line, const struct place *place, const char *goal)
+{
+    struct str said = {0}, meant = {0}, plain = {0}, out = {0};
+    if (find_prefix(place, goal, &said, &meant)) {
+        put_name(&plain, str_text(&meant));
+        for (const char *at = str_text(line); *at;) {
+            bool starts = at == line->at || at[-1] == ' ' || at[-1] == '\n';
+            if (starts && strncmp(at, plain.at, plain.len) == 0 && at[plain.len] == '/') {
+                str_add(&out, str_text(&said));
+                at += plain.len;
+            } else {
+                str_add_char(&out, *at++);
+            }
+        }
+        str_cut(line, 0);
+        str_add(line, str_text(&out));
+    }
+    str_free(&said);
+    str_free(&meant);
+    str_free(&plain);
+    str_free(&out);
+}
+
 /* "SECOND...: [|] FIRST" after the rule of the second, or of the first where that has none. */
 static void mend_edge(const struct race_report *report, const struct report_finding *finding,
                       bool order_only, struct mend *mend)
@@ -344,6 +387,7 @@ static void mend_edge(const struct race_report *report, const struct report_find
     str_add(&line, order_only ? ": | " : ": ");
     put_name(&line, goal_of(record, first));
     str_add_char(&line, '\n');
+    say_prefix(&line, &place, goal_of(record, own ? second : first));
     bool gap = place.end < lines_count(&place) && length_of(&place, place.end) != 0;
     char *text = mem_format("\n%s%s", str_text(&line), gap ? "\n" : "");
     put_edit(record, mend, &place, place.end, 0, text);

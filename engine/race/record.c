@@ -58,6 +58,7 @@ static struct record_make *make_at(struct record *record, uint32_t number)
 {
     while (record->makes.len <= number)
         vec_push(&record->makes, (struct record_make){.parent = ORDER_TOP,
+                                                      .shell_of = ORDER_TOP,
                                                       .directory = INTERN_NONE,
                                                       .command = INTERN_NONE,
                                                       .variables = INTERN_NONE});
@@ -105,6 +106,7 @@ static void ask_process(struct record *record, struct record_make *make)
     struct str command = {0}, variables = {0};
     if (words && environment && words_length) {
         rerun_words(words, words_length, environment, environment_length, &command, &variables);
+        make->asked_one_job = rerun_asks_one_job(words, words_length);
         make->command = intern_id(&record->texts, str_text(&command));
         if (variables.len)
             make->variables = intern_id(&record->texts, str_text(&variables));
@@ -127,6 +129,13 @@ void record_make(struct record *record, uint32_t number, uint32_t parent, int32_
         make->directory = intern_id(&record->texts, directory);
     if (pid > 0)
         ask_process(record, make);
+    pthread_mutex_unlock(&record->lock);
+}
+
+void record_make_shell(struct record *record, uint32_t number, uint32_t of)
+{
+    pthread_mutex_lock(&record->lock);
+    make_at(record, number)->shell_of = of;
     pthread_mutex_unlock(&record->lock);
 }
 

@@ -27,8 +27,10 @@ struct record_make {
     uint32_t directory; /* text */
     uint32_t command; /* text for a shell: how it was started, but its goals; or INTERN_NONE */
     uint32_t variables; /* text for a shell: what else its environment had; or INTERN_NONE */
+    uint32_t shell_of; /* the make whose $(shell) ran it, or ORDER_TOP */
     bool serial; /* .NOTPARALLEL: it runs its recipes one by one */
     bool one_job; /* it was given -j1, or inherits it */
+    bool asked_one_job; /* its own words say -j1 */
     uint64_t begin_ns, end_ns; /* monotonic */
 };
 
@@ -97,6 +99,8 @@ void record_command(struct record *record, const char *const *words, const char 
 /* A make came, or ended; while it waits for the answer, /proc tells how it was started. */
 void record_make(struct record *record, uint32_t number, uint32_t parent, int32_t pid,
                  const char *directory);
+/* It is known by now to be run by a $(shell) of another make. */
+void record_make_shell(struct record *record, uint32_t number, uint32_t of);
 void record_make_end(struct record *record, uint32_t number);
 /* What its data base says of how it runs recipes. */
 void record_make_jobs(struct record *record, uint32_t number, bool not_parallel, bool one_job);

@@ -85,7 +85,9 @@ void record_encode(const struct record *record, struct str *out)
         put_id(&plain, make->directory);
         put_id(&plain, make->command);
         put_id(&plain, make->variables);
-        put(&plain, (uint64_t)make->serial << 1 | make->one_job);
+        uint64_t shell = make->shell_of == ORDER_TOP ? 0 : (uint64_t)make->shell_of + 1;
+        put(&plain, shell << 3 | (uint64_t)make->asked_one_job << 2 | (uint64_t)make->serial << 1 |
+                        make->one_job);
         put(&plain, make->begin_ns > record->start_ns ? make->begin_ns - record->start_ns : 0);
         put(&plain, make->end_ns > record->start_ns ? make->end_ns - record->start_ns : 0);
     }
@@ -242,8 +244,10 @@ static void get_record(struct source *in, struct record *record)
         make.directory = get_id(in, texts);
         make.command = get_id(in, texts);
         make.variables = get_id(in, texts);
-        uint32_t jobs = get_below(in, 4);
-        make.serial = jobs >> 1;
+        uint32_t jobs = get_below(in, UINT32_MAX);
+        make.shell_of = jobs >> 3 ? (uint32_t)((jobs >> 3) - 1) : ORDER_TOP;
+        make.asked_one_job = jobs >> 2 & 1;
+        make.serial = jobs >> 1 & 1;
         make.one_job = jobs & 1;
         make.begin_ns = get(in);
         make.end_ns = get(in);

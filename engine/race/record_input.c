@@ -148,6 +148,42 @@ static void order_makes(struct builder *b)
     vec_free(&makes);
 }
 
+/* Whether a make had started a recipe when another began. */
+static bool has_started(const struct builder *b, uint32_t make, uint64_t begin_ns)
+{
+    for (uint32_t s = b->of_make[make]; s < b->of_make[make + 1]; s++) {
+        const struct record_step *step = &b->record->steps.at[b->sorted[s]];
+        bool recipe = !(step->flags & RECORD_MAKE); /* that one stands for the make itself */
+        if (recipe && (step->flags & RECORD_RAN) && step->begin_ns < begin_ns)
+            return true;
+    }
+    return false;
+}
+
+/* What a $(shell) did while a make read its makefiles is done before all recipes of that make, and
+ * of what it became by executing itself again. A $(shell) in a recipe is between recipes. */
+static void order_shells(struct builder *b)
+{
+    const struct record *record = b->record;
+    for (uint32_t i = 0; i < record->makes.len; i++) {
+        const struct record_make *make = &record->makes.at[i];
+        if (make->shell_of >= record->makes.len || make->shell_of == i || !make->end_ns ||
+            has_started(b, make->shell_of, make->begin_ns))
+            continue;
+        const struct record_make *above = &record->makes.at[make->shell_of];
+        uint32_t barrier = b->steps++;
+        vec_push(&b->parents, make->parent);
+        for (uint32_t s = b->of_make[i]; s < b->of_make[i + 1]; s++)
+            add_edge(b, b->sorted[s], barrier);
+        for (uint32_t k = make->shell_of; k < record->makes.len; k++) {
+            bool same =
+                k == make->shell_of || (above->pid && record->makes.at[k].pid == above->pid);
+            for (uint32_t s = b->of_make[k]; same && s < b->of_make[k + 1]; s++)
+                add_edge(b, barrier, b->sorted[s]);
+        }
+    }
+}
+
 /* Edges as slices by step. */
 static void pack_edges(struct builder *b)
 {
@@ -234,12 +270,18 @@ static uint32_t target_path(const struct record *record, const struct record_ste
     return id;
 }
 
-/* By .NOTPARALLEL, or because its parent started it with -j1 and had more jobs itself. */
+/* By .NOTPARALLEL, or because it was started with -j1 by a makefile: its own words say so, or it has
+ * one job where its parent had more. */
 static bool is_serial(const struct record *record, uint32_t number)
 {
     const struct record_make *make = number < record->makes.len ? &record->makes.at[number] : NULL;
-    if (!make || make->serial || !make->one_job || make->parent >= record->steps.len)
+    if (!make || make->serial)
         return make && make->serial;
+    bool is_below = make->parent < record->steps.len || make->shell_of < record->makes.len;
+    if (make->asked_one_job && is_below)
+        return true;
+    if (!make->one_job || make->parent >= record->steps.len)
+        return false;
     uint32_t above = make_of(record, &record->steps.at[make->parent]);
     return !record->makes.at[above].one_job;
 }
@@ -315,6 +357,7 @@ void record_input(const struct record *record, struct record_input *out)
     sort_by_make(&b);
     add_makes(&b);
     order_makes(&b);
+    order_shells(&b);
     pack_edges(&b);
     break_rings(&b);
     for (size_t i = 0; i < record->goals.len; i++) {

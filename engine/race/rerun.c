@@ -82,6 +82,20 @@ static void take_words(const char *words, size_t length, struct str *command)
     }
 }
 
+bool rerun_asks_one_job(const char *words, size_t length)
+{
+    const char *end = words + length;
+    bool one = false, value = false; /* the last says it; a number may be the next word */
+    for (const char *word = next_word(words, end); word < end; word = next_word(word, end)) {
+        if (value && is_number(word))
+            one = strcmp(word, "1") == 0;
+        value = strcmp(word, "-j") == 0 || strcmp(word, "--jobs") == 0;
+        if (value || str_starts(word, "-j") || str_starts(word, "--jobs="))
+            one = strcmp(word, "-j1") == 0 || strcmp(word, "--jobs=1") == 0;
+    }
+    return one;
+}
+
 /* Variables that a make was given by the makes above it: in MAKEFLAGS after " -- ", a blank or a
  * backslash in them behind a backslash. */
 static void take_overrides(const char *flags, struct str *command)

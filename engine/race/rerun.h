@@ -19,6 +19,9 @@ struct record;
 void rerun_words(const char *words, size_t words_length, const char *environment,
                  size_t environment_length, struct str *command, struct str *variables);
 
+/* Whether a make's own words ask for one job at a time. */
+bool rerun_asks_one_job(const char *words, size_t length);
+
 /* Appends "(cd DIR && NAME=VALUE... make GOAL)" for the shell, DIR relative to the tree. `options`
  * ("-j4") go to make. False where nobody knows how. */
 bool rerun_line(const struct record *record, uint32_t step, const char *options, struct str *out);

@@ -39,6 +39,8 @@ static void touch(struct record *record, uint32_t step, const char *name, uint32
     vec_free(&trace.accesses);
 }
 
+static const char *below = ""; /* prefix of all targets */
+
 /* gen.h is made by step 0; a.o (1) and b.o (2) read it. Recipes stand at the given lines. */
 static struct record *build(const char *makefile, uint32_t gen_line, uint32_t object_line)
 {
@@ -48,12 +50,14 @@ static struct record *build(const char *makefile, uint32_t gen_line, uint32_t ob
     assert_int_equal(file_write(path, makefile, strlen(makefile), 0666, NULL), 0);
     record_make(record, 0, ORDER_TOP, 0, ".");
     for (uint32_t step = 0; step < 3; step++) {
+        char *name = mem_format("%s%s", below, names[step]);
         record_step(record, &(struct record_spec){.step = step,
-                                                  .target = names[step],
-                                                  .goal = names[step],
+                                                  .target = name,
+                                                  .goal = name,
                                                   .line_of_command = "cc",
                                                   .file = "Makefile",
                                                   .line = step ? object_line : gen_line});
+        free(name);
         record_begin(record, step, 0);
         record_end(record, step, false);
         record->steps.at[step].wall_ns = 1000000;
@@ -109,6 +113,19 @@ static void recipes_of_all_prerequisites_get_an_order_alone(void **state)
              "%.o: %.c\n\tcc -c \\\n\t  $^\n\na.o b.o: | gen.h\n\ngen.h: ; touch $@\n");
 }
 
+static void names_are_said_as_the_rule_says_them(void **state)
+{
+    (void)state;
+    below = "b/x/";
+    mends_to("o = b/x\n$(o)/gen.h:\n\ttouch $@\n$(o)/a.o $(o)/b.o: a.c\n\tcc $<\n", 3, 5,
+             "o = b/x\n$(o)/gen.h:\n\ttouch $@\n$(o)/a.o $(o)/b.o: a.c\n\tcc $<\n\n"
+             "$(o)/a.o $(o)/b.o: $(o)/gen.h\n");
+    mends_to("o = b/x\n$(o)/gen.h:\n\ttouch $@\n$(o)/%.o: %.c\n\tcc $<\n", 3, 5,
+             "o = b/x\n$(o)/gen.h:\n\ttouch $@\n$(o)/%.o: %.c\n\tcc $<\n\n"
+             "b/x/a.o b/x/b.o: b/x/gen.h\n");
+    below = "";
+}
+
 static void line_ends_stay_as_they_are(void **state)
 {
     (void)state;
@@ -137,6 +154,24 @@ static void a_make_is_run_again_without_goals_and_jobs(void **state)
     str_free(&variables);
 }
 
+static void one_job_is_told_by_a_makes_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        size_t length;
+        bool one;
+    } makes[] = {
+#define WORDS(text, one) {text, sizeof text, one}
+        WORDS("make\0all", false),         WORDS("make\0-j1\0all", true),
+        WORDS("make\0-j\0001\0all", true), WORDS("make\0-j\0all", false),
+        WORDS("make\0-j16", false),        WORDS("make\0--jobs=1", true),
+        WORDS("make\0-j1\0-j4", false),    WORDS("make\0-j4\0-j\0001", true),
+    };
+    for (size_t i = 0; i < sizeof makes / sizeof *makes; i++)
+        assert_int_equal(rerun_asks_one_job(makes[i].words, makes[i].length), makes[i].one);
+}
+
 static void a_race_shows_where_lanes_allow_it(void **state)
 {
     (void)state;
@@ -163,9 +198,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_edge_stands_behind_the_readers_rule),
         cmocka_unit_test(recipes_of_all_prerequisites_get_an_order_alone),
+        cmocka_unit_test(names_are_said_as_the_rule_says_them),
         cmocka_unit_test(line_ends_stay_as_they_are),
         cmocka_unit_test(a_file_without_its_last_newline_is_mended_too),
         cmocka_unit_test(a_make_is_run_again_without_goals_and_jobs),
+        cmocka_unit_test(one_job_is_told_by_a_makes_words),
         cmocka_unit_test(a_race_shows_where_lanes_allow_it),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -82,6 +82,38 @@ static size_t findings(const struct record *record, enum race_class *class)
     return count;
 }
 
+/* A make that another one's $(shell) runs: what it makes is read by a step of that one. */
+static struct record *make_of_shell(bool in_recipe)
+{
+    struct record *record = record_new(scratch_dir());
+    record_make(record, 0, ORDER_TOP, 100, ".");
+    if (in_recipe)
+        run_step(record, 0, 0, "first");
+    record_make(record, 1, ORDER_TOP, 101, ".");
+    record_make_shell(record, 1, 0);
+    run_step(record, 1, 1, "conf.mk");
+    wait_a_little();
+    record_make_end(record, 1);
+    run_step(record, 2, 0, "all");
+    touch(record, 1, "conf.mk", ACCESS_CREATE, false);
+    touch(record, 2, "conf.mk", ACCESS_READ, true);
+    return record;
+}
+
+static void what_a_shell_makes_while_makefiles_are_read_comes_first(void **state)
+{
+    (void)state;
+    for (int in_recipe = 0; in_recipe < 2; in_recipe++) {
+        struct record *record = make_of_shell(in_recipe);
+        assert_int_equal(findings(record, NULL), in_recipe);
+        assert_int_equal(record_write(record, scratch_dir(), NULL), 0);
+        record_free(record);
+        record = record_read(scratch_dir(), NULL); /* the same from the file */
+        assert_int_equal(findings(record, NULL), in_recipe);
+        record_free(record);
+    }
+}
+
 /* Two makes that write one file; whether the second began after the first had ended. */
 static struct record *two_makes(uint32_t parent, bool one_after_another, int32_t second_pid)
 {
@@ -135,7 +167,7 @@ static struct record *two_steps(void)
 static size_t findings_of_a_make(uint32_t reader, uint32_t kinds, struct record **again)
 {
     struct err err = {0};
-    struct record *record = record_new(root);
+    struct record *record = record_new(scratch_dir());
     record_make(record, 0, ORDER_TOP, 100, ".");
     run_step(record, 0, 0, "all");
     run_step(record, 1, 0, "in-a");
@@ -145,9 +177,9 @@ static size_t findings_of_a_make(uint32_t reader, uint32_t kinds, struct record 
     run_step(record, 3, 1, "a/list.mk");
     touch(record, 3, "a/list.mk", ACCESS_CREATE, false);
     touch_by(record, reader, "a/list.mk", kinds, true, record_make_trace);
-    assert_int_equal(record_write(record, root, &err), 0);
+    assert_int_equal(record_write(record, scratch_dir(), &err), 0);
     record_free(record);
-    *again = record_read(root, &err);
+    *again = record_read(scratch_dir(), &err);
     assert_non_null(*again);
     return findings(*again, NULL);
 }
@@ -157,9 +189,8 @@ static size_t findings_of_a_make(uint32_t reader, uint32_t kinds, struct record 
 static void what_a_make_does_itself_is_its_own(void **state)
 {
     (void)state;
-    char *directory = path_join(root, "a");
+    const char *directory = scratch("a");
     assert_int_equal(file_make_dirs(directory, NULL), 0);
-    free(directory);
     struct record *record;
     assert_int_equal(findings_of_a_make(2, ACCESS_READ, &record), 1);
     struct race_report report;
@@ -340,6 +371,7 @@ static void ids_stay_and_excuses_hold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_shell_makes_while_makefiles_are_read_comes_first),
         cmocka_unit_test(makes_of_one_recipe_are_in_order),
         cmocka_unit_test(what_a_make_does_itself_is_its_own),
         cmocka_unit_test(a_make_that_is_not_parallel_has_none),
