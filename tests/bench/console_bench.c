@@ -291,7 +291,7 @@ static void bench_flood(const char *gantry, const char *directory, unsigned seco
 static void add(struct journal *journal, struct event event, uint64_t t_ns)
 {
     event.t_ns = t_ns;
-    journal_add(journal, event_copy(&event));
+    journal_add(journal, &event);
 }
 
 static void write_journal(const char *path)

