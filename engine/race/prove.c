@@ -143,7 +143,7 @@ static bool put_both(const struct trial *trial, struct str *out)
 
 /* Tools that take their time: what comes between two file operations of a recipe. */
 static const char slow_tools[] =
-    "slow=$(mktemp -d); trap 'rm -rf \"$slow\"' EXIT\n"
+    "slow=$(mktemp -d -p \"${GANTRY_VIEW:-${TMPDIR:-/tmp}}\"); trap 'rm -rf \"$slow\"' EXIT\n"
     "for tool in mv cp rm ln mkdir install sed cat touch ar ranlib; do\n"
     "    real=$(command -v $tool) || continue\n"
     "    printf '#!/bin/sh\\nsleep 0.3\\nexec %s \"$@\"\\n' \"$real\" >\"$slow/$tool\"\n"

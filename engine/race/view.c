@@ -39,6 +39,7 @@ struct plan {
     bool user_namespace, copied;
     int output, report; /* write ends */
     char **environment;
+    char *place; /* GANTRY_VIEW=base, in that environment */
 };
 
 /* ---- in the child ---- */
@@ -262,15 +263,16 @@ static bool copy_tree(const struct plan *plan)
     return child > 0 && status == 0;
 }
 
-/* The environment of a script: ours without what belongs to a make above. */
-static char **script_environment(void)
+/* The environment of a script: ours without what belongs to a make above, and `more`. What a script
+ * puts into GANTRY_VIEW goes with the view, however the script ends. */
+static char **script_environment(char *more)
 {
     static const char *const without[] = {"MAKEFLAGS=", "MFLAGS=", "MAKELEVEL=", "GANTRY_",
                                           "MAKEOVERRIDES="};
     size_t count = 0, kept = 0;
     while (environ[count])
         count++;
-    char **copy = mem_alloc((count + 1) * sizeof *copy);
+    char **copy = mem_alloc((count + 2) * sizeof *copy);
     for (size_t i = 0; i < count; i++) {
         bool drop = false;
         for (size_t k = 0; k < sizeof without / sizeof *without; k++)
@@ -278,6 +280,7 @@ static char **script_environment(void)
         if (!drop)
             copy[kept++] = environ[i];
     }
+    copy[kept++] = more;
     copy[kept] = NULL;
     return copy;
 }
@@ -323,7 +326,8 @@ int view_run(const struct view_job *job, struct view_result *result, struct err 
     plan.user_namespace = geteuid() != 0;
     plan.options = mem_format("lowerdir=%s,upperdir=%s,workdir=%s%s", job->root, plan.upper,
                               plan.work, plan.user_namespace ? ",userxattr" : "");
-    plan.environment = script_environment();
+    plan.place = mem_format("GANTRY_VIEW=%s", plan.base);
+    plan.environment = script_environment(plan.place);
     snprintf(plan.uid_map, sizeof plan.uid_map, "%u %u 1", geteuid(), geteuid());
     snprintf(plan.gid_map, sizeof plan.gid_map, "%u %u 1", getegid(), getegid());
     struct outcome outcome = {STAGE_MOUNT, 0};
@@ -347,6 +351,7 @@ int view_run(const struct view_job *job, struct view_result *result, struct err 
     }
     remove_base(&plan);
     free(plan.environment);
+    free(plan.place);
     free(plan.options);
     free(plan.upper);
     free(plan.work);

@@ -67,8 +67,8 @@ done
 mux resize-window -t t -x 100 -y 30
 wait_for '^ lanes ─+ [0-9]+ of [0-9]+ ──$'
 within 10 eval '[ "$(screen | grep -c "^ lanes ")" = 1 ]' || fail "the picture is not whole"
-screen | head -1 | grep -q 'aarch64 release uush' || fail "the header is not whole"
-screen | tail -1 | grep -q 'q quit' || fail "the key line is not whole"
+within 10 eval "screen | head -1 | grep -q 'aarch64 release uush'" || fail "the header is not whole"
+within 10 eval "screen | tail -1 | grep -q 'q quit'" || fail "the key line is not whole"
 keys q q
 wait_for 'status 1'
 same_terminal storm

@@ -47,7 +47,7 @@ static void close_state(struct place *place)
 static void put_number(struct str *out, uint64_t number, unsigned bytes)
 {
     for (unsigned i = 0; i < bytes; i++)
-        str_add_char(out, i < sizeof number ? (char)(number >> (8 * i)) : '\0');
+        str_add_char(out, (char)(i < sizeof number ? number >> (8 * i) : 0));
 }
 
 /* A cache of pairs of a name and a path, as ldconfig writes it. */
