@@ -201,6 +201,13 @@ static void peek_at_running(struct live *live)
     vec_free(&peek.fresh);
 }
 
+/* memcpy may not be given the place of an empty list, which is none. */
+static void copy_bytes(void *to, const void *from, size_t bytes)
+{
+    if (bytes)
+        memcpy(to, from, bytes);
+}
+
 /* Copies what the record has that the copy has not. The record is the build's meanwhile: its lock is
  * held as short as can be. */
 static void take_record(struct live *live)
@@ -214,10 +221,12 @@ static void take_record(struct live *live)
     vec_reserve(&to->steps, from->steps.len + 1);
     vec_reserve(&to->makes, from->makes.len + 1);
     vec_reserve(&to->needs, from->needs.len + 1);
-    memcpy(to->steps.at, from->steps.at, from->steps.len * sizeof *to->steps.at);
-    memcpy(to->makes.at, from->makes.at, from->makes.len * sizeof *to->makes.at);
-    memcpy(to->needs.at + to->needs.len, from->needs.at + to->needs.len,
-           (from->needs.len - to->needs.len) * sizeof *to->needs.at);
+    size_t known_needs = to->needs.len, new_needs = from->needs.len - known_needs;
+    copy_bytes(to->steps.at, from->steps.at, from->steps.len * sizeof *to->steps.at);
+    copy_bytes(to->makes.at, from->makes.at, from->makes.len * sizeof *to->makes.at);
+    if (new_needs)
+        memcpy(to->needs.at + known_needs, from->needs.at + known_needs,
+               new_needs * sizeof *to->needs.at);
     to->steps.len = from->steps.len;
     to->makes.len = from->makes.len;
     to->needs.len = from->needs.len;
