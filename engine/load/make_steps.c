@@ -19,12 +19,43 @@
 
 enum { SHELL_DEPTH = 32 }; /* processes between a make and one that its $(shell) runs, at most */
 
-/* Tells what a log has grown by. */
+/* How much of a log that has `size` bytes can be told before another's text. A make writes a line in
+ * pieces ("rm a", " b\n"): a line that it has not ended waits for its end, but no longer than a
+ * person who is asked something would. */
+static uint64_t whole_lines(struct step_log *log, uint64_t size)
+{
+    enum { PIECE = 4096 };
+    static const uint64_t patience_ns = 1000000000;
+    int fd = open(log->path, O_RDONLY | O_CLOEXEC);
+    uint64_t end = size;
+    for (bool found = fd < 0; !found && end > log->told;) {
+        char piece[PIECE];
+        size_t length = end - log->told < PIECE ? (size_t)(end - log->told) : PIECE;
+        ssize_t got = pread(fd, piece, length, (off_t)(end - length));
+        const char *newline = got == (ssize_t)length ? memrchr(piece, '\n', length) : NULL;
+        found = newline || got != (ssize_t)length;
+        end = newline ? end - length + (size_t)(newline - piece) + 1 : found ? size : end - length;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (end == size)
+        return size;
+    if (log->stands_at != size) {
+        log->stands_at = size;
+        log->stands_since_ns = clock_ns();
+    }
+    return clock_ns() - log->stands_since_ns < patience_ns ? end : size;
+}
+
+/* Tells what a log has grown by: all of it, or but its whole lines, where others write beside it. */
 static void tell_growth(struct make_build *make, const struct make_step *step, struct step_log *log,
-                        const char *stream)
+                        const char *stream, bool all)
 {
     struct stat status;
     if (!log->path || stat(log->path, &status) != 0 || (uint64_t)status.st_size <= log->told)
+        return;
+    uint64_t size = (uint64_t)status.st_size, end = all ? size : whole_lines(log, size);
+    if (end <= log->told)
         return;
     build_send(make->build, &(struct event){.kind = EVENT_STEP_OUTPUT,
                                             .step = step ? step->id : EVENT_NONE,
@@ -32,20 +63,22 @@ static void tell_growth(struct make_build *make, const struct make_step *step, s
                                             .stream = stream,
                                             .path = log->path,
                                             .offset = log->told,
-                                            .length = (uint64_t)status.st_size - log->told});
-    log->told = (uint64_t)status.st_size;
+                                            .length = end - log->told});
+    log->told = end;
 }
 
 static void tell_step_growth(struct make_build *make, struct make_step *step)
 {
-    tell_growth(make, step, &step->log, "out");
-    tell_growth(make, step, &step->error_log, "err");
+    bool all = !step->recursive || step->ended;
+    tell_growth(make, step, &step->log, "out", all);
+    tell_growth(make, step, &step->error_log, "err", all);
 }
 
-static void tell_own_growth(struct make_build *make)
+/* What the makes said themselves; `all` of it once they have ended. */
+static void tell_own_growth(struct make_build *make, bool all)
 {
-    tell_growth(make, NULL, &make->output, "out");
-    tell_growth(make, NULL, &make->error_output, "err");
+    tell_growth(make, NULL, &make->output, "out", all);
+    tell_growth(make, NULL, &make->error_output, "err", all);
 }
 
 /* ---- makes ---- */
@@ -271,7 +304,7 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
                 &(struct record_spec){.step = step->id, .line_of_command = step->command});
     open_log(make, step);
     /* What make itself said before comes before. */
-    tell_own_growth(make);
+    tell_own_growth(make, false);
     make->build->totals.total++;
     tell_step(make, step, NULL);
     struct event ready = {.kind = EVENT_STEP_READY,
@@ -483,7 +516,7 @@ void steps_gate_leaves(struct make_build *make, struct make_step *step, struct c
 
 void steps_tell_output(struct make_build *make)
 {
-    tell_own_growth(make);
+    tell_own_growth(make, false);
     for (unsigned i = 0; i < make->lanes.count; i++) {
         uint32_t id = make->lanes.lane[i].step;
         if (id < make->steps.len && !make->steps.at[id]->ended)
@@ -536,7 +569,7 @@ static void finish_log(struct make_build *make, struct make_step *step, struct s
                        const char *stream)
 {
     if (log->path)
-        tell_growth(make, step, log, stream);
+        tell_growth(make, step, log, stream, true);
     if (log->path && !log->told)
         unlink(log->path);
 }
@@ -601,7 +634,7 @@ void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool f
         lanes_release(&make->lanes, step->lane);
     step->lane = EVENT_NONE;
     close_log(make, step);
-    tell_own_growth(make);
+    tell_own_growth(make, false);
     struct totals *totals = &make->build->totals;
     enum outcome outcome = outcome_of(make, step);
     totals->run += outcome == OUTCOME_RAN || outcome == OUTCOME_FAILED;
@@ -627,7 +660,7 @@ void steps_finish(struct make_build *make)
 {
     for (uint32_t i = (uint32_t)make->makes.len; i-- > 0;)
         steps_end_make(make, i);
-    tell_own_growth(make);
+    tell_own_growth(make, true);
     for (size_t i = 0; i < make->steps.len; i++) {
         finish_log(make, make->steps.at[i], &make->steps.at[i]->log, "out");
         finish_log(make, make->steps.at[i], &make->steps.at[i]->error_log, "err");

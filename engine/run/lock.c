@@ -67,23 +67,27 @@ static unsigned long long started(long pid)
 }
 
 /* The lock is also held by a child that was just forked, and by the gate of a make. Where the holder
- * was killed these end soon: that is waited for. Its number may be another's by now. */
+ * was killed these end soon: that is waited for. Its number may be another's by now. One that has just
+ * taken the lock has not said yet who it is: that is waited for, too, but not long, since a lock whose
+ * file says nothing may be held by anyone. */
 static int lock_soon(int fd)
 {
-    enum { TRIES = 800, PAUSE_NS = 10 * 1000 * 1000 };
+    enum { TRIES = 800, TRIES_NAMELESS = 300, PAUSE_NS = 10 * 1000 * 1000 };
+    int nameless = 0;
     for (int i = 0;; i++) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
             return 0;
         char holder[512] = "";
         const char *second;
-        long pid;
+        long pid = 0;
         unsigned long long ticks = 0;
-        if (errno != EWOULDBLOCK || i == TRIES || pread(fd, holder, sizeof holder - 1, 0) < 0 ||
-            sscanf(holder, "pid %ld", &pid) != 1)
+        if (errno != EWOULDBLOCK || pread(fd, holder, sizeof holder - 1, 0) < 0)
             return -1;
-        if ((second = strchr(holder, '\n')))
-            sscanf(second, " started %llu", &ticks);
-        if (started(pid) && started(pid) == ticks) {
+        bool named = sscanf(holder, "pid %ld", &pid) == 1 && (second = strchr(holder, '\n')) &&
+                     sscanf(second, " started %llu", &ticks) == 1;
+        nameless += !named;
+        if (i == TRIES || nameless == TRIES_NAMELESS ||
+            (named && started(pid) && started(pid) == ticks)) {
             errno = EWOULDBLOCK;
             return -1;
         }
