@@ -5,6 +5,7 @@ arch-cflags = -mstrict-align -mtls-dialect=desc -ftls-model=local-exec
 
 cross-prefix = aarch64-linux-gnu-
 cross-packages = gcc-aarch64-linux-gnu
+cross-cxx-packages = g++-aarch64-linux-gnu
 # What uname -m and the compiler call this machine.
 machine = aarch64
 elf-machine = 183

@@ -31,3 +31,9 @@ img_align = 0x200000
 
 # Root file system of images that have a disk.
 fs = rofs
+
+# Where Debian has what trees ask of this machine (needs, host-needs, the commands of targets).
+package-ant = ant default-jdk-headless
+package-python3 = python3
+package-awk = gawk
+package-readelf = binutils

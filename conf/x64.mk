@@ -3,6 +3,7 @@ arch-cflags = -msse2
 
 cross-prefix = x86_64-linux-gnu-
 cross-packages = gcc-x86-64-linux-gnu
+cross-cxx-packages = g++-x86-64-linux-gnu
 # What uname -m and the compiler call this machine.
 machine = x86_64
 elf-machine = 62

@@ -1,7 +1,7 @@
 /*
  * `gantry doctor`: what works on this machine and what to install. Every line is the answer of
- * something that was tried just now. In a native tree the tree's arches are looked at, elsewhere the
- * stock ones.
+ * something that was tried just now. In a native tree and in one of OSv the tree's arches are looked
+ * at, and what it asks of this machine; elsewhere the stock ones.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "conf/conf.h"
 #include "load/load.h"
+#include "toolchain/needs.h"
 #include "toolchain/toolchain.h"
 #include "trace/trace.h"
 #include "tui/cli.h"
@@ -36,6 +37,7 @@ struct finding {
     enum health health;
     char *what, *text; /* "x64 compiler", what was found */
     char *packages; /* that would help, or NULL */
+    char *command; /* that would, where no package does; or NULL */
 };
 
 struct doctor {
@@ -57,8 +59,8 @@ static void add(struct doctor *d, enum health health, const char *what, const ch
         abort();
     va_end(args);
     bool help = health != HEALTH_GOOD && packages && *packages;
-    vec_push(&d->findings,
-             (struct finding){health, mem_copy(what), text, help ? mem_copy(packages) : NULL});
+    vec_push(&d->findings, (struct finding){health, mem_copy(what), text,
+                                            help ? mem_copy(packages) : NULL, NULL});
 }
 
 /* A program that is told by its version. */
@@ -91,6 +93,33 @@ static void look_at_compiler(struct doctor *d, struct conf *conf, enum health wi
         add(d, without, what, cross ? conf_get(conf, "cross-packages") : "build-essential", "%s",
             err.text);
     }
+    toolchain_free(&tools);
+    free(what);
+}
+
+/* What the tree asks of this machine besides a compiler and QEMU. */
+static void look_at_needs(struct doctor *d, struct conf *conf, enum health without)
+{
+    struct toolchain tools = {0};
+    need_list missing = {0};
+    char *what = mem_format("%s needs", conf_get(conf, "arch"));
+    toolchain_resolve(&tools, conf, NULL); /* its own line has told */
+    size_t all = needs_missing(conf, &tools, &missing);
+    size_t told = 0;
+    for (size_t i = 0; i < missing.len; i++) {
+        const struct need *need = &missing.at[i];
+        if (need->kind != NEED_DECLARED)
+            continue;
+        add(d, without, what, need->packages, "%s is not there%s%s", need->text,
+            *need->command ? ": " : "", need->command);
+        if (*need->command)
+            d->findings.at[d->findings.len - 1].command = mem_copy(need->command);
+        told++;
+    }
+    if (!told && d->root)
+        add(d, HEALTH_GOOD, what, NULL, "%zu programs, headers and libraries are there",
+            all - missing.len);
+    need_list_free(&missing);
     toolchain_free(&tools);
     free(what);
 }
@@ -128,6 +157,7 @@ static void look_at_arch(struct doctor *d, const char *arch)
         add(d, without, arch, NULL, "%s", err.text);
     } else {
         look_at_compiler(d, conf, without);
+        look_at_needs(d, conf, without);
         if (*conf_get(conf, "qemu")) {
             look_for(d, without, qemu, conf_get(conf, "qemu"), conf_get(conf, "qemu-package"),
                      "nothing can be booted");
@@ -277,6 +307,7 @@ static int tell(const struct doctor *d)
             json_put_text(&doc, "health", health_names[d->findings.at[i].health]);
             json_put_text(&doc, "text", d->findings.at[i].text);
             json_put_text(&doc, "packages", d->findings.at[i].packages);
+            json_put_text(&doc, "command", d->findings.at[i].command);
             json_put_object_end(&doc);
         }
         json_put_array_end(&doc);
@@ -290,6 +321,14 @@ static int tell(const struct doctor *d)
                    d->findings.at[i].what, d->findings.at[i].text);
         if (*packages)
             printf("install: apt-get install%s\n", packages);
+        for (size_t i = 0; i < d->findings.len; i++) {
+            const char *command = d->findings.at[i].command;
+            bool told = !command;
+            for (size_t k = 0; k < i && !told; k++)
+                told = d->findings.at[k].command && strcmp(d->findings.at[k].command, command) == 0;
+            if (!told)
+                printf("run: %s\n", command);
+        }
     }
     free(packages);
     return status ? status : worst(d) == HEALTH_BAD ? 1 : 0;
@@ -330,7 +369,8 @@ int cmd_doctor(struct cli *cli, int argc, char **argv)
     char *root = NULL;
     if (argc > 1)
         return cli_usage("%s: doctor takes no words", argv[1]);
-    if (load_find_tree(cli->directory, &root, &err) == TREE_NATIVE)
+    enum tree_kind kind = load_find_tree(cli->directory, &root, &err);
+    if (kind == TREE_NATIVE || (kind == TREE_OSV && conf_is_osv(root)))
         d.root = root;
     d.picked = pick_arch(&d, &err);
     int status = 2;
@@ -344,6 +384,7 @@ int cmd_doctor(struct cli *cli, int argc, char **argv)
         free(d.findings.at[i].what);
         free(d.findings.at[i].text);
         free(d.findings.at[i].packages);
+        free(d.findings.at[i].command);
     }
     vec_free(&d.findings);
     free(d.picked);

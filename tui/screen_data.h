@@ -15,6 +15,8 @@
 struct target_arch {
     const char *name;
     const char *problem; /* why it cannot be built here ("… apt-get install …"); NULL: it can */
+    const char *missing; /* what it needs of this machine and is not there; NULL: nothing */
+    const char *install; /* the command that brings it; NULL: nobody said */
 };
 
 struct target_image {

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "osv/osv.h"
+#include "toolchain/needs.h"
 #include "toolchain/toolchain.h"
 #include "tui/console.h"
 #include "tui/file_time.h"
@@ -25,11 +26,17 @@ struct version {
     char *program, *text;
 };
 
+/* An arch of which nothing was missing: compilers are not asked again while the console runs. */
+struct satisfied {
+    char *arch, *needs;
+};
+
 struct target_screen {
     struct target_data data;
     struct arena arena; /* all of data */
     bool known;
     VEC(struct version) versions;
+    VEC(struct satisfied) satisfied;
     struct target_probe probe;
 };
 
@@ -62,6 +69,37 @@ static const char *const *choices(struct target_screen *screen, const char *root
 
 /* ---- the matrix ---- */
 
+/* What decides whether something is missing, for an arch. */
+static char *needs_key(struct conf *conf, const struct toolchain *tools)
+{
+    return mem_format("%s|%s|%s|%s|%s", conf_get(conf, "needs"), conf_get(conf, "host-needs"),
+                      tools->cc, tools->cxx, tools->host_cc);
+}
+
+static void fill_needs(struct target_screen *screen, struct conf *conf,
+                       const struct toolchain *tools, struct target_arch *arch)
+{
+    char *key = needs_key(conf, tools);
+    need_list missing = {0};
+    bool known = false;
+    for (size_t i = 0; i < screen->satisfied.len && !known; i++)
+        known = strcmp(screen->satisfied.at[i].arch, arch->name) == 0 &&
+                strcmp(screen->satisfied.at[i].needs, key) == 0;
+    if (!known)
+        needs_missing(conf, tools, &missing);
+    if (missing.len) {
+        char *text = needs_text(&missing), *command = needs_command(&missing);
+        arch->missing = arena_copy(&screen->arena, text);
+        arch->install = *command ? arena_copy(&screen->arena, command) : NULL;
+        free(text);
+        free(command);
+    } else if (!known) {
+        vec_push(&screen->satisfied, (struct satisfied){mem_copy(arch->name), mem_copy(key)});
+    }
+    need_list_free(&missing);
+    free(key);
+}
+
 static void fill_arch(struct target_screen *screen, struct console *console,
                       struct target_arch *arch)
 {
@@ -71,6 +109,8 @@ static void fill_arch(struct target_screen *screen, struct console *console,
     struct conf *conf = conf_of(console, picks, 1, &err);
     if (!conf || toolchain_resolve(&tools, conf, &err) < 0)
         arch->problem = arena_copy(&screen->arena, err.text);
+    if (conf)
+        fill_needs(screen, conf, &tools, arch);
     toolchain_free(&tools);
     conf_free(conf);
 }
@@ -438,6 +478,11 @@ void target_screen_free(struct console *console)
         free(screen->versions.at[i].text);
     }
     vec_free(&screen->versions);
+    for (size_t i = 0; i < screen->satisfied.len; i++) {
+        free(screen->satisfied.at[i].arch);
+        free(screen->satisfied.at[i].needs);
+    }
+    vec_free(&screen->satisfied);
     target_probe_stop(&screen->probe);
     free(screen->probe.text);
     arena_free(&screen->arena);

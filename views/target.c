@@ -10,7 +10,7 @@
 
 #include "views/model.h"
 
-enum { CELL_MIN = 18, CELL_MAX = 30, NAME_MAX_W = 12, WIDE = 140 };
+enum { CELL_MIN = 18, CELL_MAX = 30, NAME_MAX_W = 12, WIDE = 140, SUMMARY_MAX = 6 };
 
 static bool same(const char *a, const char *b)
 {
@@ -188,6 +188,8 @@ static void draw_matrix(struct target_view *v, const struct canvas *canvas,
                             data->archs[arch].name);
         if (data->archs[arch].problem)
             canvas_put(canvas, at + 1, 0, STYLE_FAILED, "✗ no compiler");
+        else if (data->archs[arch].missing)
+            canvas_put(canvas, at + 1, 0, STYLE_WARNING, "✗ needs more");
         for (size_t row = v->top; row < target_rows(data) && row < v->top + down; row++)
             draw_cell(v, canvas, x, 1 + (int)(row - v->top), ctx, data, arch, row);
     }
@@ -204,6 +206,21 @@ static void draw_matrix(struct target_view *v, const struct canvas *canvas,
     v->matrix = (struct rect){canvas->x, canvas->y, canvas->w, canvas->h};
 }
 
+/* What the arch needs of this machine and is not there, and the command that brings it. */
+static int draw_missing(const struct canvas *canvas, const struct target_arch *arch)
+{
+    int w = canvas->w - TARGET_LABEL_W - 1, rows = 0;
+    canvas_put(canvas, 1, 0, STYLE_WARNING, "missing");
+    rows += canvas_wrap(canvas, (struct rect){TARGET_LABEL_W, 0, w, canvas->h > 1 ? 2 : 1},
+                        STYLE_WARNING, arch->missing);
+    if (arch->install && rows < canvas->h) {
+        canvas_put(canvas, 1, rows, STYLE_FAINT, "y copies");
+        rows += canvas_wrap(canvas, (struct rect){TARGET_LABEL_W, rows, w, canvas->h - rows},
+                            STYLE_STRONG, arch->install);
+    }
+    return rows;
+}
+
 /* What the cursor stands on: why it cannot be picked, or what is in the image. Returns the rows that
  * it takes. */
 static int draw_summary(const struct target_view *v, const struct canvas *canvas,
@@ -214,16 +231,19 @@ static int draw_summary(const struct target_view *v, const struct canvas *canvas
     const char *problem = arch->problem ? arch->problem : data->problem;
     if (problem) {
         canvas_put(canvas, 1, 0, STYLE_FAILED, "✗");
-        return canvas_wrap(canvas, (struct rect){3, 0, canvas->w - 4, canvas->h}, STYLE_FAILED,
-                           problem);
+        int used = canvas_wrap(canvas, (struct rect){3, 0, canvas->w - 4, canvas->h}, STYLE_FAILED,
+                               problem);
+        struct canvas rest =
+            canvas_part(canvas, (struct rect){0, used, canvas->w, canvas->h - used});
+        return used + (arch->missing && rest.h > 0 ? draw_missing(&rest, arch) : 0);
     }
-    int rows = 0;
-    if (v->marked.len && canvas->h > 1)
+    int rows = arch->missing ? draw_missing(canvas, arch) : 0;
+    if (v->marked.len && canvas->h > rows + 1)
         canvas_putf(canvas, 1, rows++, STYLE_WARNING,
                     "•%zu marked: b builds them one after the other", v->marked.len);
-    if (image->summary && *image->summary)
+    if (image->summary && *image->summary && rows < canvas->h)
         canvas_putf(canvas, 1, rows++, STYLE_FAINT, "%s: %s", image->name, image->summary);
-    if (data->free_image)
+    if (data->free_image && rows < canvas->h)
         canvas_put(canvas, 1, rows++, STYLE_FAINT,
                    "other images: the option image takes any list of modules, checked as typed");
     if (canvas->h > rows + 1 && data->would) { /* of what is picked, wherever the cursor is */
@@ -378,7 +398,8 @@ static void draw_stacked(struct target_view *v, const struct canvas *canvas,
     struct canvas part = canvas_part(canvas, (struct rect){0, y, canvas->w, matrix_h});
     draw_matrix(v, &part, ctx, data);
     y += matrix_h;
-    part = canvas_part(canvas, (struct rect){0, y, canvas->w, h - y < 4 ? h - y : 4});
+    part = canvas_part(canvas,
+                       (struct rect){0, y, canvas->w, h - y < SUMMARY_MAX ? h - y : SUMMARY_MAX});
     y += draw_summary(v, &part, data);
     if ((h >= 12 || v->pane == PANE_PROFILES) && y < h) {
         part = canvas_part(canvas, (struct rect){0, y++, canvas->w, 1});
@@ -409,7 +430,7 @@ static void draw_wide(struct target_view *v, const struct canvas *canvas,
         facts_h = canvas->h - matrix_h - 4;
     struct canvas part = canvas_part(canvas, (struct rect){0, 0, left, matrix_h});
     draw_matrix(v, &part, ctx, data);
-    part = canvas_part(canvas, (struct rect){0, matrix_h, left, 4});
+    part = canvas_part(canvas, (struct rect){0, matrix_h, left, SUMMARY_MAX});
     int y = matrix_h + draw_summary(v, &part, data) + 1;
     part = canvas_part(canvas, (struct rect){0, y, left, 1});
     draw_profiles(v, &part, data);

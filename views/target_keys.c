@@ -303,6 +303,20 @@ static enum view_result command_request(struct target_view *v, enum request requ
     return VIEW_HANDLED;
 }
 
+/* The command that installs what is missing, for another terminal. */
+static bool copy_install(const struct target_view *v, const struct view_ctx *ctx,
+                         const struct target_data *data)
+{
+    const struct target_arch *arch = &data->archs[v->arch];
+    if (arch->install)
+        ctx->ops->copy(ctx->app, arch->install);
+    ctx->ops->say(ctx->app, SEVERITY_NOTE,
+                  arch->install   ? "the command is in the clipboard"
+                  : arch->missing ? "nobody said what brings it: conf's package-NAME would"
+                                  : "nothing is missing for this arch");
+    return true;
+}
+
 static enum view_result request_target(struct view *view, enum request request,
                                        const struct request_arg *arg, const struct view_ctx *ctx)
 {
@@ -339,6 +353,9 @@ static enum view_result request_target(struct view *view, enum request request,
     case REQ_BACK:
         v->pane = PANE_MATRIX;
         done = true;
+        break;
+    case REQ_COPY:
+        done = copy_install(v, ctx, data);
         break;
     case REQ_WRITE:
         ctx->ops->save_selection(ctx->app);
@@ -398,7 +415,7 @@ static void target_restore(struct view *view, const char *line, const struct vie
 static const struct view_key target_keys[] = {
     {REQ_ENTER, "pick"},     {REQ_MARK, NULL},       {REQ_BUILD, NULL},   {REQ_NEXT_PANE, NULL},
     {REQ_TYPE, NULL},        {REQ_DELETE, "unpick"}, {REQ_WRITE, "save"}, {REQ_SEARCH, NULL},
-    {REQ_INSERT, "name it"}, {REQ_NONE, NULL},
+    {REQ_INSERT, "name it"}, {REQ_COPY, NULL},       {REQ_NONE, NULL},
 };
 
 const struct view_ops view_target = {

@@ -63,3 +63,19 @@ qemu-kernel = $(out)/$(if $(osv-beside),loader.img,loader-stripped.elf)
 # The crash addresses of a guest: the kernel's program, and where the first program of the image lies.
 symbols = $(out)/loader.elf
 symbols-base = 0x100000000000
+
+# What its makefiles ask of this machine, and what brings it.
+osv-cross = $(if $(filter aarch64,$(arch)),$(if $(filter aarch64,$(host_arch)),,1))
+needs = CXX libgcc_eh.a $(if $(osv-cross),./build/downloaded_packages/aarch64/boost/install,boost/version.hpp)
+needs += ./musl/include ./kbuild/Makefile.osv $(if $(filter x64,$(arch)),./external/x64/acpica/Makefile)
+host-needs = make python3 git awk readelf bison flex
+package-libgcc_eh.a = build-essential
+package-boost/version.hpp = libboost-dev
+install-./build/downloaded_packages/aarch64/boost/install = scripts/download_aarch64_packages.py
+install-./musl/include = git submodule update --init --recursive
+install-./kbuild/Makefile.osv = git submodule update --init --recursive
+install-./external/x64/acpica/Makefile = git submodule update --init --recursive
+package-make = make
+package-git = git
+package-bison = bison
+package-flex = flex

@@ -27,7 +27,8 @@ struct make_state; /* make_state.h */
 struct step_log {
     char *path; /* absolute; NULL: none */
     uint64_t told;
-    uint64_t stands_at, stands_since_ns; /* its size while its last line has no end, and since when */
+    uint64_t stands_at,
+        stands_since_ns; /* its size while its last line has no end, and since when */
 };
 
 /* One recipe of one make (or, after its data base was read, one that had nothing to do). */

@@ -28,9 +28,8 @@ static void read_all(int fd, struct str *out)
 }
 
 /* Starts the program with its output in a pipe and nothing else. The read end, or -1. */
-static int start(const char *program, const char *argument, pid_t *pid)
+static int start(char *const *argv, pid_t *pid)
 {
-    char *argv[] = {(char *)program, (char *)argument, NULL};
     posix_spawn_file_actions_t actions;
     int ends[2];
 
@@ -40,7 +39,7 @@ static int start(const char *program, const char *argument, pid_t *pid)
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-    int failed = posix_spawnp(pid, program, &actions, NULL, argv, environ);
+    int failed = posix_spawnp(pid, argv[0], &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     if (failed == 0)
@@ -51,10 +50,15 @@ static int start(const char *program, const char *argument, pid_t *pid)
 
 char *probe_run(const char *program, const char *argument)
 {
+    return probe_argv((char *[]){(char *)program, (char *)argument, NULL});
+}
+
+char *probe_argv(char *const *argv)
+{
     struct str out = {0};
     int status;
     pid_t pid;
-    int fd = start(program, argument, &pid);
+    int fd = start(argv, &pid);
 
     if (fd < 0)
         return NULL;

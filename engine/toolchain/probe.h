@@ -4,6 +4,8 @@
 
 /* The first line that `program argument` prints; new, or NULL where it cannot be run or fails. */
 char *probe_run(const char *program, const char *argument);
+/* The same of a whole NULL-ended argv. */
+char *probe_argv(char *const *argv);
 /* The same, answered from `cache` (a file, made where it is missing) as long as the program is the
  * same file. */
 char *probe_cached(const char *cache, const char *program, const char *argument);

@@ -112,7 +112,7 @@ refuses "gantry log lists" "$GANTRY" log kernel/main.o
 say "doctor"
 run "$GANTRY" doctor
 [ $status = 0 ] || fail "exit $status though all is here"
-for line in '^ok +x64 compiler +gcc' '^ok +aarch64 compiler +aarch64' '^ok +x64 QEMU' 'tracing' 'user namespaces' 'KVM'; do
+for line in '^ok +x64 needs +.* are there' '^ok +x64 compiler +gcc' '^ok +aarch64 compiler +aarch64' '^ok +x64 QEMU' 'tracing' 'user namespaces' 'KVM'; do
     grep -qE "$line" "$WORK/out" || fail "no line like $line"
 done
 ok "$GANTRY" -C / doctor --json
@@ -125,6 +125,15 @@ run env PATH="$WORK/bin" "$GANTRY" doctor ARCH=aarch64
 [ $status = 1 ] || fail "exit $status without a compiler for the picked arch"
 grep -qE '^install: apt-get install .*gcc-aarch64-linux-gnu' "$WORK/out" || fail "nothing to install"
 grep -q 'install: .*qemu-system-arm' "$WORK/out" || fail "no QEMU to install"
+echo 'needs += no-such.h ./no/such
+package-no-such.h = libno-such-dev
+install-./no/such = sh fetch.sh' >>module.mk
+run "$GANTRY" doctor
+[ $status = 1 ] || fail "exit $status though the tree needs what is not there"
+grep -qE '^needed +x64 needs +header no-such.h is not there' "$WORK/out" || fail "no header is missing"
+grep -qE '^install: apt-get install .*libno-such-dev' "$WORK/out" || fail "no package for a header"
+has "$WORK/out" "run: sh fetch.sh"
+sed -i '/such/d' module.mk
 
 say "clean: what builds made, and nothing else"
 ok "$GANTRY" build mode=debug image=uush

@@ -10,7 +10,9 @@ static const struct target_arch archs[] = {
     {.name = "aarch64"},
     {.name = "riscv64",
      .problem = "riscv64-linux-gnu-gcc is not on PATH; install it (apt-get install "
-                "gcc-riscv64-linux-gnu) or say CROSS_PREFIX=..."},
+                "gcc-riscv64-linux-gnu) or say CROSS_PREFIX=...",
+     .missing = "riscv64-linux-gnu-gcc, riscv64-linux-gnu-ld, qemu-system-riscv64 (to boot)",
+     .install = "apt-get install gcc-riscv64-linux-gnu qemu-system-misc"},
     {.name = "x64"},
 };
 static const char *const modes[] = {"debug", "release"};
@@ -72,7 +74,11 @@ static const struct target_cell osv_cells[2 * 2 * 2] = {
     [3] = {true, "07:50", 1120000, "rofs_with_zfs"},
     [6] = {true, "08:14", 7250000, "zfs"},
 };
-static const struct target_arch osv_archs[] = {{.name = "aarch64"}, {.name = "x64"}};
+static const struct target_arch osv_archs[] = {
+    {.name = "aarch64"},
+    {.name = "x64",
+     .missing = "bison, header boost/version.hpp, ./musl/include",
+     .install = "apt-get install bison libboost-dev && git submodule update --init --recursive"}};
 static const struct target_option osv_options[] = {
     {"conf_drivers_profile", "all", "build/release.x64/gen/config/kernel_conf.mk:23", NULL, false,
      false},

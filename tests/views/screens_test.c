@@ -120,6 +120,11 @@ static void target_keys_pick(void **state)
                         "select(arch=aarch64) select(mode=debug) select(image=default)");
     test_screen_keys(screen, "Right Enter"); /* no compiler: it says so and picks nothing */
     assert_string_equal(test_screen_asked(screen), "");
+    test_screen_keys(screen, "y"); /* but the command that mends that is given */
+    assert_string_equal(test_screen_asked(screen),
+                        "copy(apt-get install gcc-riscv64-linux-gnu qemu-system-misc)");
+    test_screen_keys(screen, "Right y Left"); /* nothing is missing there */
+    assert_string_equal(test_screen_asked(screen), "");
     test_screen_keys(screen, "Tab Tab Down Space W");
     assert_string_equal(test_screen_asked(screen), "select(conf-DEBUG_BUILD=1) save()");
     test_screen_keys(screen, "/ 'fs' Enter i 'x' Enter"); /* an option is found, and typed */
