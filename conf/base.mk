@@ -22,6 +22,10 @@ cflags += -fno-asynchronous-unwind-tables -fPIE -fvisibility=hidden -g
 cflags += -Wall -Wextra -Wshadow -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Werror
 asflags = -g -Wa,--noexecstack -Wa,--fatal-warnings
 
+# What stands before compile commands (ccache, distcc, icecc, with options); another one makes nothing
+# stale.
+launcher =
+
 # Programs that run on the build machine.
 host-cflags = -std=gnu17 -O1 -Wall -Wextra -Werror
 

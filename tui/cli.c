@@ -17,8 +17,9 @@
 /* Names that an assignment is likely to mean: a near miss of one of them is told, since make would
  * silently build something else. */
 static const char *const known_names[] = {
-    "ARCH",    "CROSS_PREFIX", "HOST_CC", "CC",    "CXX",     "LD", "AR",         "STRIP",
-    "OBJCOPY", "arch",         "mode",    "image", "cmdline", "fs", "img_format", "img_align",
+    "ARCH",    "CROSS_PREFIX", "HOST_CC",    "CC",        "CXX",      "LD",
+    "AR",      "STRIP",        "OBJCOPY",    "arch",      "mode",     "image",
+    "cmdline", "fs",           "img_format", "img_align", "launcher",
 };
 enum { KNOWN_NAMES = sizeof known_names / sizeof *known_names };
 
@@ -30,7 +31,7 @@ static const struct common_option {
     {"--help", VALUE_NONE},    {"--version", VALUE_NONE}, {"--ascii", VALUE_NONE},
     {"--plain", VALUE_MAY},    {"--json", VALUE_MAY},     {"--color", VALUE_MUST},
     {"--colour", VALUE_MUST},  {"--journal", VALUE_MUST}, {"--trace", VALUE_MUST},
-    {"--fail-on", VALUE_MUST}, {"--shuffle", VALUE_MAY},
+    {"--fail-on", VALUE_MUST}, {"--shuffle", VALUE_MAY},  {"--launcher", VALUE_MUST},
 };
 enum { COMMON_OPTIONS = sizeof common_options / sizeof *common_options };
 
@@ -122,6 +123,9 @@ static int take_common(struct cli *cli, const struct common_option *option, cons
         return parse_trace(cli, value, err);
     case 's':
         return parse_shuffle(cli, value, err);
+    case 'l': /* a value of conf with a short way to say it */
+        vec_push(&cli->assigns, (struct assignment){"launcher", value, ORIGIN_COMMAND_LINE});
+        return 0;
     case 'f':
         return parse_fail_on(cli, value, err);
     default:

@@ -29,6 +29,7 @@ static const char common_text[] =
     "  --trace=on|off     see what the steps touch (on unless said)\n"
     "  --fail-on=races    exit 1 where steps race\n"
     "  --shuffle[=SEED]   start steps in a random order that the makefiles allow\n"
+    "  --launcher=COMMAND what stands before compile commands: ccache, distcc, icecc\n"
     "  --color=WHEN       auto, always or never;  --ascii  no other characters\n"
     "  --help  --version\n";
 
@@ -82,6 +83,7 @@ static void print_words(void)
     puts("-C\tas if started in DIR\n-j\tlanes\n-k\tkeep going after a failure\n"
          "-n\tonly tell what would be done\n-l\tload limit\n-v\tprint the commands too\n"
          "--plain\tlines, no console\n--json\tJSON\n--journal\tfile of the journal\n"
+         "--launcher\tccache, distcc or icecc, before compile commands\n"
          "--shuffle\trandom order of steps, by a seed\n--trace\ton or off\n--fail-on\traces: exit "
          "1 where steps race\n"
          "--color\tauto, always or never\n--ascii\tno other characters\n--help\tthis text\n"

@@ -322,8 +322,9 @@ static void fill_facts(struct target_screen *screen, struct console *console, st
 /* Which names are for picking: the kernel's options, and what decides tools, image and machine. */
 static bool is_option(const char *name, bool osv)
 {
-    static const char *const names[] = {"CROSS_PREFIX", "HOST_CC",   "asflags",    "cflags",
-                                        "fs",           "img_align", "img_format", "host-cflags"};
+    static const char *const names[] = {"CROSS_PREFIX", "HOST_CC",     "asflags",
+                                        "cflags",       "fs",          "img_align",
+                                        "img_format",   "host-cflags", "launcher"};
     static const char *const of_osv[] = {"image",  "modules", "fs_size_mb", "usrskel",
                                          "export", "cmdline", "qemu-nics"};
     for (size_t i = 0; osv && i < sizeof of_osv / sizeof *of_osv; i++)

@@ -5,6 +5,7 @@ fs = zfs
 fs_size_mb = 10240
 export = none
 img_format = qcow2
+launcher =
 boot-image = $(if $(filter aarch64,$(arch)),loader.img,usr.img)
 
 osv-fs = zfs

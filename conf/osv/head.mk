@@ -7,6 +7,7 @@ fs_size_mb = 512
 export = none
 export_dir = build/export
 img_format = qcow2
+launcher =
 
 # QEMU loads the kernel of aarch64; its disk stands beside it, and has no arguments.
 osv-beside = $(filter aarch64,$(arch) $(host_arch))

@@ -82,7 +82,7 @@ struct event {
     const char *reason; /* why ready: "new", "command", "environment", "input", "output", "header",
                            "forced", "make" */
     const char *was, *now;
-    const char *host; /* with a launcher: where it runs */
+    const char *host; /* the launcher that was put before its compiler (ccache); or NULL */
     const uint32_t *needs; /* step ids of prerequisites; of touched: see there */
     uint32_t needs_count;
     bool forecast, complete, traced;

@@ -110,6 +110,7 @@ void load_facts_of(struct conf *conf, struct load_facts *facts)
         .out = conf_get(conf, "out"),
         .image_out = conf_get(conf, "image-out"),
         .image_targets = conf_get(conf, "image-targets"),
+        .launcher = conf_get(conf, "launcher"),
         .warnings = (const char *const *)warnings->at,
         .warnings_count = warnings->len,
     };
@@ -120,8 +121,8 @@ uint64_t load_keep(const struct graph *graph, const struct load_facts *facts, co
     struct packer packer = {0};
     struct str bytes = {0};
     bool packed = graph_pack(&packer, graph, actions);
-    const char *const texts[] = {facts->arch, facts->mode,      facts->image,
-                                 facts->out,  facts->image_out, facts->image_targets};
+    const char *const texts[] = {facts->arch,      facts->mode,          facts->image,   facts->out,
+                                 facts->image_out, facts->image_targets, facts->launcher};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         pack_text(&packer, texts[i]);
     pack_number(&packer, facts->warnings_count);
@@ -141,8 +142,9 @@ bool load_kept(struct graph *graph, struct load_facts *facts, const char *file, 
     if (!bytes || !unpacker_begin(&in, bytes, length, id))
         return false;
     bool good = graph_unpack(&in, graph, actions);
-    const char **const texts[] = {&facts->arch, &facts->mode,      &facts->image,
-                                  &facts->out,  &facts->image_out, &facts->image_targets};
+    const char **const texts[] = {&facts->arch,    &facts->mode,      &facts->image,
+                                  &facts->out,     &facts->image_out, &facts->image_targets,
+                                  &facts->launcher};
     *facts = (struct load_facts){0};
     for (size_t i = 0; good && i < sizeof texts / sizeof *texts; i++)
         good = (*texts[i] = unpack_text(&in)) != NULL;

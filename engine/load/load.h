@@ -32,6 +32,7 @@ int load_native(struct graph *graph, const char *root, struct conf *conf,
 struct load_facts {
     const char *arch, *mode, *image, *out, *image_out;
     const char *image_targets; /* words */
+    const char *launcher; /* the command before compiles, or "" */
     const char *const *warnings;
     size_t warnings_count;
 };

@@ -84,6 +84,8 @@ static void put(str_list *env, const char *name, char *value)
     free(value);
 }
 
+#define LAUNCHER_DIR "launcher" /* in the state directory: links named as compilers */
+
 /* The command's environment; NULL-ended. */
 static int command_env(const struct make_build *make, const struct make_server *server,
                        str_list *env, struct err *err)
@@ -99,7 +101,14 @@ static int command_env(const struct make_build *make, const struct make_server *
         if (!str_starts(*at, "GANTRY_T=") && !str_starts(*at, "GANTRY_STEP="))
             vec_push(env, mem_copy(*at));
     const char *path = getenv("PATH");
-    put(env, "PATH", mem_format("%s/path:%s", make->payload, path ? path : "/usr/bin:/bin"));
+    char *own = mem_format("%s/path", make->payload);
+    if (make->build->launcher.name)
+        put(env, "PATH",
+            mem_format("%s:%s/" LAUNCHER_DIR ":%s", own, make->state_dir,
+                       path ? path : "/usr/bin:/bin"));
+    else
+        put(env, "PATH", mem_format("%s:%s", own, path ? path : "/usr/bin:/bin"));
+    free(own);
     put(env, "GANTRY_GATE",
         mem_format("%s:%016llx:%016llx:%016llx:%016llx:%s", server_name(server),
                    (unsigned long long)files[0].st_dev, (unsigned long long)files[0].st_ino,
@@ -311,6 +320,23 @@ static int open_output(struct make_build *make, struct step_log *log, const char
     return 0;
 }
 
+/* make's compile commands stay what they are: they find the launcher where the compiler was. */
+static int put_launcher(struct make_build *make, struct err *err)
+{
+    struct build *build = make->build;
+    const struct build_options *options = &build->options;
+    const char *command = "";
+    for (size_t i = 0; i < options->assigns_count; i++)
+        if (strcmp(options->assigns[i].name, "launcher") == 0)
+            command = options->assigns[i].value;
+    if (!options->osv && launcher_find(&build->launcher, command, err) < 0)
+        return -1;
+    char *dir = mem_format("%s/" LAUNCHER_DIR, make->state_dir);
+    int status = build->launcher.name ? launcher_masquerade(&build->launcher, dir, err) : 0;
+    free(dir);
+    return status;
+}
+
 /* The state directory at the root, with what keeps it out of git. Its lock, or -1. */
 static int prepare(struct make_build *make, struct err *err)
 {
@@ -327,7 +353,8 @@ static int prepare(struct make_build *make, struct err *err)
                   (open_output(make, &make->output, "make.log", err) == 0 &&
                    (capture == CAPTURE_TOGETHER ||
                     open_output(make, &make->error_output, "make.err.log", err) == 0));
-    if (opened && build_open_journal(make->build, make->state_dir, err) == 0)
+    if (opened && build_open_journal(make->build, make->state_dir, err) == 0 &&
+        put_launcher(make, err) == 0)
         make->payload = payload_unpack(make->state_dir, err);
     if (make->payload)
         return lock;

@@ -403,12 +403,16 @@ static void begin(struct make_build *make, struct make_step *step)
         record_begin(make->build->races, step->id, step->lane);
         uint64_t expect_ns = make_state_expect_ns(make->kept, step);
         make_state_begin(make->kept, step);
-        build_send(make->build, &(struct event){.kind = EVENT_STEP_BEGIN,
-                                                .step = step->id,
-                                                .expect_ns = expect_ns,
-                                                .target = step->target,
-                                                .lane = step->lane,
-                                                .text = step->command});
+        build_send(make->build,
+                   &(struct event){.kind = EVENT_STEP_BEGIN,
+                                   .step = step->id,
+                                   .expect_ns = expect_ns,
+                                   .target = step->target,
+                                   .lane = step->lane,
+                                   .host = launcher_takes(&make->build->launcher, step->rule)
+                                               ? make->build->launcher.name
+                                               : NULL,
+                                   .text = step->command});
     }
     meter_set(make->build->meter, step->lane, step->id, step->gate_pid);
     step->lent = make->terminal && needs_terminal(step);

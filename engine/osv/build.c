@@ -60,7 +60,8 @@ static int plan(struct build *build, struct conf *conf, struct err *err)
     struct build_options *options = &build->options;
     const struct osv_stages stages = {.image_only = options->osv == OSV_COMPOSE,
                                       .targets = options->targets_count ? options->targets : NULL};
-    char *makefile = toolchain_resolve(&tools, conf, err) < 0
+    char *makefile = toolchain_resolve(&tools, conf, err) < 0 ||
+                             launcher_find(&build->launcher, conf_get(conf, "launcher"), err) < 0
                          ? NULL
                          : osv_drive(options->root, conf, &tools, &stages, &text, err);
     toolchain_free(&tools);

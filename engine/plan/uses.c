@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "plan/libraries.h"
+#include "toolchain/launcher.h"
 #include "trace/trace.h"
 
 /* The rest of a path below a directory, or NULL; "" for the directory itself. */
@@ -105,7 +106,7 @@ static bool is_cache(const char *path)
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(path, parts[i]))
             return true;
-    return false;
+    return launcher_keeps(path);
 }
 
 bool uses_reach_outside(const struct trace *trace, const struct use_place *place)

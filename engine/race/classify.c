@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "race/detector.h"
+#include "toolchain/launcher.h"
 
 static const char *const class_names[RACE_CLASSES] = {
     "missing-edge", "write-write",       "overwrite", "shadow",      "listing",        "directory",
@@ -83,7 +84,7 @@ bool race_looks_like_cache(const char *path)
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(path, parts[i]))
             return true;
-    return str_ends(path, ".pyc");
+    return str_ends(path, ".pyc") || launcher_keeps(path);
 }
 
 bool race_looks_like_depfile(const char *path)

@@ -136,6 +136,7 @@ static void build_free(struct build *build)
         close(build->now_fd);
     diag_free(build->diag);
     record_free(build->races);
+    launcher_free(&build->launcher);
     touched_free(build->touched);
     pthread_mutex_destroy(&build->diag_lock);
     arena_free(&build->arena);

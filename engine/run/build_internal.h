@@ -13,6 +13,7 @@
 #include "journal/event.h"
 #include "journal/journal.h"
 #include "run/build.h"
+#include "toolchain/launcher.h"
 
 /* STOP_NOW: asked a second time, no more waiting for SIGTERM to be heard. */
 enum stop_state { STOP_NO, STOP_DRAIN, STOP_KILL, STOP_NOW };
@@ -45,6 +46,7 @@ struct build {
     int (*runner)(struct build *build, void *data);
     void *runner_data;
     struct touched *touched; /* which paths the journal has (touched.c); any thread */
+    struct launcher launcher; /* set before the first step, freed with the build */
     struct record *races; /* what the race detector reads (race/record.h); any thread may add */
     struct live *live; /* looks for races meanwhile (race/live.h); NULL: nobody does */
     pthread_mutex_t diag_lock;

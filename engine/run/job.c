@@ -215,7 +215,15 @@ static void run_child(struct work *work)
     char *dir = work->step->dir ? path_join(root, work->step->dir) : mem_copy(root);
     str_list missed = {0};
     char *program = work->step->argv ? program_find(work->step->argv[0], root, &missed) : NULL;
-    struct child_spec spec = {.argv = work->step->argv,
+    const struct launcher *launcher = &job->build->launcher;
+    const char **launched = work->step->argv && launcher_takes(launcher, work->step->rule)
+                                ? launcher_argv(launcher, work->step->argv)
+                                : NULL;
+    if (launched) { /* which finds the compiler itself */
+        free(program);
+        program = mem_copy(launched[0]);
+    }
+    struct child_spec spec = {.argv = launched ? launched : work->step->argv,
                               .shell = work->step->shell,
                               .dir = dir,
                               .environment = job->environment,
@@ -244,6 +252,7 @@ static void run_child(struct work *work)
         results_add_missed(&work->results, missed.at[i]);
     str_list_free(&missed);
     free(program);
+    free(launched);
     free(dir);
     job->exit = end.exit;
     job->signal = end.signal;

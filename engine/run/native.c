@@ -185,6 +185,8 @@ static int prepare(struct native *native, struct err *err)
     native->lock = build_lock(native->state_dir, err);
     if (native->lock < 0 || build_open_journal(build, native->state_dir, err) < 0)
         return -1;
+    if (launcher_find(&build->launcher, native->facts.launcher, err) < 0)
+        return -1;
     return kept ? 0 : load(native, err);
 }
 

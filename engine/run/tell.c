@@ -106,6 +106,9 @@ void tell_begin(struct build *build, const struct plan *plan, step_id step, uint
                           .step = step,
                           .target = graph_step_target(plan->graph, step),
                           .lane = lane,
+                          .host = launcher_takes(&build->launcher, plan->graph->steps.at[step].rule)
+                                      ? build->launcher.name
+                                      : NULL,
                           .expect_ns = plan_expect_ns(plan, step),
                           .text = command.len ? str_text(&command) : NULL};
     build_send(build, &event);
