@@ -1,6 +1,7 @@
 /*
- * The build screen: what failed, the map of the whole graph, the lanes, the cone of the goal, and
- * the tail of the step in focus. Which panes there are follows from the size; lanes stay longest.
+ * The build screen: what failed, the map of the whole graph, the lanes, what is over, the cone of the
+ * goal, the step in focus and the tail of its log. Which panes there are follows from the size; lanes
+ * stay longest.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,8 @@
 #include "views/build_view.h"
 #include "views/views.h"
 
-enum pane { PANE_FAILED, PANE_MAP, PANE_LANES, PANE_CONE, PANE_TAIL, PANES };
+/* Their numbers are saved. */
+enum pane { PANE_FAILED, PANE_MAP, PANE_LANES, PANE_CONE, PANE_TAIL, PANE_DONE, PANE_STEP, PANES };
 enum { WIDE = 150, FAILED_ROWS = 3 };
 
 struct build_view {
@@ -23,6 +25,7 @@ struct build_view {
     struct build_map map;
     struct build_lanes lanes;
     struct build_cone cone;
+    struct build_done done;
     struct re *search;
     const struct view_ctx *ctx; /* while a request or a frame is on */
 };
@@ -119,9 +122,41 @@ static int map_rows(const struct model *model, int w, int limit)
     return rows < 2 ? 2 : rows > (uint64_t)limit ? limit : (int)rows;
 }
 
-/* Side by side: lanes and tail left, the cone right. */
+/* The step whose output is shown: the one in focus, or what ran last and printed. */
+static uint32_t tail_step(const struct build_view *build)
+{
+    const struct model *model = build->ctx->model;
+    uint32_t focus = model_find(model, build->ctx->state->focus), best = MODEL_NONE;
+    if (focus != MODEL_NONE)
+        return focus;
+    if (model->causes.len)
+        return model->causes.at[0].step;
+    for (size_t i = 0; i < model->lanes.len; i++) {
+        const struct model_lane *lane = &model->lanes.at[i];
+        uint32_t step = lane->step != MODEL_NONE ? lane->step : lane->last;
+        if (step != MODEL_NONE && model->steps.at[step].log != MODEL_NONE &&
+            (best == MODEL_NONE || model->steps.at[step].begin_ns > model->steps.at[best].begin_ns))
+            best = step;
+    }
+    return best;
+}
+
+/* Rows that a log's last lines take, title included. */
+static int tail_rows(const struct build_view *build, int least, int most)
+{
+    const struct view_ctx *ctx = build->ctx;
+    uint32_t step = tail_step(build);
+    struct log_view *log =
+        step == MODEL_NONE ? NULL : ctx->ops->log(ctx->app, ctx->model->steps.at[step].id);
+    uint64_t lines = log ? ctx->ops->log_lines(log) : 0;
+    int rows = lines + 1 < (uint64_t)most ? (int)lines + 1 : most;
+    return rows < least ? least : rows;
+}
+
+/* Side by side: lanes, what is over and tail left; the cone and the step right. */
 static void lay_out_wide(struct build_view *build, int w, int h, int failed, int lanes)
 {
+    enum { STEP_MIN = 12, TAIL_MIN = 6 };
     struct rect *at = build->at;
     int y = failed, map = 1 + map_rows(build->ctx->model, w, h / 5);
     at[PANE_MAP] = (struct rect){0, y, w, map};
@@ -129,12 +164,18 @@ static void lay_out_wide(struct build_view *build, int w, int h, int failed, int
     int left = w * 55 / 100, rest = h - y;
     int lane_rows = at_most(lanes, rest * 6 / 10);
     at[PANE_LANES] = (struct rect){0, y, left - 1, lane_rows};
-    at[PANE_TAIL] = (struct rect){0, y + lane_rows, left - 1, rest - lane_rows};
-    at[PANE_CONE] = (struct rect){left, y, w - left, rest};
+    int tail = tail_rows(build, TAIL_MIN, (rest - lane_rows) / 2);
+    at[PANE_DONE] = (struct rect){0, y + lane_rows, left - 1, rest - lane_rows - tail};
+    at[PANE_TAIL] = (struct rect){0, h - tail, left - 1, tail};
+    int step = rest / 3 > STEP_MIN ? rest / 3 : STEP_MIN;
+    int cone = at_most((int)build->cone.rows.len + 2, rest - step);
+    at[PANE_CONE] = (struct rect){left, y, w - left, cone};
+    at[PANE_STEP] = (struct rect){left, y + cone, w - left, rest - cone};
 }
 
 static void lay_out_tall(struct build_view *build, int w, int h, int failed, int lanes)
 {
+    enum { DONE_MIN = 4 };
     struct rect *at = build->at;
     int y = failed, left = h - failed;
     int map = left >= 16 ? 1 + map_rows(build->ctx->model, w, left >= 30 ? left / 6 : 2) : 0;
@@ -146,9 +187,13 @@ static void lay_out_tall(struct build_view *build, int w, int h, int failed, int
     cone = cone ? left - map - tail - lane_rows : 0;
     if (!cone)
         lane_rows = left;
+    int rows = at_most((int)build->cone.rows.len + 2, cone);
+    int done = left >= 30 && cone - rows >= DONE_MIN ? cone - rows : 0;
+    cone -= done;
     at[PANE_MAP] = (struct rect){0, y, w, map};
     at[PANE_LANES] = (struct rect){0, y += map, w, lane_rows};
-    at[PANE_CONE] = (struct rect){0, y += lane_rows, w, cone};
+    at[PANE_DONE] = (struct rect){0, y += lane_rows, w, done};
+    at[PANE_CONE] = (struct rect){0, y += done, w, cone};
     at[PANE_TAIL] = (struct rect){0, y + cone, w, tail};
 }
 
@@ -291,28 +336,52 @@ static void draw_cone(struct build_view *build, const struct canvas *title,
     if (cone->path)
         str_addf(&right, ", %llu on path", (unsigned long long)cone->path);
     canvas_title(title, 0, build->focus == PANE_CONE, str_text(&name), str_text(&right));
-    cone_draw(cone, canvas, build->focus == PANE_CONE);
+    bool partial = !model->complete && model->state == BUILD_RUNNING && cone->goal == MODEL_NONE;
+    if (partial) /* of a make, whose data base is printed at its end */
+        canvas_column(canvas, 1, canvas->h - 1, canvas->w - 2, STYLE_FAINT, FIT_LEFT,
+                      "what waits for what, make tells when it ends; until then by directory");
+    struct canvas rows =
+        canvas_part(canvas, (struct rect){0, 0, canvas->w, partial ? canvas->h - 1 : canvas->h});
+    cone_draw(cone, &rows, build->focus == PANE_CONE);
     str_free(&name);
     str_free(&right);
 }
 
-/* The step whose output is shown: the one in focus, or what ran last and printed. */
-static uint32_t tail_step(const struct build_view *build)
+static void draw_done(struct build_view *build, const struct canvas *title,
+                      const struct canvas *canvas)
 {
     const struct model *model = build->ctx->model;
-    uint32_t focus = model_find(model, build->ctx->state->focus), best = MODEL_NONE;
-    if (focus != MODEL_NONE)
-        return focus;
-    if (model->causes.len)
-        return model->causes.at[0].step;
-    for (size_t i = 0; i < model->lanes.len; i++) {
-        const struct model_lane *lane = &model->lanes.at[i];
-        uint32_t step = lane->step != MODEL_NONE ? lane->step : lane->last;
-        if (step != MODEL_NONE && model->steps.at[step].log != MODEL_NONE &&
-            (best == MODEL_NONE || model->steps.at[step].begin_ns > model->steps.at[best].begin_ns))
-            best = step;
-    }
-    return best;
+    bool focus = build->focus == PANE_DONE, ended = model->state == BUILD_ENDED;
+    struct str right = {0};
+    done_update(&build->done, model);
+    str_addf(&right, "%zu", model->ended.len);
+    if (model->outcomes[OUTCOME_UNCHANGED])
+        str_addf(&right, ", %llu the same bytes",
+                 (unsigned long long)model->outcomes[OUTCOME_UNCHANGED]);
+    canvas_title(title, 0, focus, ended ? "longest" : "done, newest first", str_text(&right));
+    str_free(&right);
+    if (model->ended.len)
+        done_draw(&build->done, canvas, focus);
+    else
+        canvas_put(canvas, 1, 0, STYLE_FAINT, "nothing yet");
+}
+
+static void draw_step(struct build_view *build, const struct canvas *title,
+                      const struct canvas *canvas)
+{
+    const struct model *model = build->ctx->model;
+    uint32_t step = tail_step(build);
+    for (size_t i = 0; i < model->lanes.len && step == MODEL_NONE; i++)
+        step = model->lanes.at[i].step;
+    if (step == MODEL_NONE && model->ended.len)
+        step = model->ended.at[model->ended.len - 1];
+    struct str name = {0};
+    str_add(&name, "step");
+    if (step != MODEL_NONE)
+        str_addf(&name, ": %s", model_name(model, step));
+    canvas_title(title, 0, build->focus == PANE_STEP, str_text(&name), NULL);
+    str_free(&name);
+    step_draw(model, step, canvas);
 }
 
 static void draw_tail(struct build_view *build, const struct canvas *title,
@@ -371,8 +440,8 @@ static void draw_first(const struct view_ctx *ctx, const struct canvas *canvas)
 static void build_draw(struct view *view, const struct canvas *canvas, const struct view_ctx *ctx)
 {
     static void (*const draws[PANES])(struct build_view *, const struct canvas *,
-                                      const struct canvas *) = {draw_failed, draw_map, draw_lanes,
-                                                                draw_cone, draw_tail};
+                                      const struct canvas *) = {
+        draw_failed, draw_map, draw_lanes, draw_cone, draw_tail, draw_done, draw_step};
     struct build_view *build = (struct build_view *)view;
     build->ctx = ctx;
     if (ctx->model->state == BUILD_NEVER && !ctx->model->messages.len) {
@@ -413,6 +482,10 @@ static void take_focus(struct build_view *build)
     case PANE_CONE:
         step = cone_step(&build->cone);
         break;
+    case PANE_DONE:
+        step = done_step(&build->done);
+        break;
+    case PANE_STEP:
     case PANE_TAIL:
     case PANES:
         return;
@@ -501,6 +574,8 @@ static void click(struct build_view *build, enum request request, const struct r
             lanes_request(&build->lanes, request, y);
         else if (i == PANE_CONE)
             cone_request(&build->cone, request, y);
+        else if (i == PANE_DONE)
+            done_request(&build->done, request, y);
         return;
     }
 }
@@ -532,6 +607,9 @@ static bool motion(struct build_view *build, enum request request)
         return lanes_request(&build->lanes, request, -1);
     case PANE_CONE:
         return cone_request(&build->cone, request, -1);
+    case PANE_DONE:
+        return done_request(&build->done, request, -1);
+    case PANE_STEP:
     case PANE_TAIL:
     case PANES:
         break;
@@ -561,6 +639,7 @@ static void catch_up(struct build_view *build)
     const struct model *model = build->ctx->model;
     cone_update(&build->cone, model);
     lanes_update(&build->lanes, model, build->lanes.list.rows);
+    done_update(&build->done, model);
     if (build->map.laid_out)
         build_map_update(&build->map, model, build->map.w, build->map.h);
 }
@@ -667,6 +746,7 @@ static void build_close(struct view *view)
     build_map_free(&build->map);
     lanes_free(&build->lanes);
     cone_free(&build->cone);
+    done_free(&build->done);
     re_free(build->search);
     free(build);
 }

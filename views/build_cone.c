@@ -273,7 +273,9 @@ static void add_fold_rows(struct build_cone *cone, const struct model *model)
 void cone_update(struct build_cone *cone, const struct model *model)
 {
     uint32_t pinned = cone->pinned == EVENT_NONE ? MODEL_NONE : model_find(model, cone->pinned);
-    uint32_t goal = pinned != MODEL_NONE ? pinned : model->goal;
+    /* Of a make that runs, the longest chain that is known is no goal yet. */
+    bool partial = !model->complete && model->state == BUILD_RUNNING;
+    uint32_t goal = pinned != MODEL_NONE ? pinned : partial ? MODEL_NONE : model->goal;
     bool same = cone->model && cone->shape == model->shape && cone->goal == goal;
     if (same && cone->generation == model->generation)
         return;

@@ -120,6 +120,25 @@ bool cone_back(struct build_cone *cone);
 void cone_pin(struct build_cone *cone, uint32_t step_id);
 void cone_free(struct build_cone *cone);
 
+/* What is over: newest first while a build runs, then the longest first. */
+struct build_done {
+    struct list list;
+    VEC(uint32_t) order; /* of an ended build: dense indexes, the longest first */
+    const struct model *model;
+    uint32_t builds; /* the model's, when `order` was made */
+    bool sorted; /* `order` counts */
+};
+
+void done_update(struct build_done *done, const struct model *model);
+void done_draw(struct build_done *done, const struct canvas *canvas, bool focus);
+bool done_request(struct build_done *done, enum request request, int y);
+/* The selected step, or MODEL_NONE. */
+uint32_t done_step(const struct build_done *done);
+void done_free(struct build_done *done);
+
+/* One step (dense index, or MODEL_NONE): what it is, why it runs, its races, its command. */
+void step_draw(const struct model *model, uint32_t index, const struct canvas *canvas);
+
 /* The style of a state. */
 enum style state_style(const struct model_step *step);
 

@@ -426,6 +426,7 @@ static void take_end(struct model *model, const struct event *event)
     step->cpu_ns = event->cpu_ns;
     step->rss_kib = event->rss_kib;
     step->untraced = !event->traced;
+    step->accesses = event->accesses;
     model->outcomes[event->outcome]++;
     model->cpu_ns += event->cpu_ns;
     vec_push(&model->ended, index);

@@ -53,6 +53,7 @@ struct model_step {
     int exit, signal;
     uint64_t begin_ns, end_ns, expect_ns, wall_ns, cpu_ns, rss_kib;
     uint64_t log_length;
+    uint64_t accesses; /* that it was seen to make, once it ended */
 };
 
 struct model_lane {

@@ -179,6 +179,35 @@ void build_events_middle(struct test_screen *screen)
     model_tick(model, 18200000000ull);
 }
 
+void build_events_of_make(struct test_screen *screen)
+{
+    struct model *model = &test_screen_app(screen)->model;
+    char name[64];
+    const uint32_t needs[] = {1};
+    model_event(model, &(struct event){.kind = EVENT_BUILD_BEGIN,
+                                       .tree = "/src/demo",
+                                       .head = "master@0e34e4d",
+                                       .loader = "make",
+                                       .argv = "make -C kernel all",
+                                       .lanes = 2});
+    for (uint32_t step = GEN; step < 24; step++) {
+        model_event(model, &(struct event){.kind = EVENT_STEP_ADD,
+                                           .step = step,
+                                           .target = target_of(step, name),
+                                           .rule = rule_of(step)});
+        begin(model, step, step % 2, step * SECOND / 2, 0);
+        if (step < 22)
+            end(model, step, step * SECOND / 2 + SECOND, OUTCOME_RAN);
+    }
+    model_event(model, &(struct event){.kind = EVENT_STEP,
+                                       .step = 2,
+                                       .target = target_of(2, name),
+                                       .needs = needs,
+                                       .needs_count = 1});
+    model_event(model, &(struct event){.kind = EVENT_GRAPH, .steps = 24, .edges = 1});
+    model_tick(model, 12200000000ull);
+}
+
 void build_events_begun(struct test_screen *screen)
 {
     model_event(&test_screen_app(screen)->model,

@@ -6,6 +6,8 @@
 
 /* A tree of about 60 steps, two lanes, stopped in the middle: 30 done, one failed, two running. */
 void build_events_middle(struct test_screen *screen);
+/* A make in its middle: who needs whom is not told before its end, but for one small make inside. */
+void build_events_of_make(struct test_screen *screen);
 /* A build that has only begun: nothing is known of it. */
 void build_events_begun(struct test_screen *screen);
 /* The same build brought to its end; it failed. */

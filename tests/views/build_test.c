@@ -24,6 +24,7 @@ static void a_running_build(void **state)
     (void)state;
     test_goldens("build-middle", build_events_middle, "");
     test_goldens("build-racing", build_events_racing, "");
+    test_goldens("build-of-make", build_events_of_make, "");
 }
 
 static void a_pane_alone_and_a_pinned_cone(void **state)
@@ -32,6 +33,7 @@ static void a_pane_alone_and_a_pinned_cone(void **state)
     test_goldens("build-zoomed", build_events_middle, "Tab z");
     test_goldens("build-pinned", build_events_middle, "/ 'string.*sched' Enter");
     test_goldens("build-map", build_events_middle, "S-Tab Right Right");
+    test_goldens("build-over", build_events_racing, "Tab Tab Tab Home Down");
 }
 
 static void a_failed_build(void **state)
@@ -124,6 +126,30 @@ static void more_happens(struct test_screen *screen, bool look)
     model_tick(model, t_ns + 1000000000);
 }
 
+/* What is over is looked at step by step; what ends meanwhile moves nothing under the cursor. */
+static void the_selected_step_stays(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(200, 60, TEST_COLOR);
+    struct app *app = test_screen_app(screen);
+    build_events_middle(screen);
+    test_screen_text(screen);
+    test_screen_keys(screen, "Tab Tab Tab Home Down Down");
+    uint32_t focus = app->state.focus;
+    assert_int_equal(focus, app->model.steps.at[app->model.ended.at[app->model.ended.len - 3]].id);
+    char *before = mem_copy(test_screen_text(screen));
+    model_event(&app->model, &(struct event){.kind = EVENT_STEP_END,
+                                             .step = 32,
+                                             .t_ns = app->model.now_ns,
+                                             .wall_ns = 2000000000,
+                                             .outcome = OUTCOME_RAN});
+    assert_string_not_equal(test_screen_text(screen), before);
+    test_screen_keys(screen, "w");
+    assert_int_equal(app->state.focus, focus);
+    free(before);
+    test_screen_close(screen);
+}
+
 /* All panes, the cone alone, and then another build on the same screen. */
 static void take_pictures(bool look, char *pictures[static 3])
 {
@@ -166,6 +192,7 @@ int main(void)
         cmocka_unit_test(a_build_that_runs_elsewhere),
         cmocka_unit_test(keys_ask_for_what_they_say),
         cmocka_unit_test(a_step_told_again_has_its_new_rule),
+        cmocka_unit_test(the_selected_step_stays),
         cmocka_unit_test(looking_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
