@@ -1,6 +1,7 @@
 #include "views/shell_cost.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@
 enum { TOLD = 3, LEAST_NS = 500000000, COMMAND_BYTES = 48 };
 
 struct shell_cost {
-    uint64_t calls, ns;
+    uint64_t calls, repeated, ns;
     size_t place; /* how much of its key tells where */
 };
 
@@ -28,6 +29,7 @@ void shell_costs_add(struct shell_costs *costs, const struct event *event)
         map_put(&costs->by_place, key, cost);
     }
     cost->calls++;
+    cost->repeated += event->repeated;
     cost->ns += event->wall_ns;
     free(place);
     free(key);
@@ -35,7 +37,7 @@ void shell_costs_add(struct shell_costs *costs, const struct event *event)
 
 static void tell(const char *key, const struct shell_cost *cost, struct str *out)
 {
-    char took[24];
+    char took[24], known[64] = "";
     const char *command = key + cost->place + 1;
     size_t length = strcspn(command, "\n");
     bool cut = command[length] || length >= COMMAND_BYTES;
@@ -46,9 +48,11 @@ static void tell(const char *key, const struct shell_cost *cost, struct str *out
             break;
         }
     plain_duration(took, cost->ns);
-    str_addf(out, "make spent %s in %" PRIu64 " call%s of %.*s%s (%.*s)\n", took, cost->calls,
-             cost->calls == 1 ? "" : "s", (int)length, command, cut ? " ..." : "", (int)cost->place,
-             key);
+    if (cost->repeated)
+        snprintf(known, sizeof known, ", %" PRIu64 " of them not run again,", cost->repeated);
+    str_addf(out, "make spent %s in %" PRIu64 " call%s%s of %.*s%s (%.*s)\n", took, cost->calls,
+             cost->calls == 1 ? "" : "s", known, (int)length, command, cut ? " ..." : "",
+             (int)cost->place, key);
 }
 
 void shell_costs_tell(const struct shell_costs *costs, uint64_t build_ns, struct str *out)

@@ -80,6 +80,7 @@ const struct field event_fields[] = {
     F(rss_kib, U64, K(STEP_END) | K(LANE)),
     F(accesses, U64, K(STEP_END)),
     F(traced, BOOL, K(STEP_END)),
+    F(repeated, BOOL, K(SHELL_CALL)),
     F(steps_total, U64, K(BUILD_END)),
     F(steps_run, U64, K(BUILD_END)),
     F(steps_unchanged, U64, K(BUILD_END)),

@@ -30,7 +30,7 @@ enum event_kind {
                         state "recursive": of a step in which a make runs, whose own steps speak */
     EVENT_STEP_PROGRESS, /* step bytes total: of what it writes, where that is known */
     EVENT_STEP_END, /* step target outcome exit signal wall_ns cpu_ns rss_kib accesses traced */
-    EVENT_SHELL_CALL, /* make(its directory) path(makefile) line command wall_ns */
+    EVENT_SHELL_CALL, /* make(its directory) path(makefile) line command wall_ns repeated */
     EVENT_FINDING, /* id class severity path first first_target second second_target witnesses
                     verdict text(a sentence): a race, or what was found out about one */
     EVENT_LANE, /* lane state(idle|running) step cpu_ns(so far) rss_kib idle_why */
@@ -85,7 +85,7 @@ struct event {
     const char *host; /* the launcher that was put before its compiler (ccache); or NULL */
     const uint32_t *needs; /* step ids of prerequisites; of touched: see there */
     uint32_t needs_count;
-    bool forecast, complete, traced;
+    bool forecast, complete, traced, repeated;
 
     const char *stream; /* "out" or "err" */
     uint64_t offset, length; /* of the log, bytes */

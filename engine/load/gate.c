@@ -4,6 +4,7 @@
  * directory, limits and credentials are inherited and not copied; it ends as the command ended.
  *
  *   gate MAKE.STEP.LINE PATH ARGV0 [ARGV...]     one line of a recipe (0.0.0: the whole command)
+ *   gate say TEXT                                prints it: a $(shell) whose output is known
  *   make [ARGS...]                               under this name: the next make on PATH, with hook
  *                                                (none where GANTRY_GATE speaks of another Gantry)
  *
@@ -518,6 +519,22 @@ static _Noreturn void run_step(char **argv, char **env)
     end_alike(watch.status);
 }
 
+/* What a $(shell) printed before (hook_shell.c). */
+static _Noreturn void say(const char *text)
+{
+    size_t length = text_length(text);
+    while (length) {
+        long written = CALL(__NR_write, 1, text, length, 0);
+        if (written == -EINTR)
+            continue;
+        if (written <= 0)
+            leave(1);
+        text += written;
+        length -= (size_t)written;
+    }
+    leave(0);
+}
+
 _Noreturn void gate_main(long *stack);
 
 _Noreturn void gate_main(long *stack)
@@ -530,6 +547,8 @@ _Noreturn void gate_main(long *stack)
         if (equal(name, "make") || equal(name, "gmake"))
             run_next_make(argv, env);
     }
+    if (argc == 3 && equal(argv[1], "say"))
+        say(argv[2]);
     if (argc < 4)
         leave(2);
     run_step(argv, env);

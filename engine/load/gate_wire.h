@@ -36,11 +36,19 @@ enum wire_kind {
     WIRE_JOB, /* step, line, a: bytes of target; text: target, then command */
     WIRE_ECHO, /* step, a: 1 on standard error; text: what make printed of this line, in pieces */
     WIRE_STEP_END, /* step, a: 1 where make said that it failed */
-    WIRE_SHELL, /* $(shell). a: ns, b: 1 + status where it failed, line; text: makefile, NUL, command */
+    WIRE_SHELL, /* $(shell). a: ns, b: 1 + status where it failed, c: 1 where its command did not run
+                   again, line; text: makefile, NUL, command */
+    /* step: a $(shell)'s place among those that are remembered, from 0 up; answered */
+    WIRE_SHELL_BEGIN, /* one is about to start: is what it looks at seen? */
+    WIRE_SHELL_SEEN, /* it has ended: can be told when it is the same again? a: when it began, in ns by
+                        the clock of files */
+    WIRE_SHELL_AGAIN, /* is it? */
     WIRE_DATABASE, /* a descriptor comes along: what -p printed */
     WIRE_RULES, /* the same in the middle of the build: the section of files alone */
     /* engine to hook */
-    WIRE_WELCOME, /* make: its number, a: 1 where WIRE_RULES is wanted */
+    WIRE_WELCOME, /* make: its number, a: 1 where WIRE_RULES is wanted, b: 1 where WIRE_SHELL_SEEN
+                     is answered */
+    WIRE_SHELL_ANSWER, /* a: 1 yes, 0 no */
 };
 
 struct wire {

@@ -48,6 +48,7 @@ __attribute__((constructor)) static void find_real(void)
     FIND(opendir, "opendir");
     FIND(fputs, "fputs");
     FIND(write, "write");
+    FIND(read, "read");
 }
 
 /* ---- to the engine ---- */
@@ -265,6 +266,7 @@ static bool greet(void)
     hook.make = wire.make;
     if (got >= (ssize_t)sizeof wire && wire.a)
         copy_prepare();
+    hook.repeats = got >= (ssize_t)sizeof wire && wire.b;
     return got >= (ssize_t)sizeof wire && wire.kind == WIRE_WELCOME;
 }
 

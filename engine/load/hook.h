@@ -3,7 +3,8 @@
  * outside of the library, since make exports all of its own names.
  *
  *   hook.c         how it gets in, whom it talks to
- *   hook_steps.c   recipes, $(shell), and where make waits
+ *   hook_steps.c   recipes, and where make waits
+ *   hook_shell.c   $(shell)
  *   hook_says.c    what make prints: echoes, failures, its data base
  *   hook_copy.c    copies of make that tell its rules meanwhile
  */
@@ -41,11 +42,13 @@ struct job {
     char *target; /* or, of a $(shell): the makefile, NUL, the command */
     size_t length; /* of that text; `line` is the makefile's then */
     uint64_t start_ns;
+    bool repeated; /* a $(shell) whose command did not run: its output is known */
 };
 
 struct hook {
     bool on; /* connected, and in a GNU make */
     bool ready; /* has greeted, and the export of GANTRY_T was evaluated */
+    bool repeats; /* the engine sees what $(shell) looks at: it can say when it is the same again */
     bool owns_output, owns_error; /* descriptors 1 and 2 are files that the engine gave, */
     bool apart; /* and 2 is the one for standard error */
     int *
@@ -85,6 +88,7 @@ struct real {
     DIR *(*opendir)(const char *);
     int (*fputs)(const char *, FILE *);
     ssize_t (*write)(int, const void *, size_t);
+    ssize_t (*read)(int, void *, size_t);
 };
 extern struct real real;
 
@@ -102,6 +106,18 @@ void settle(void);
 char **child_env(char *const from[], char *step);
 
 uint64_t now_ns(void);
+/* What a person would call a command: the text that a shell is given, or the words. New, or NULL. */
+char *command_text(char *const argv[]);
+/* A child is waited for: a copy is kept, of which the target becomes the hook's. */
+void note_job(const struct job *job);
+
+/* ---- hook_shell.c ---- */
+
+/* posix_spawn of what is no recipe's line. */
+int spawn_shell(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                const posix_spawnattr_t *attributes, char *const argv[], char *const env[]);
+/* One has ended. */
+void shell_reaped(const struct job *job, int status);
 
 /* ---- hook_copy.c ---- */
 

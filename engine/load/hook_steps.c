@@ -1,4 +1,4 @@
-/* The hook's recipes: a gate before each line, the calls of $(shell) timed, a recipe's end told. */
+/* The hook's recipes: a gate before each line, a recipe's end told. */
 #include "load/hook.h"
 
 #include <errno.h>
@@ -47,11 +47,7 @@ static void note_reaped(pid_t pid, int status)
             hook.ended_is_set = true;
             hook.ended_failed = false;
         } else {
-            struct wire wire = {.kind = WIRE_SHELL,
-                                .a = (int64_t)(now_ns() - job.start_ns),
-                                .line = job.line,
-                                .b = status ? 1 + (int64_t)status : 0};
-            send_packet(&wire, job.target, job.length, -1);
+            shell_reaped(&job, status);
             free(job.target);
         }
         return;
@@ -67,8 +63,7 @@ static bool gives_text(char *const argv[])
     return (name >= 2 && strcmp(argv[0] + name - 2, "sh") == 0) || strpbrk(argv[2], " \t\n;(");
 }
 
-/* What a person would call the command: the text that a shell is given, or the words. New. */
-static char *command_text(char *const argv[])
+char *command_text(char *const argv[])
 {
     size_t count = 0, length = 1;
     while (argv[count])
@@ -87,7 +82,7 @@ static char *command_text(char *const argv[])
     return text;
 }
 
-static void note_job(const struct job *job)
+void note_job(const struct job *job)
 {
     if (hook.jobs_count == hook.jobs_room) {
         size_t room = hook.jobs_room ? 2 * hook.jobs_room : 64;
@@ -207,38 +202,6 @@ static int spawn_line(pid_t *pid, const char *path, const posix_spawn_file_actio
         if (job.target)
             note_job(&job);
     }
-    return result;
-}
-
-static void note_shell(pid_t pid, char *const argv[])
-{
-    const struct place *place = make_place && *make_place ? **make_place : NULL;
-    const char *file = place && place->file ? place->file : "";
-    struct job job = {.pid = pid, .line = place ? (uint32_t)(place->line + place->offset) : 0};
-    char *command = command_text(argv);
-    size_t file_length = strlen(file), command_length = command ? strlen(command) : 0;
-    job.length = file_length + 1 + command_length;
-    job.target = malloc(job.length + 1);
-    if (job.target) {
-        memcpy(job.target, file, file_length + 1);
-        if (command)
-            memcpy(job.target + file_length + 1, command, command_length + 1);
-        note_job(&job);
-    }
-    free(command);
-}
-
-static int spawn_shell(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                       const posix_spawnattr_t *attributes, char *const argv[], char *const env[])
-{
-    settle();
-    char **child = child_env(env, NULL);
-    if (!child)
-        return ENOMEM;
-    int result = real.spawn(pid, path, actions, attributes, argv, child);
-    free(child);
-    if (result == 0)
-        note_shell(*pid, argv);
     return result;
 }
 

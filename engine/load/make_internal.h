@@ -21,6 +21,7 @@
 #include "trace/trace.h"
 
 struct connection; /* make_server.c */
+struct shell_call; /* make_shell.c */
 struct make_state; /* make_state.h */
 
 /* A file of output, and how much of it events spoke of. */
@@ -70,6 +71,7 @@ struct make_process {
     int32_t pid;
     struct trace
         *trace; /* what it and its $(shell)s touch; kept to the build's end. NULL: untraced */
+    VEC(struct shell_call *) shells; /* $(shell)s that can be told when they are the same again */
 };
 
 struct make_build {
@@ -119,6 +121,20 @@ void make_trace_drop(struct make_trace *trace, const struct trace *whose);
 pid_t make_trace_parent(pid_t pid);
 /* After the command's end; frees it. */
 void make_trace_end(struct make_trace *trace);
+
+/* ---- make_shell.c: $(shell)s that need not run again ---- */
+
+/* Whether makes may ask. */
+bool make_shell_repeats(const struct make_build *make);
+/* A make that waits for the answer is about to start one: it is watched. False where it cannot be. */
+bool make_shell_begins(struct make_build *make, uint32_t number);
+/* It has ended, and the make waits: true where it can be told from now on when it is the same again. It
+ * began at `since_files_ns` by the clock of files. `slot`: its place among the make's. */
+bool make_shell_ended(struct make_build *make, uint32_t number, uint32_t slot,
+                      int64_t since_files_ns);
+/* Whether it is. */
+bool make_shell_is_same(struct make_build *make, uint32_t number, uint32_t slot);
+void make_shell_free(struct make_process *owner);
 
 /* ---- make_steps.c ---- */
 

@@ -134,8 +134,10 @@ static void hear_greeting(struct make_server *server, struct connection *from,
     from->peer = PEER_MAKE;
     from->make = steps_add_make(server->make, text, directory, (int32_t)wire->a);
     send_to(from,
-            &(struct wire){
-                .kind = WIRE_WELCOME, .make = from->make, .a = server->make->build->live != NULL},
+            &(struct wire){.kind = WIRE_WELCOME,
+                           .make = from->make,
+                           .a = server->make->build->live != NULL,
+                           .b = make_shell_repeats(server->make)},
             NULL, 0);
 }
 
@@ -173,9 +175,24 @@ static void hear_shell(struct make_server *server, struct connection *from, cons
                                                     .path = file ? clean : NULL,
                                                     .line = wire->line,
                                                     .command = text + file + 1,
-                                                    .wall_ns = (uint64_t)wire->a});
+                                                    .wall_ns = (uint64_t)wire->a,
+                                                    .repeated = wire->c != 0});
     free(clean);
     free(path);
+}
+
+static void hear_shell_question(struct make_server *server, struct connection *from,
+                                const struct wire *wire)
+{
+    struct make_build *make = server->make;
+    bool yes = false;
+    if (wire->kind == WIRE_SHELL_BEGIN)
+        yes = make_shell_begins(make, from->make);
+    else if (wire->kind == WIRE_SHELL_SEEN)
+        yes = make_shell_ended(make, from->make, wire->step, wire->a);
+    else
+        yes = make_shell_is_same(make, from->make, wire->step);
+    send_to(from, &(struct wire){.kind = WIRE_SHELL_ANSWER, .a = yes}, NULL, 0);
 }
 
 static void hear_packet(struct make_server *server, struct connection *from,
@@ -204,6 +221,11 @@ static void hear_packet(struct make_server *server, struct connection *from,
         break;
     case WIRE_SHELL:
         hear_shell(server, from, wire, text, length);
+        break;
+    case WIRE_SHELL_BEGIN:
+    case WIRE_SHELL_SEEN:
+    case WIRE_SHELL_AGAIN:
+        hear_shell_question(server, from, wire);
         break;
     case WIRE_DATABASE:
         hear_database(server, from, fd);

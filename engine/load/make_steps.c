@@ -694,6 +694,7 @@ void steps_free(struct make_build *make)
         free(owner->directory);
         trace_free(owner->trace);
         vec_free(&owner->steps);
+        make_shell_free(owner);
         map_free(&owner->by_name);
         free(owner);
     }

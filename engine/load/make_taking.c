@@ -74,7 +74,7 @@ version_id taking_absent(struct taking *taking, const char *path)
     return state_version(&taking->kept->state, text, &nobody, hash_absent);
 }
 
-void taking_programs(const struct trace *trace, const char *root, bool *own, bool *oracle)
+void taking_program(const char *path, const char *root, bool *own, bool *oracle)
 {
     static const char *const oracles[] = {"date",   "nproc", "hostname", "uptime",
                                           "whoami", "id",    "curl",     "wget",
@@ -82,15 +82,19 @@ void taking_programs(const struct trace *trace, const char *root, bool *own, boo
     static const char *const interpreters[] = {"python", "perl",  "ruby", "node",
                                                "lua",    "tclsh", "php"};
     size_t root_length = strlen(root);
+    const char *name = path_base(path);
+    *own |= strncmp(path, root, root_length) == 0 && path[root_length] == '/';
+    for (size_t k = 0; k < sizeof interpreters / sizeof *interpreters; k++)
+        *own |= str_starts(name, interpreters[k]);
+    for (size_t k = 0; k < sizeof oracles / sizeof *oracles; k++)
+        *oracle |= strcmp(name, oracles[k]) == 0;
+}
+
+void taking_programs(const struct trace *trace, const char *root, bool *own, bool *oracle)
+{
     for (size_t i = 0; i < trace->accesses.len; i++) {
         const struct access *access = &trace->accesses.at[i];
-        if (!(access->kinds & ACCESS_EXEC) || !access->found)
-            continue;
-        const char *path = intern_text(&trace->paths, access->path), *name = path_base(path);
-        *own |= strncmp(path, root, root_length) == 0 && path[root_length] == '/';
-        for (size_t k = 0; k < sizeof interpreters / sizeof *interpreters; k++)
-            *own |= str_starts(name, interpreters[k]);
-        for (size_t k = 0; k < sizeof oracles / sizeof *oracles; k++)
-            *oracle |= strcmp(name, oracles[k]) == 0;
+        if ((access->kinds & ACCESS_EXEC) && access->found)
+            taking_program(intern_text(&trace->paths, access->path), root, own, oracle);
     }
 }

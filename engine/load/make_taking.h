@@ -25,7 +25,9 @@ version_id taking_written(struct taking *taking, const char *path);
 /* The version of a path that was looked for in vain. */
 version_id taking_absent(struct taking *taking, const char *path);
 
-/* What the processes of a trace ran: programs of the tree; programs that tell what no file tells. */
+/* What a program is, added to both: one of the tree; one that tells what no file tells. */
+void taking_program(const char *path, const char *root, bool *own, bool *oracle);
+/* The same of all that the processes of a trace ran. */
 void taking_programs(const struct trace *trace, const char *root, bool *own, bool *oracle);
 
 #endif

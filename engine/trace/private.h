@@ -20,9 +20,14 @@
 #include "trace/trace.h"
 
 /* A trace's own: where to find an access by its path. */
+#define RECENT_FOUND (1u << 30) /* it was there at one time */
+#define RECENT_ABSENT (1u << 31)
 struct trace_private {
     struct trace_server *server; /* that trace_free closes, or NULL */
     VEC(uint32_t) access_of; /* by path id: index of accesses + 1 */
+    bool marked; /* what comes is noted as recent, too: */
+    VEC(uint32_t) recent; /* by access: how it was touched since the mark, and RECENT_... */
+    VEC(uint32_t) recently; /* those that were */
 };
 
 /* A thread of the traced tree. Numbers are used again by the system: what is known of a thread that

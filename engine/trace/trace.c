@@ -38,6 +38,15 @@ static void link_followed(void *data, const char *path)
     hold_access(data, path, ACCESS_LINK, true);
 }
 
+static void note_recent(struct trace_private *own, uint32_t access, const struct pending *held)
+{
+    while (own->recent.len <= access)
+        vec_push(&own->recent, 0u);
+    if (!own->recent.at[access])
+        vec_push(&own->recently, access);
+    own->recent.at[access] |= held->kinds | (held->found ? RECENT_FOUND : RECENT_ABSENT);
+}
+
 void keep_access(struct trace *trace, const struct pending *held, uint32_t process, uint64_t now_ns)
 {
     struct trace_private *own = trace->private;
@@ -57,6 +66,8 @@ void keep_access(struct trace *trace, const struct pending *held, uint32_t proce
     if (held->kinds & (ACCESS_CREATE | ACCESS_REMOVE | ACCESS_MKDIR | ACCESS_RMDIR | ACCESS_WRITE))
         resolve_changed(intern_text(&trace->paths, held->path));
     access->last_ns = now_ns;
+    if (own->marked)
+        note_recent(own, *slot - 1, held);
     if (plain) /* appending counts only where all writing was appending */
         access->kinds &= ~(uint32_t)ACCESS_APPEND;
 }
@@ -275,6 +286,37 @@ void trace_server_peek(struct trace_server *server, const struct trace *trace, u
     pthread_mutex_unlock(&server->lock);
 }
 
+void trace_server_mark(struct trace_server *server, const struct trace *trace)
+{
+    struct trace_private *own = trace->private;
+    pthread_mutex_lock(&server->lock);
+    accelerate_drain(server, false);
+    for (size_t i = 0; i < own->recently.len; i++)
+        own->recent.at[own->recently.at[i]] = 0;
+    own->recently.len = 0;
+    own->marked = true;
+    pthread_mutex_unlock(&server->lock);
+}
+
+void trace_server_since_mark(struct trace_server *server, const struct trace *trace,
+                             trace_seen *seen, void *data)
+{
+    struct trace_private *own = trace->private;
+    pthread_mutex_lock(&server->lock);
+    accelerate_drain(server, false);
+    own->marked = false;
+    for (size_t i = 0; i < own->recently.len; i++) {
+        struct access access = trace->accesses.at[own->recently.at[i]];
+        uint32_t how = own->recent.at[own->recently.at[i]];
+        access.kinds = how & ~(RECENT_FOUND | RECENT_ABSENT);
+        access.found = how & RECENT_FOUND;
+        if (access.found && (how & RECENT_ABSENT))
+            access.kinds |= ACCESS_CREATE;
+        seen(data, intern_text(&trace->paths, access.path), &access);
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
 struct trace_server *trace_own_server(const struct trace *trace)
 {
     return trace->private->server;
@@ -337,6 +379,8 @@ void trace_free(struct trace *trace)
         return;
     trace_server_close(trace->private->server);
     vec_free(&trace->private->access_of);
+    vec_free(&trace->private->recent);
+    vec_free(&trace->private->recently);
     free(trace->private);
     intern_free(&trace->paths);
     intern_free(&trace->commands);

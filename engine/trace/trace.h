@@ -147,6 +147,13 @@ bool trace_server_sees_all(const struct trace_server *server);
 typedef void trace_seen(void *data, const char *path, const struct access *access);
 void trace_server_peek(struct trace_server *server, const struct trace *trace, uint64_t since_ns,
                        trace_seen *seen, void *data);
+/* Marks this time: until the trace_server_since_mark that follows, what is done is noted apart. Any
+ * thread. That gives each path with its access, of which `kinds` and `found` are those since the mark
+ * alone (what was there at one time and not at another counts as created); `seen` is called under the
+ * server's lock. */
+void trace_server_mark(struct trace_server *server, const struct trace *trace);
+void trace_server_since_mark(struct trace_server *server, const struct trace *trace,
+                             trace_seen *seen, void *data);
 /* The server of a trace that has one of its own (trace_open), until trace_free. */
 struct trace_server *trace_own_server(const struct trace *trace);
 
