@@ -163,6 +163,18 @@ bool app_moves(const struct app *app)
     return (app->model.state == BUILD_RUNNING && !paused) || app->model.vm.state == VM_RUNNING;
 }
 
+bool app_works(const struct app *app)
+{
+    const struct view *view = app->views[app->current];
+    return !app->popup && view && view->working && view->ops->work;
+}
+
+void app_work(struct app *app)
+{
+    if (app_works(app))
+        current_view(app)->ops->work(current_view(app), &app->ctx);
+}
+
 /* ---- requests ---- */
 
 static void open_popup(struct app *app, const struct view_ops *ops)

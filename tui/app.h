@@ -48,5 +48,8 @@ void app_save(const struct app *app, struct str *out);
 void app_restore(struct app *app, const char *text);
 /* True while the picture changes by time alone. */
 bool app_moves(const struct app *app);
+/* Whether the screen in front has work left; and a piece of that, a few milliseconds long. */
+bool app_works(const struct app *app);
+void app_work(struct app *app);
 
 #endif

@@ -12,7 +12,7 @@
 enum {
     EVERY = 64, /* lines between two entries of the index */
     WINDOW = 128 * 1024, /* bytes of a file kept in memory */
-    INDEX_AT_ONCE = 32 << 20, /* bytes indexed by one call */
+    INDEX_AT_ONCE = 8 << 20, /* bytes indexed by one call */
     FILES_AT_ONCE = 256, /* logs that one call adds to the whole */
     LINE_MAX_BYTES = 16 * 1024, /* more of one line is not shown */
     OPEN_MAX = 64, /* files open at a time */
@@ -130,12 +130,16 @@ static bool fill_window(struct log_file *file, uint64_t at)
 {
     if (at >= file->window_start && at < file->window_start + file->window_length)
         return true;
+    uint64_t start = at;
+    if (at < file->window_start &&
+        file->window_start - at < WINDOW) /* read backwards: more of that */
+        start = at > WINDOW * 3 / 4 ? at - WINDOW * 3 / 4 : 0;
     if (!file->window)
         file->window = mem_alloc(WINDOW);
-    ssize_t got = pread(file->fd, file->window, WINDOW, (off_t)at);
-    file->window_start = at;
+    ssize_t got = pread(file->fd, file->window, WINDOW, (off_t)start);
+    file->window_start = start;
     file->window_length = got > 0 ? (uint64_t)got : 0;
-    return got > 0;
+    return at < start + file->window_length;
 }
 
 /* Takes in bytes that were indexed: counts lines, notes where each 64th begins. */

@@ -381,7 +381,7 @@ static int wait_ms(const struct console *console, uint64_t shown_ns)
         due = shown_ns + FRAME_NS;
     if (may_build_saved(console) && due > console->changed_ns + SAVED_NS)
         due = console->changed_ns + SAVED_NS;
-    if (console->loading)
+    if (console->loading || app_works(&console->app))
         due = now;
     if (console->follow && due > now + FOLLOW_NS)
         due = now + FOLLOW_NS;
@@ -432,6 +432,10 @@ static void run(struct console *console)
         if ((fds[0].revents & POLLOUT) && terminal_flush(console->terminal) < 0)
             console->app.quit = true;
         take_keys(console);
+        if (app_works(&console->app)) { /* what was typed meanwhile goes first */
+            app_work(&console->app);
+            console->dirty = true;
+        }
         if (fds[2].revents)
             take_events(console);
         if (fds[4].revents && console->watch)

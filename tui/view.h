@@ -65,6 +65,9 @@ struct view_ops {
      * line back: what is not understood is passed over. May be NULL. */
     void (*save)(const struct view *view, struct str *out);
     void (*restore)(struct view *view, const char *line, const struct view_ctx *ctx);
+    /* Goes on with what `working` says is not done yet, for a few milliseconds; called between keys
+     * while the view is in front. NULL where nothing takes long. */
+    void (*work)(struct view *view, const struct view_ctx *ctx);
     /* Called once when the screen comes to the front; may be NULL. */
     void (*shown)(struct view *view, const struct view_ctx *ctx);
 };
@@ -73,6 +76,7 @@ struct view_ops {
 struct view {
     const struct view_ops *ops;
     bool typing; /* keys go to key_typed as they are; the key line says EDIT */
+    bool working; /* there is more for `work` to do */
     const char *typing_hint; /* for the key line meanwhile; NULL: "Enter accepts, Esc reverts" */
 };
 

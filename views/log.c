@@ -24,6 +24,12 @@ struct log_screen {
     bool wrap; /* long lines go on in the next row */
     struct re *search;
     char pattern[128];
+    struct hunt {
+        struct re *re; /* what is looked for; NULL: nothing is */
+        int by; /* 1 or -1 */
+        uint64_t from, at; /* where it began, and the line that was looked at last */
+        uint64_t seen; /* lines so far */
+    } hunt;
     struct re *diagnostics;
 };
 
@@ -207,7 +213,10 @@ static void log_draw(struct view *view, const struct canvas *canvas, const struc
     struct str title = {0};
     char right[80] = "";
     title_text(log, ctx, &title);
-    if (count)
+    if (count && log->hunt.re)
+        snprintf(right, sizeof right, "searching, %llu %%; Esc stops",
+                 (unsigned long long)(log->hunt.seen * 100 / count));
+    else if (count)
         snprintf(right, sizeof right, "%s%s%llu of %llu", log->follow ? "following, " : "",
                  log->wrap ? "wrapped, " : "", (unsigned long long)log->at + 1,
                  (unsigned long long)count);
@@ -219,24 +228,69 @@ static void log_draw(struct view *view, const struct canvas *canvas, const struc
                    log->step == EVENT_NONE ? "nothing was printed yet" : "it printed nothing");
 }
 
-/* Goes to the next line, from the cursor on, that `re` matches; around the end once. */
-static bool find(struct log_screen *log, struct re *re, const struct view_ctx *ctx, int by)
+/* ---- searching ---- */
+
+static void stop_hunt(struct log_screen *log)
 {
+    log->hunt.re = NULL;
+    log->view.working = false;
+}
+
+static void found(struct log_screen *log)
+{
+    uint64_t at = log->at = log->hunt.at;
+    log->follow = false;
+    if (at < log->top || at >= log->top + log->rows)
+        log->top = at > log->rows / 3 ? at - log->rows / 3 : 0;
+    stop_hunt(log);
+}
+
+static void found_none(struct log_screen *log, const struct view_ctx *ctx)
+{
+    char text[200] = "no diagnostic in this log";
+    if (log->hunt.re == log->search)
+        snprintf(text, sizeof text, "no line matches '%s'", log->pattern);
+    ctx->ops->say(ctx->app, SEVERITY_NOTE, text);
+    stop_hunt(log);
+}
+
+/* Looks at some more lines, around the end once; a long log takes many such pieces, and keys are
+ * answered between them. */
+static void hunt_on(struct view *view, const struct view_ctx *ctx)
+{
+    enum { LINES_AT_ONCE = 8192, BYTES_AT_ONCE = 1 << 20 };
+    struct log_screen *log = (struct log_screen *)view;
+    struct hunt *hunt = &log->hunt;
     struct log_view *lines = log_of(log, ctx);
     uint64_t count = lines ? ctx->ops->log_lines(lines) : 0;
-    for (uint64_t i = 0, at = log->at; i < count; i++) {
-        at = (at + count + (uint64_t)by) % count;
+    size_t bytes = 0;
+    if (hunt->from >= count) { /* the log is another one by now */
+        found_none(log, ctx);
+        return;
+    }
+    for (unsigned i = 0; i < LINES_AT_ONCE && bytes < BYTES_AT_ONCE; i++) {
         size_t length;
-        const char *text = ctx->ops->log_line(lines, at, &length);
-        if (re_find(re, text, length, 0, NULL)) {
-            log->at = at;
-            log->follow = false;
-            if (at < log->top || at >= log->top + log->rows)
-                log->top = at > log->rows / 3 ? at - log->rows / 3 : 0;
-            return true;
+        hunt->at = (hunt->at + count + (uint64_t)hunt->by) % count;
+        hunt->seen++;
+        const char *text = ctx->ops->log_line(lines, hunt->at, &length);
+        bytes += length;
+        if (re_find(hunt->re, text, length, 0, NULL)) {
+            found(log);
+            return;
+        }
+        if (hunt->at == hunt->from) {
+            found_none(log, ctx);
+            return;
         }
     }
-    return false;
+}
+
+/* Goes to the next line, from the cursor on, that `re` matches. */
+static void hunt(struct log_screen *log, struct re *re, const struct view_ctx *ctx, int by)
+{
+    log->hunt = (struct hunt){.re = re, .by = by, .from = log->at, .at = log->at};
+    log->view.working = true;
+    hunt_on(&log->view, ctx);
 }
 
 static void search(struct log_screen *log, const char *pattern, const struct view_ctx *ctx, int by)
@@ -256,19 +310,10 @@ static void search(struct log_screen *log, const char *pattern, const struct vie
         log->search = NULL;
         return;
     }
-    if (!log->search) {
+    if (!log->search)
         ctx->ops->say(ctx->app, SEVERITY_NOTE, "search with / first");
-    } else if (!find(log, log->search, ctx, by)) {
-        char text[200];
-        snprintf(text, sizeof text, "no line matches '%s'", log->pattern);
-        ctx->ops->say(ctx->app, SEVERITY_NOTE, text);
-    }
-}
-
-static void next_diagnostic(struct log_screen *log, const struct view_ctx *ctx, int by)
-{
-    if (!find(log, log->diagnostics, ctx, by))
-        ctx->ops->say(ctx->app, SEVERITY_NOTE, "no diagnostic in this log");
+    else
+        hunt(log, log->search, ctx, by);
 }
 
 /* True where there is no line to do something with; it says so. */
@@ -347,6 +392,7 @@ static void show_step(struct log_screen *log, uint32_t step)
 {
     if (log->step == step)
         return;
+    stop_hunt(log);
     log->step = step;
     log->top = log->at = 0;
     log->mark = UINT64_MAX;
@@ -401,6 +447,8 @@ static enum view_result log_request(struct view *view, enum request request,
                                     const struct request_arg *arg, const struct view_ctx *ctx)
 {
     struct log_screen *log = (struct log_screen *)view;
+    bool hunting = log->hunt.re != NULL;
+    stop_hunt(log); /* every key does */
     switch (request) {
     case REQ_SEARCH:
         search(log, arg->text, ctx, 1);
@@ -412,10 +460,10 @@ static enum view_result log_request(struct view *view, enum request request,
         search(log, NULL, ctx, -1);
         break;
     case REQ_NEXT_FAILURE:
-        next_diagnostic(log, ctx, 1);
+        hunt(log, log->diagnostics, ctx, 1);
         break;
     case REQ_PREVIOUS_FAILURE:
-        next_diagnostic(log, ctx, -1);
+        hunt(log, log->diagnostics, ctx, -1);
         break;
     case REQ_ENTER:
     case REQ_EDIT:
@@ -433,6 +481,10 @@ static enum view_result log_request(struct view *view, enum request request,
                       log->wrap ? "long lines are wrapped" : "long lines go on to the right");
         break;
     case REQ_BACK:
+        if (hunting) {
+            ctx->ops->say(ctx->app, SEVERITY_NOTE, "the search was stopped");
+            break;
+        }
         if (log->mark == UINT64_MAX)
             return VIEW_IGNORED;
         log->mark = UINT64_MAX;
@@ -516,5 +568,6 @@ const struct view_ops view_log = {
     .request = log_request,
     .save = log_save,
     .restore = log_restore,
+    .work = hunt_on,
     .shown = log_shown,
 };

@@ -298,10 +298,15 @@ static uint64_t option_id(void *data, size_t index)
     return id;
 }
 
+static int option_name_width(const struct canvas *canvas)
+{
+    return canvas->w >= 85 ? 34 : canvas->w >= 70 ? 24 : 16;
+}
+
 static void draw_option(void *data, const struct canvas *canvas, int y, size_t index)
 {
     const struct target_option *option = &((const struct target_data *)data)->options[index];
-    int name_w = canvas->w >= 70 ? 24 : 16;
+    int name_w = option_name_width(canvas);
     int origin_w = canvas->w >= 60 ? 26 : canvas->w >= 44 ? 16 : 0;
     int value_w = canvas->w - name_w - origin_w - 5;
     enum style style = option->picked ? STYLE_WARNING : STYLE_TEXT;
@@ -310,7 +315,9 @@ static void draw_option(void *data, const struct canvas *canvas, int y, size_t i
     x = canvas_column(canvas, x + 1, y, value_w, option->picked ? STYLE_WARNING : STYLE_STRONG,
                       FIT_LEFT, *option->value ? option->value : "\"\"");
     struct canvas rest = canvas_part(canvas, (struct rect){x + 1, y, origin_w, 1});
-    int at = canvas_put(&rest, 0, 0, STYLE_FAINT, option->origin);
+    int origin = canvas_columns(option->origin);
+    int at = canvas_column(&rest, 0, 0, origin < origin_w ? origin : origin_w, STYLE_FAINT,
+                           FIT_MIDDLE, option->origin);
     if (option->instead)
         canvas_putf(&rest, at, 0, STYLE_FAINT, " (was %s)", option->instead);
 }
@@ -338,7 +345,7 @@ static void draw_options(struct target_view *v, const struct canvas *canvas,
     v->options_at = (struct rect){rows.x, rows.y, rows.w, rows.h};
     if (v->view.typing && !v->naming && v->list.at >= v->list.top) {
         int y = (int)(v->list.at - v->list.top);
-        int name_w = canvas->w >= 70 ? 24 : 16;
+        int name_w = option_name_width(canvas);
         field_draw(&v->field, &rows, name_w + 4, y, canvas->w - name_w - 5);
     }
 }

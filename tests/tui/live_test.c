@@ -467,6 +467,75 @@ static void the_mouse_selects_scrolls_and_can_be_switched_off(void **state)
     pty_close(pty);
 }
 
+/* ---- the clipboard ---- */
+
+static unsigned digit_of(char c)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = strchr(digits, c);
+    if (!c || !at)
+        fail_msg("'%c' is no digit of base 64", c);
+    return (unsigned)(at - digits);
+}
+
+/* The text of the OSC 52 that was sent last; new. */
+static char *clipboard(struct pty *pty)
+{
+    static const char begin[] = "\033]52;c;";
+    const struct str *sent = pty_sent(pty);
+    const char *at = NULL, *end = sent->at + sent->len;
+    for (const char *next = sent->at;
+         (next = memmem(next, (size_t)(end - next), begin, sizeof begin - 1));)
+        at = next += sizeof begin - 1;
+    if (!at)
+        fail_msg("nothing was copied");
+    const char *stop = memmem(at, (size_t)(end - at), "\033\\", 2);
+    if (!stop || (stop - at) % 4)
+        fail_msg("the sequence has no end, or is no base 64");
+    struct str text = {0};
+    for (; at < stop; at += 4) {
+        unsigned bits = 0;
+        int count = at[2] == '=' ? 1 : at[3] == '=' ? 2 : 3;
+        for (int i = 0; i < 4; i++)
+            bits = bits << 6 | (i <= count ? digit_of(at[i]) : 0);
+        for (int i = 0; i < count; i++)
+            str_add_char(&text, (char)(bits >> (16 - 8 * i)));
+    }
+    return str_take(&text);
+}
+
+/* A line and several, with characters of more than one byte: what the terminal gets is what the log
+ * has. */
+static void what_is_copied_is_what_the_log_has(void **state)
+{
+    (void)state;
+    scratch_text("tree/go", "");
+    const char *const argv[] = {program, "-j1", NULL};
+    struct pty *pty = start(argv, NULL, 100, 30);
+    shows(pty, "✓ done  ");
+    pty_keys(pty, "5");
+    shows(pty, "log: whole build");
+    pty_keys(pty, "\033[Hy");
+    shows(pty, "the line is in the clipboard");
+    char *first = clipboard(pty);
+    if (strncmp(first, "── ", strlen("── ")) != 0 || !strstr(pty_text(pty), first))
+        fail_msg("'%s' was copied of:\n%s", first, pty_text(pty));
+    pty_keys(pty, "\033[H \033[B\033[By");
+    shows(pty, "3 lines are in the clipboard");
+    char *lines = clipboard(pty), *save = NULL;
+    assert_int_equal(strncmp(lines, first, strlen(first)), 0);
+    assert_int_equal(lines[strlen(first)], '\n');
+    unsigned count = 0;
+    for (char *line = strtok_r(lines, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        count += strstr(pty_text(pty), line) != NULL;
+    assert_int_equal(count, 3);
+    free(lines);
+    free(first);
+    pty_keys(pty, "q");
+    ended_well(pty);
+    pty_close(pty);
+}
+
 /* ---- notification ---- */
 
 /* A build of more than ten seconds that ends while the terminal is not in front rings; one that is
@@ -525,6 +594,7 @@ int main(int argc, char **argv)
         ON_A_TREE(colors_suit_light_and_dark),
         ON_A_TREE(no_color_is_none),
         ON_A_TREE(the_mouse_selects_scrolls_and_can_be_switched_off),
+        ON_A_TREE(what_is_copied_is_what_the_log_has),
         ON_A_TREE(a_long_build_that_ends_unseen_rings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,11 +100,41 @@ static void a_long_log_is_searched_from_end_to_end(void **state)
     logs_free(logs);
 }
 
+/* Bytes that this process has read by now; 0 where that is not told. */
+static uint64_t bytes_read(void)
+{
+    char line[64];
+    unsigned long long bytes = 0;
+    FILE *file = fopen("/proc/self/io", "r");
+    while (file && fgets(line, sizeof line, file))
+        sscanf(line, "rchar: %llu", &bytes);
+    if (file)
+        fclose(file);
+    return bytes;
+}
+
+/* A search upwards reads the file about once, too. */
+static void a_long_log_is_read_backwards(void **state)
+{
+    (void)state;
+    struct logs *logs = logs_new(scratch_dir());
+    struct log_view *log = logs_get(logs, &model, 7);
+    uint64_t lines = 0;
+    for (unsigned calls = 0; lines < LINES && calls < 100; calls++)
+        lines = log_view_lines(log);
+    uint64_t before = bytes_read();
+    for (uint64_t line = LINES; line-- > 0;)
+        expect_line(log, line);
+    assert_true(bytes_read() - before < (uint64_t)LINES * LINE_BYTES * 2);
+    logs_free(logs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_log_of_100_mb_is_read_where_it_is_looked_at),
         cmocka_unit_test(a_long_log_is_searched_from_end_to_end),
+        cmocka_unit_test(a_long_log_is_read_backwards),
     };
     return cmocka_run_group_tests(tests, make, clean);
 }

@@ -61,6 +61,66 @@ static void log_keys_open_places(void **state)
     test_screen_close(screen);
 }
 
+enum { MANY_LINES = 100000 };
+
+static void a_log_of_many_lines(struct test_screen *screen)
+{
+    struct str text = {0};
+    build_events_middle(screen);
+    for (unsigned i = 0; i < MANY_LINES; i++)
+        str_addf(&text, "%06u %s\n", i, i == MANY_LINES - 9 ? "here it is" : "nothing to see");
+    test_screen_log(screen, EVENT_NONE, str_text(&text));
+    str_free(&text);
+    test_screen_keys(screen, "5");
+    test_screen_text(screen);
+    test_screen_keys(screen, "Home");
+}
+
+/* Pieces of work until there is none left. */
+static unsigned work_on(struct app *app)
+{
+    unsigned pieces = 0;
+    for (; app_works(app) && pieces < MANY_LINES; pieces++)
+        app_work(app);
+    return pieces;
+}
+
+/* A long log is searched piece by piece; keys are answered between them, and end the search. */
+static void a_long_search_lets_keys_through(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    struct app *app = test_screen_app(screen);
+    a_log_of_many_lines(screen);
+    test_screen_keys(screen, "/ 'here it is' Enter");
+    assert_true(app_works(app));
+    assert_non_null(strstr(test_screen_text(screen), "searching, "));
+    assert_null(strstr(test_screen_text(screen), "here it is\n"));
+    test_screen_keys(screen, "Down"); /* that is done, and the search is not */
+    assert_false(app_works(app));
+    const char *title = strstr(test_screen_text(screen), "log: whole build");
+    assert_non_null(title);
+    assert_non_null(strstr(title, " 2 of 1000"));
+    test_screen_keys(screen, "n");
+    assert_true(app_works(app));
+    assert_in_range(work_on(app), 10, MANY_LINES / 100);
+    assert_non_null(strstr(test_screen_text(screen), "099991 here it is\n"));
+    test_screen_keys(screen, "n"); /* around the end: it is the only one */
+    assert_in_range(work_on(app), 10, MANY_LINES / 100);
+    assert_non_null(strstr(test_screen_text(screen), "099991 here it is\n"));
+    test_screen_keys(screen, "N Esc");
+    assert_false(app_works(app));
+    assert_non_null(strstr(test_screen_text(screen), "the search was stopped"));
+    test_screen_keys(screen, "/ 'no such line' Enter");
+    test_screen_keys(screen, "1"); /* another screen: it waits */
+    assert_false(app_works(app));
+    test_screen_keys(screen, "5");
+    assert_true(app_works(app));
+    work_on(app);
+    assert_non_null(strstr(test_screen_text(screen), "no line matches 'no such line'"));
+    test_screen_close(screen);
+}
+
 static void a_log_of_long_lines(struct test_screen *screen)
 {
     struct str text = {0};
@@ -562,6 +622,7 @@ int main(void)
         cmocka_unit_test(log_of_a_step_and_of_the_build),
         cmocka_unit_test(log_keys_open_places),
         cmocka_unit_test(log_wraps_and_copies),
+        cmocka_unit_test(a_long_search_lets_keys_through),
         cmocka_unit_test(target_and_a_pick),
         cmocka_unit_test(target_keys_pick),
         cmocka_unit_test(target_builds_what_is_marked),

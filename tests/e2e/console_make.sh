@@ -1,0 +1,38 @@
+# The console on a make tree: before its end it says why the cone is no tree yet; what a recipe took
+# before stands beside what it takes now.
+. "$(dirname "$0")/console_lib.sh"
+. "$(dirname "$0")/lib.sh"
+mkdir "$WORK/make" && cd "$WORK/make" || exit 1
+cat >Makefile <<'M'
+all: last.txt
+last.txt: held.txt first.txt ; @cat held.txt first.txt >$@
+held.txt: in.txt ; @echo held, and says so; touch started; until [ -e go ]; do sleep 0.1; done; cp in.txt $@
+first.txt: ; @echo first >$@
+M
+echo 1 >in.txt
+touch go
+
+say "a first build knows of no time"
+ok "$GANTRY" build -- make
+[ -e started ] || fail "the held recipe did not run"
+
+say "the next says what it took before, and how much is left"
+rm -f go started
+echo 2 >in.txt
+open_screen 120 40 "$PWD"
+type_command "$GANTRY -j2 -- make; echo \"status \$?\""
+within 60 test -e started || fail "the held recipe never started"
+wait_for 'held.txt .* of [0-9.]+m?s'
+wait_for 'what waits for what, make tells when it ends'
+wait_for 'tail: held.txt'
+wait_for 'held, and says so'
+
+say "at its end the cone is a tree, and what took longest comes first"
+touch go
+wait_for '✓ done' 60
+wait_for 'cone: last.txt'
+wait_for ' longest '
+keys q
+wait_for 'status 0'
+close_screen
+within 10 none_left || fail "still running: $(left)"
