@@ -188,7 +188,7 @@ static void lay_out_tall(struct build_view *build, int w, int h, int failed, int
     if (!cone)
         lane_rows = left;
     int rows = at_most((int)build->cone.rows.len + 2, cone);
-    int done = left >= 30 && cone - rows >= DONE_MIN ? cone - rows : 0;
+    int done = cone - rows >= DONE_MIN ? cone - rows : 0;
     cone -= done;
     at[PANE_MAP] = (struct rect){0, y, w, map};
     at[PANE_LANES] = (struct rect){0, y += map, w, lane_rows};

@@ -211,7 +211,8 @@ void build_map_update(struct build_map *map, const struct model *model, int w, i
     rebuild(map, model);
     bool full = false;
     for (int i = 0; i < STAGES; i++)
-        full |= map->stages[i].count > map->stages[i].room;
+        full |= map->stages[i].count > map->stages[i].room ||
+                (map->stages[i].count && !map->stages[i].columns);
     if (resized || regrown || full || !map->laid_out)
         lay_out(map);
     count_all(map, model);

@@ -126,6 +126,26 @@ static void more_happens(struct test_screen *screen, bool look)
     model_tick(model, t_ns + 1000000000);
 }
 
+/* A screen that was drawn before any step came shows all of them. */
+static void steps_that_come_later_are_on_the_map(void **state)
+{
+    (void)state;
+    char *pictures[2];
+    for (int watched = 0; watched < 2; watched++) {
+        struct test_screen *screen = test_screen_open(100, 32, TEST_COLOR);
+        if (watched) {
+            build_events_begun(screen);
+            test_screen_text(screen);
+        }
+        build_events_of_make(screen);
+        pictures[watched] = mem_copy(test_screen_marked(screen));
+        test_screen_close(screen);
+    }
+    assert_string_equal(pictures[0], pictures[1]);
+    free(pictures[0]);
+    free(pictures[1]);
+}
+
 /* What is over is looked at step by step; what ends meanwhile moves nothing under the cursor. */
 static void the_selected_step_stays(void **state)
 {
@@ -193,6 +213,7 @@ int main(void)
         cmocka_unit_test(keys_ask_for_what_they_say),
         cmocka_unit_test(a_step_told_again_has_its_new_rule),
         cmocka_unit_test(the_selected_step_stays),
+        cmocka_unit_test(steps_that_come_later_are_on_the_map),
         cmocka_unit_test(looking_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
