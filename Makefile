@@ -84,17 +84,21 @@ $(OBJ)/gen/stock.o: $(O)/gen/stock.c
 
 
 FUZZERS = $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/*_fuzz.c))
+# Readers of images read from memory there: tests/fuzz/ram_file.c.
+RAM_FILE = $(O)/tests/fuzz/image_fuzz $(O)/tests/fuzz/volume_fuzz
+$(RAM_FILE): $(OBJ)/tests/fuzz/ram_file.o
+$(RAM_FILE): LINK_FUZZ = -Wl,--wrap=open,--wrap=close,--wrap=fstat,--wrap=pread
 $(O)/tests/fuzz/%_fuzz: $(OBJ)/tests/fuzz/%_fuzz.o $(FRONT_NO_MAIN:%.c=$(OBJ)/%.o) $(LIBGANTRY)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
-	@$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)
+	@$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $(LINK_FUZZ) -o $@ $^ $(ALL_LIBS)
 
 # The variants, each in a directory of its own.
 ASAN = O=$(O)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer' \
   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
 TSAN = O=$(O)/tsan CFLAGS='-O1 -g' SAN=-fsanitize=thread
 CLANG = O=$(O)/clang CC=clang CFLAGS=-O1
-FUZZ = O=$(O)/fuzz CC=clang CFLAGS='-O1 -g -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION' \
+FUZZ = O=$(O)/fuzz CC=clang CFLAGS='-O2 -g -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION' \
   SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 JOBS = $(shell nproc)
 # Sub-makes get as many jobs as there are processors, unless make was told.

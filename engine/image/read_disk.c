@@ -27,22 +27,6 @@ enum {
 #define L2_ZERO UINT64_C(1)
 #define FEATURE_DIRTY UINT64_C(1)
 
-uint64_t get_le(const unsigned char *at, unsigned width)
-{
-    uint64_t value = 0;
-    while (width--)
-        value = value << 8 | at[width];
-    return value;
-}
-
-uint64_t get_be(const unsigned char *at, unsigned width)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < width; i++)
-        value = value << 8 | at[i];
-    return value;
-}
-
 /* Reads bytes of the file itself. */
 int disk_file_read(const struct disk_file *disk, uint64_t at, void *bytes, size_t length,
                    struct err *err)

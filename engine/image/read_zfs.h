@@ -31,6 +31,7 @@ struct zpool_read {
     uint64_t version, txg;
     struct zblock cache[Z_CACHE];
     uint64_t clock;
+    unsigned latest; /* of the cache, that was asked for */
     unsigned char *packed; /* Z_BLOCK_MOST at most, as it is on the disk */
     size_t packed_room;
     unsigned char *mos, *files; /* object sets: their first 1 KiB */

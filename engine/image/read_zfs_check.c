@@ -16,6 +16,7 @@ enum {
     OT_DNODE = 10,
     SHIFT_LEAST = 15,
     SHIFT_MOST = 40,
+    WORDS = 512, /* of a space map, read at once */
 };
 
 struct extent {
@@ -153,7 +154,7 @@ static void apply(struct map *map, uint64_t first, uint64_t count, bool release)
 /* Replays one metaslab's map: one-word entries, a debug word has bit 63. */
 static int replay(struct zpool_read *pool, uint64_t object, struct map *map)
 {
-    unsigned char dnode[Z_DNODE], word[8];
+    unsigned char dnode[Z_DNODE], words[WORDS * 8];
     size_t bonus_bytes;
     if (z_object(pool, pool->mos, object, dnode) < 0)
         return -1;
@@ -164,9 +165,11 @@ static int replay(struct zpool_read *pool, uint64_t object, struct map *map)
     if (length > pool->reader->size_bytes)
         return z_damaged(pool, "a space map that is too long");
     for (uint64_t at = 0; at + 8 <= length; at += 8) {
-        if (z_data(pool, dnode, at, word, 8) < 0)
+        uint64_t left = length - at, within = at % sizeof words;
+        if (!within &&
+            z_data(pool, dnode, at, words, left < sizeof words ? (size_t)left : sizeof words) < 0)
             return -1;
-        uint64_t entry = get_le(word, 8);
+        uint64_t entry = get_le(words + within, 8);
         if (entry >> 63) {
             if (entry >> 62 == 3)
                 return fs_finding(

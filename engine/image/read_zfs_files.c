@@ -49,15 +49,15 @@ static bool sound_uberblock(unsigned char *slot, uint64_t at)
 static int find_uberblock(struct zpool_read *pool)
 {
     uint64_t size = pool->reader->size_bytes / LABEL * LABEL;
-    unsigned char slot[SLOT];
-    for (unsigned label = 0; label < 4 && size >= 4 * LABEL; label++) {
+    unsigned char *ring = mem_alloc(LABEL - RING_AT);
+    int status = 0;
+    for (unsigned label = 0; label < 4 && size >= 4 * LABEL && !status; label++) {
         uint64_t start = label < 2 ? (uint64_t)label * LABEL : size - (4 - label) * (uint64_t)LABEL;
         unsigned sound = 0;
-        for (unsigned i = 0; i < (LABEL - RING_AT) / SLOT; i++) {
-            uint64_t at = start + RING_AT + i * (uint64_t)SLOT;
-            if (fs_bytes(pool->reader, at, slot, SLOT) < 0)
-                return -1;
-            if (!sound_uberblock(slot, at))
+        status = fs_bytes(pool->reader, start + RING_AT, ring, LABEL - RING_AT);
+        for (unsigned i = 0; i < (LABEL - RING_AT) / SLOT && !status; i++) {
+            unsigned char *slot = ring + (size_t)i * SLOT;
+            if (!sound_uberblock(slot, start + RING_AT + i * (uint64_t)SLOT))
                 continue;
             sound++;
             if (get_le(slot + 16, 8) <= pool->txg)
@@ -66,10 +66,12 @@ static int find_uberblock(struct zpool_read *pool)
             pool->txg = get_le(slot + 16, 8);
             memcpy(pool->root, slot + 40, Z_BP);
         }
-        if (!sound && pool->reader->report &&
-            fs_finding(pool->reader, "label %u has no sound uberblock", label) < 0)
-            return -1;
+        if (!status && !sound && pool->reader->report)
+            status = fs_finding(pool->reader, "label %u has no sound uberblock", label);
     }
+    free(ring);
+    if (status)
+        return -1;
     return pool->txg ? 0 : z_damaged(pool, "no sound uberblock in any label");
 }
 

@@ -15,6 +15,7 @@ enum {
     CHUNK_ARRAY = 251,
     NAME_MOST = 1024,
     VALUE_MOST = 64 * 1024,
+    POINTERS = 512, /* read at once */
 };
 
 static int walk_micro(const unsigned char *block, uint32_t length, z_entry *take, void *data)
@@ -100,10 +101,12 @@ static int walk_fat(struct zpool_read *pool, const unsigned char *dnode, const u
     unsigned char *leaf = mem_alloc(each);
     int status = 0;
     for (uint64_t i = 0; i < UINT64_C(1) << shift && !status; i++) {
-        unsigned char pointer[8];
+        unsigned char pointers[POINTERS * 8];
         uint64_t at = table_blocks ? table_at * each + i * 8 : each / 2 + i * 8;
-        status = z_data(pool, dnode, at, pointer, 8);
-        uint64_t number = get_le(pointer, 8);
+        uint64_t left = (UINT64_C(1) << shift) - i;
+        if (i % POINTERS == 0)
+            status = z_data(pool, dnode, at, pointers, 8 * (left < POINTERS ? left : POINTERS));
+        uint64_t number = get_le(pointers + i % POINTERS * 8, 8);
         if (status || number == before)
             continue; /* several pointers may lead to one leaf, side by side */
         before = number;
