@@ -31,10 +31,13 @@ host-cflags = -std=gnu17 -O1 -Wall -Wextra -Werror
 
 # The disk that holds the root file system: raw or qcow2, partitions start at multiples of align.
 img_format = raw
+values-img_format = raw qcow2
 img_align = 0x200000
 
-# Root file system of images that have a disk.
+# Root file system of images that have a disk. Values of a variable that has values-<name> are one of
+# these, so that a slip of the pen is told and not built.
 fs = rofs
+values-fs = rofs ramfs
 
 # Where Debian has what trees ask of this machine (needs, host-needs, the commands of targets).
 package-ant = ant default-jdk-headless

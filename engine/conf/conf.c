@@ -382,6 +382,8 @@ static int check_values(struct conf *conf, struct err *err)
         struct expansion x = {.conf = conf, .err = err};
         struct str value = {0};
         result = expand_name(&x, &value, variable->name, strlen(variable->name));
+        if (result == 0 && strncmp(variable->name, "values-", strlen("values-")) == 0)
+            result = check_word(conf, variable->name + strlen("values-"), str_text(&value), err);
         str_free(&value);
     }
     for (size_t i = 0; result == 0 && i < conf->scopes.values.len; i++) {

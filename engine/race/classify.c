@@ -251,9 +251,6 @@ enum race_rule race_rule_for(const struct detector *d, const struct race_access 
     if ((class == RACE_SCRATCH || class == RACE_WRITE_WRITE || class == RACE_REMOVAL) &&
         looks_like_lock(path))
         return RULE_LOCK;
-    for (uint32_t i = 0; i < d->input->cache_prefixes_count; i++)
-        if (str_starts(path, d->input->cache_prefixes[i]))
-            return RULE_CACHE;
     if (race_looks_like_cache(path))
         return RULE_CACHE;
     if ((class == RACE_MISSING_EDGE || class == RACE_OVERWRITE) && has_twin(d, a, b))

@@ -257,19 +257,26 @@ static void look_at_creation(struct detector *d, const struct race_access *b, ui
     bool made = d->matters[directory] & MADE, unmade = d->matters[directory] & UNMADE;
     if ((!made && !unmade) || d->input->steps[b->step].forecast)
         return;
+    bool cached = race_looks_like_cache(path_of(d, b->path));
     bool safe = !made || ensured(d, directory, b->step);
     for (uint32_t i = 0; i < count_of(d, directory); i++) {
         const struct race_access *a = access_at(d, directory, i);
         if ((a->kinds & ACCESS_RMDIR) && a->step != b->step && !race_is_private(b) &&
-            !order_any(d->order, a->step, b->step))
-            add_hit(d, RACE_REMOVAL, a->step, b->step, directory);
+            !order_any(d->order, a->step, b->step)) {
+            if (cached)
+                suppress(d, RULE_CACHE, a->step, b->step, directory);
+            else
+                add_hit(d, RACE_REMOVAL, a->step, b->step, directory);
+        }
         if (safe || !(a->kinds & (ACCESS_MKDIR | ACCESS_ENSURE)))
             continue;
         safe = order_before(d->order, a->step, b->step);
         if (a->kinds & ACCESS_MKDIR)
             maker = a;
     }
-    if (!safe && maker)
+    if (!safe && maker && cached)
+        suppress(d, RULE_CACHE, maker->step, b->step, directory);
+    else if (!safe && maker)
         add_hit(d, RACE_DIRECTORY, maker->step, b->step, directory);
 }
 

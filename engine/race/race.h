@@ -76,8 +76,6 @@ struct race_input {
     const struct race_witness
         *goals; /* steps whose command depends on the goal: told as they are */
     uint32_t goals_count;
-    uint32_t cache_prefixes_count;
-    const char *const *cache_prefixes; /* directories that keep order themselves */
 };
 
 /* A pair of steps and the path that shows it; `first` is the one that changes. */

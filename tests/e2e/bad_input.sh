@@ -14,6 +14,10 @@ quiet_refuses "unknown ARCH 'aarch46' (from command line); there are: aarch64 x6
     "$GANTRY" build ARCH=aarch46
 quiet_refuses "there are: debug release; did you mean 'release'?" "$GANTRY" build mode=relase
 quiet_refuses "there are: default tests uush; did you mean 'uush'?" "$GANTRY" build image=uusj
+quiet_refuses "unknown fs 'rofss' (from command line); there are: rofs ramfs; did you mean 'rofs'?" \
+    "$GANTRY" compose fs=rofss
+quiet_refuses "unknown img_format 'vhdx' (from command line); there are: raw qcow2" \
+    "$GANTRY" build img_format=vhdx
 for command in compose run check config doctor 'explain usr.img' 'graph' log clean; do
     # shellcheck disable=SC2086 # words
     quiet_refuses "unknown ARCH 'sparc'" "$GANTRY" $command ARCH=sparc

@@ -222,6 +222,14 @@ static const struct mini minis[] = {
     {.name = "a compiler cache",
      .there = {"/h", "/h/.ccache", "/h/.ccache/stats"},
      .steps = {{.ops = {"edit! /h/.ccache/stats"}}, {.ops = {"edit! /h/.ccache/stats"}}}},
+    {.name = "a directory of a compiler cache, made by the first that needs it",
+     .there = {"/h", "/h/.cache", "/h/.cache/ccache"},
+     .steps = {{.ops = {"mkdir! /h/.cache/ccache/7", "create! /h/.cache/ccache/7/stats"}},
+               {.ops = {"create! /h/.cache/ccache/7/a.o"}}}},
+    {.name = "a compiler cache where the environment says",
+     .there = {"/fast", "/fast/cc"},
+     .steps = {{.ops = {"mkdir! /fast/cc/7", "create! /fast/cc/7/stats"}},
+               {.ops = {"create! /fast/cc/7/a.o", "edit! /fast/cc/7/stats"}}}},
     {.name = "byte code of Python",
      .there = {"/t", "/t/__pycache__"},
      .steps = {{.ops = {"guard! /t/__pycache__/m.cpython-311.pyc"}},
@@ -550,6 +558,7 @@ static void there_are_enough_of_both(void **state)
 
 int main(void)
 {
+    setenv("CCACHE_DIR", "/fast/cc/", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_order_shows_the_same),
         cmocka_unit_test(there_are_enough_of_both),
