@@ -238,7 +238,9 @@ static void note_next(struct compose_screen *screen)
 
 /* ---- a tree of OSv ---- */
 
-static void add_osv_fs(struct compose_screen *screen, struct conf *conf, const char *manifest)
+/* `file`: of the build directory, what the manifest goes into. */
+static void add_osv_fs(struct compose_screen *screen, struct conf *conf, const char *manifest,
+                       const char *file)
 {
     struct arena *arena = &screen->arena;
     struct compose_fs *fs = vec_new(&screen->fs);
@@ -249,7 +251,7 @@ static void add_osv_fs(struct compose_screen *screen, struct conf *conf, const c
     fs->manifests = words;
     fs->manifests_count = 1;
     fs->scope = (struct manifest_scope){.dirs = words + 1, .dirs_count = 1};
-    fs->output = arena_format(arena, "%s/%s", words[1], conf_get(conf, "boot-image"));
+    fs->output = arena_format(arena, "%s/%s", words[1], file);
 }
 
 /* What is linked into the kernel, and what module.py said last. */
@@ -263,7 +265,8 @@ static void find_osv_fs(struct console *console, struct compose_screen *screen, 
     for (size_t i = 0; i < 2; i++) {
         char *path = path_join(console->root, manifests[i]);
         if (*manifests[i] && stat(path, &st) == 0)
-            add_osv_fs(screen, conf, manifests[i]);
+            add_osv_fs(screen, conf, manifests[i],
+                       i == 0 ? "bootfs.bin" : conf_get(conf, "boot-image"));
         free(path);
     }
     free(usr);

@@ -57,7 +57,7 @@ void compose_read_tab(struct console *console, struct compose_screen *screen,
 /* What the next compose changes in a file system that was composed already; `list` is what its
  * manifests say now. */
 void compose_read_since(struct console *console, struct compose_screen *screen, size_t tab,
-                        const struct manifest_list *list);
+                        struct manifest_list *list);
 /* The largest files, and what is measured against a limit; `info`: of the image, zeroed where there is
  * none. */
 void compose_read_sizes(struct compose_screen *screen, const struct image_info *info);

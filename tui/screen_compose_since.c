@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "osv/osv.h"
 #include "tui/screen_compose.h"
 
 enum {
@@ -117,7 +118,7 @@ static void compare(struct since *since, const struct manifest_list *list,
 }
 
 void compose_read_since(struct console *console, struct compose_screen *screen, size_t tab_index,
-                        const struct manifest_list *list)
+                        struct manifest_list *list)
 {
     struct compose_tab *tab = (struct compose_tab *)(uintptr_t)&screen->data.tabs[tab_index];
     char *path = path_join(console->root, screen->fs.at[tab_index].output);
@@ -127,6 +128,10 @@ void compose_read_since(struct console *console, struct compose_screen *screen, 
     struct stat st;
     if (stat(path, &st) == 0 && image_list(path, &listing, &err) == 0) {
         since.made = st.st_mtim;
+        struct conf *conf =
+            console->app.state.tree == APP_TREE_OSV ? console->app.ops.conf(console, &err) : NULL;
+        if (conf)
+            osv_use_stripped(list, console->root, conf);
         tab->composed = true;
         compare(&since, list, &listing);
         if (since.more) {

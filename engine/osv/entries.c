@@ -147,6 +147,23 @@ static char *stripped_name(const char *host)
     return mem_format("%.*s-stripped.so", (int)(strlen(host) - 3), host);
 }
 
+void osv_use_stripped(struct manifest_list *list, const char *root, struct conf *conf)
+{
+    const char *out = conf_get(conf, "out");
+    for (size_t i = 0; i < list->entries.len; i++) {
+        struct manifest_entry *entry = &list->entries.at[i];
+        char *host = entry->kind == ENTRY_FILE && entry->host ? path_absolute(entry->host) : NULL;
+        char *final = host && is_stripped(root, out, host) ? stripped_name(host) : NULL;
+        struct stat st;
+        if (final && is_current(final, host) && stat(final, &st) == 0) {
+            entry->host = arena_copy(&list->arena, final);
+            entry->size_bytes = (uint64_t)st.st_size;
+        }
+        free(final);
+        free(host);
+    }
+}
+
 int osv_strip(struct manifest_list *list, const char *root, struct conf *conf,
               const struct toolchain *tools, unsigned lanes, struct err *err)
 {
@@ -171,18 +188,8 @@ int osv_strip(struct manifest_list *list, const char *root, struct conf *conf,
     }
     while (strip.running.len)
         wait_for_one(&strip);
-    for (size_t i = 0; i < list->entries.len && !status; i++) {
-        struct manifest_entry *entry = &list->entries.at[i];
-        char *host = entry->kind == ENTRY_FILE && entry->host ? path_absolute(entry->host) : NULL;
-        char *final = host && map_get(&asked, host) ? stripped_name(host) : NULL;
-        struct stat st;
-        if (final && is_current(final, host) && stat(final, &st) == 0) {
-            entry->host = arena_copy(&list->arena, final);
-            entry->size_bytes = (uint64_t)st.st_size;
-        }
-        free(final);
-        free(host);
-    }
+    if (!status)
+        osv_use_stripped(list, root, conf);
     vec_free(&strip.running);
     vec_free(&strip.temporary);
     vec_free(&strip.final);

@@ -39,6 +39,11 @@ struct osv_made {
 int osv_compose(const char *root, struct conf *conf, unsigned lanes, const struct image_io *io,
                 struct osv_made *made, struct err *err);
 
+/* Of such files, those that a compose would put in stripped, and that were since they changed: their
+ * entries name what goes in. */
+struct manifest_list;
+void osv_use_stripped(struct manifest_list *list, const char *root, struct conf *conf);
+
 /* What a run boots with: `cmdline` where that was given, else what the build directory's file says. New;
  * NULL and err where there is none yet. */
 char *osv_cmdline(const char *root, struct conf *conf, struct err *err);

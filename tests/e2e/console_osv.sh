@@ -61,6 +61,7 @@ within 20 eval '"$GANTRY" image args $OUT/usr.img | grep -qx -e "--rootfs=zfs /g
     fail "not what was picked: $("$GANTRY" image args $OUT/usr.img)"
 wait_for '/greet.so'
 wait_for 'zfs'
+wait_for 'next +changes nothing' # nor in the bootfs: each is compared with its own file
 keys 6
 wait_for '✓ [0-9:]+ zfs'
 
