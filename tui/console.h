@@ -43,6 +43,7 @@ struct console {
     bool loading; /* it is being read: the screen lives meanwhile */
     bool follow; /* its journal grows */
     bool gone; /* nobody builds there any more, as of the last look */
+    uint64_t shown_ns; /* clock_ns of the last frame */
     uint64_t news_ns; /* clock_ns when it grew last, or was looked for its builder */
     struct watch *watch; /* of the tree's files; NULL: none */
     uint64_t changed_ns; /* when one of them was saved last, not built yet; 0: none was */

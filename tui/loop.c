@@ -20,6 +20,7 @@
 
 enum {
     FRAME_NS = 33333333, /* 30 frames a second */
+    LOADING_NS = 250000000, /* between two while a journal is read */
     TICK_NS = 200000000, /* clocks on the screen, while something runs */
     EVENTS_NS = 10000000, /* events are taken in for so long before a frame is due */
 
@@ -294,7 +295,8 @@ static void take_journal(struct console *console)
     uint64_t now = clock_ns();
     if (console->loading) {
         console->loading = !player_read(player, app, now + EVENTS_NS);
-        console->dirty = true;
+        /* A picture now and then: each costs time that the reading needs. */
+        console->dirty |= !console->loading || now >= console->shown_ns + LOADING_NS;
         if (console->loading)
             return;
         if (!console->follow) {
@@ -367,6 +369,7 @@ static void show(struct console *console)
     app_draw(app, &console->grid);
     if (terminal_show(console->terminal, &console->grid))
         console->dirty = false;
+    console->shown_ns = clock_ns();
 }
 
 /* Milliseconds until something is due, -1: nothing is. */

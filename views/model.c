@@ -38,6 +38,9 @@ uint32_t model_find(const struct model *model, uint32_t step_id)
 {
     if (!model->by_id.slots || step_id == EVENT_NONE)
         return MODEL_NONE;
+    /* Most builds tell their steps in the order of their ids. */
+    if (step_id < model->steps.len && model->steps.at[step_id].id == step_id)
+        return step_id;
     uint32_t index = model->by_id.indexes[slot_of(model, step_id)];
     return index ? index - 1 : MODEL_NONE;
 }

@@ -6,7 +6,9 @@
  * line: the event, then ids, then texts. Fields come in the order in which they were written, so each
  * is looked for behind the one before.
  */
+#include <endian.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,12 +107,33 @@ static bool take_escape(struct reader *reader)
     return (c && strchr("\"\\/bfnrt", c)) || fail(reader, "a wrong escape");
 }
 
+/* How many of eight bytes are plain, up to the first quote, backslash, control or high byte. A byte of
+ * 0 from which one is taken, or a control from which a blank is, has its top bit set then; what that
+ * borrows from are bytes behind it only. */
+static unsigned plain_bytes(const char *at)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t bytes;
+    memcpy(&bytes, at, sizeof bytes);
+    bytes = le64toh(bytes);
+    uint64_t quotes = bytes ^ ones * '"', slashes = bytes ^ ones * '\\';
+    uint64_t special = bytes | (bytes - ones * 0x20) | (quotes - ones) | (slashes - ones);
+    special &= tops;
+    return special ? (unsigned)__builtin_ctzll(special) / 8 : 8;
+}
+
 static bool take_string(struct reader *reader, struct span *span)
 {
     if (!take(reader, '"'))
         return fail(reader, "no string");
     *span = (struct span){.at = reader->at};
     while (reader->at < reader->end) {
+        if (reader->end - reader->at >= 8) {
+            unsigned plain = plain_bytes(reader->at);
+            reader->at += plain;
+            if (plain == 8)
+                continue;
+        }
         unsigned char c = (unsigned char)*reader->at;
         if (c == '"') {
             span->length = (size_t)(reader->at++ - span->at);
@@ -349,18 +372,34 @@ static bool take_field(struct filling *filling, const struct field *field)
     return skip_value(reader, 1);
 }
 
+/* Each kind's fields, in the order of the table; made once. */
+static struct kind_fields {
+    const struct field *at[64];
+    unsigned count;
+} fields_of_kind[EVENT_KINDS + 1];
+static pthread_once_t fields_made = PTHREAD_ONCE_INIT;
+
+static void make_fields(void)
+{
+    for (unsigned kind = 0; kind < EVENT_KINDS; kind++)
+        for (unsigned i = 0; i < event_fields_count; i++)
+            if (field_of(&event_fields[i], (enum event_kind)kind) &&
+                fields_of_kind[kind].count < 64)
+                fields_of_kind[kind].at[fields_of_kind[kind].count++] = &event_fields[i];
+}
+
 /* The field of a name that the event's kind has, or NULL. */
 static const struct field *find_field(struct filling *filling, const struct span *name)
 {
-    for (unsigned i = 0; i < event_fields_count; i++) {
+    const struct kind_fields *fields = &fields_of_kind[filling->event->kind];
+    for (unsigned i = 0; i < fields->count; i++) {
         unsigned at = filling->next + i;
-        if (at >= event_fields_count)
-            at -= event_fields_count;
-        const struct field *field = &event_fields[at];
-        if (!field_of(field, filling->event->kind) || !is(name, field->name, field->name_length))
+        if (at >= fields->count)
+            at -= fields->count;
+        if (!is(name, fields->at[at]->name, fields->at[at]->name_length))
             continue;
-        filling->next = at + 1 < event_fields_count ? at + 1 : 0;
-        return field;
+        filling->next = at + 1 < fields->count ? at + 1 : 0;
+        return fields->at[at];
     }
     return NULL;
 }
@@ -384,6 +423,8 @@ static bool take_members(struct filling *filling, bool top)
         if (top && is(&name, "t_ns", 4) && (c == '-' || (c >= '0' && c <= '9'))) {
             good = take_number(reader, &t_ns);
             filling->event->t_ns = good && t_ns > 0 ? (uint64_t)t_ns : 0;
+        } else if (top && is(&name, "event", 5)) {
+            good = skip_value(reader, 1); /* find_kind has read it */
         } else if (top && is(&name, "why", 3) && c == '{') {
             good = take_members(filling, false);
         } else if ((field = find_field(filling, &name))) {
@@ -422,6 +463,7 @@ struct event *event_from_json(const char *json, size_t length, struct err *err)
 {
     struct filling filling = {.reader = {json, json + length, NULL}};
     char name[32] = "";
+    pthread_once(&fields_made, make_fields);
     enum event_kind kind = find_kind(filling.reader, name);
     /* An id takes two bytes of JSON at least, and four of ours; a decoded text less than its JSON. */
     size_t ids = kind == EVENT_STEP || kind == EVENT_TOUCHED ? length / 2 + 1 : 0;
