@@ -265,6 +265,16 @@ static int unknown_option(const struct command *command, const char *word, size_
     return -1;
 }
 
+/* Whether -C may be said behind a command that reads its own words: anywhere but where it may be a
+ * guest's argument. */
+static bool takes_directory(const struct cli *cli)
+{
+    const char *action = cli->words_count > 1 ? cli->words[1] : "";
+    const char *before = cli->words[cli->words_count - 1];
+    return strcmp(before, "--args") != 0 &&
+           !(strcmp(action, "set-args") == 0 && cli->words_count > 2);
+}
+
 /* A word that begins with `-`. The command's own options are kept among its words. */
 static int parse_option(struct cli *cli, struct words *words, char *word, struct err *err)
 {
@@ -277,6 +287,10 @@ static int parse_option(struct cli *cli, struct words *words, char *word, struct
                 return take_common(cli, &common_options[i], word[length] ? word + length + 1 : NULL,
                                    err);
         }
+    }
+    if (command && !command->options && word[1] == 'C' && takes_directory(cli)) {
+        char *at = word + 2;
+        return parse_directory(cli, letter_value(words, &at), err);
     }
     bool own = command && (!command->options || has_option(command->options, word, length) ||
                            (word[1] != '-' && has_option(command->options, word, 2)));

@@ -1,10 +1,14 @@
 #include "image/sink.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,13 +22,53 @@ static const struct sink_format *const formats[] = {
     [DISK_VDI] = &format_vdi, [DISK_VHD] = &format_vhd,     [DISK_GCE] = &format_gce,
 };
 
+/* Whether a name is one that file_out_open makes for `base`, by a process that is gone. */
+static bool left_behind(const char *name, const char *base)
+{
+    size_t length = strlen(base);
+    char *end = NULL;
+    if (strncmp(name, base, length) != 0 || name[length] != '.' || !isdigit(name[length + 1]))
+        return false;
+    errno = 0;
+    long pid = strtol(name + length + 1, &end, 10);
+    if (errno || pid <= 0 || pid != (pid_t)pid || *end != '-' || !isdigit(end[1]))
+        return false;
+    strtoul(end + 1, &end, 10);
+    return strcmp(end, ".tmp") == 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+/* Removes what killed writers of the same file left. Who still writes has its file locked: another
+ * namespace's process looks gone, too. */
+static void sweep(const char *path)
+{
+    char *directory = path_dir(path);
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    DIR *handle = opendir(directory);
+    for (struct dirent *d; handle && (d = readdir(handle));) {
+        if (!left_behind(d->d_name, base))
+            continue;
+        int fd = openat(dirfd(handle), d->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        struct stat st;
+        if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+            flock(fd, LOCK_EX | LOCK_NB) == 0)
+            unlinkat(dirfd(handle), d->d_name, 0);
+        if (fd >= 0)
+            close(fd);
+    }
+    if (handle)
+        closedir(handle);
+    free(directory);
+}
+
 int sink_open(struct sink *sink, const char *path, enum disk_format format, uint64_t most_bytes,
               const struct image_io *io, struct err *err)
 {
     *sink = (struct sink){
         .format = format, .shape = formats[format], .io = io, .out = {.fd = -1}, .fd = -1};
+    sweep(path);
     if (file_out_open(&sink->out, path, 0666, err) < 0)
         return -1;
+    flock(sink->out.fd, LOCK_SH | LOCK_NB); /* see sweep; without locks nothing is lost */
     sink->fd = sink->out.fd;
     sink->buffer = mem_alloc(SINK_BUFFER);
     if (sink->shape->cluster_bytes) {

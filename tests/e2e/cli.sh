@@ -24,6 +24,25 @@ refuses "unknown option -z" "$GANTRY" -z
 refuses "No such file" "$GANTRY" -C nowhere help
 refuses "lanes" "$GANTRY" -j0
 
+say "-C is taken before a command, behind it, and behind its action"
+mkdir there
+printf '/a: here\n' >there/m
+echo text >there/here
+for words in "-C there manifest show m" "manifest -C there show m" "manifest show -C there m" "manifest show m -Cthere"; do
+    # shellcheck disable=SC2086 # words
+    ok "$GANTRY" $words
+    has out "/a "
+done
+for words in "-C there image pack" "image -C there pack" "image pack -C there"; do
+    # shellcheck disable=SC2086 # words
+    ok "$GANTRY" $words --layout=bare --fs=rofs --manifest m -o made
+    cmp there/here <("$GANTRY" image cat there/made /a) || fail "$words: another file"
+    rm there/made
+done
+refuses "there/.gantry" "$GANTRY" races -C there list
+refuses "No such file" "$GANTRY" races list -C nowhere
+refuses "-C wants a directory" "$GANTRY" image -C
+
 say "demo writes a tree that stands by itself, and spoils nothing"
 ok "$GANTRY" demo tree
 [ -f tree/module.mk ] && [ -f tree/conf/base.mk ] && [ -f tree/manifests/usr.manifest.skel ] ||

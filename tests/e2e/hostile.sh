@@ -46,8 +46,27 @@ for ((n = 0; n < INSTANTS; n++)); do
     [ "$(head -c 3 image | tr -d '\0')" = old ] || cmp -s image wanted.$fs || fail "killed at instant $n: half an image"
     ok "${pack[@]}" --fs=$fs -o image
     cmp image wanted.$fs || fail "another image than before"
-    rm -f image.*.tmp
+    nothing_beside
 done
+
+say "what a killed one left goes with the next; what is anything else stays"
+sh -c 'echo $$' >gone # it has ended
+gone=$(cat gone)
+: >image."$gone"-0.tmp
+for other in image."$gone".tmp image."$gone"-.tmp image."$gone"-0.tmp.1 image.$$-0.tmp image2."$gone"-0.tmp image.x-0.tmp; do
+    : >"$other"
+done
+ok "${pack[@]}" --fs=rofs -o image
+[ -e image."$gone"-0.tmp ] && fail "it is still there"
+for other in image."$gone".tmp image."$gone"-.tmp image."$gone"-0.tmp.1 image.$$-0.tmp image2."$gone"-0.tmp image.x-0.tmp; do
+    rm "$other" || fail "$other was none of ours"
+done
+: >image."$gone"-1.tmp
+exec 8<image."$gone"-1.tmp
+flock -s 8
+ok "${pack[@]}" --fs=rofs -o image
+rm image."$gone"-1.tmp || fail "one that is being written was removed"
+exec 8<&-
 
 say "stopped by a signal: the old image, nothing beside it, and the signal's status"
 head -c 600M /dev/zero | tr '\0' x >src/endless
