@@ -80,23 +80,65 @@ static bool is_target(const struct make_state *kept, text_id step, text_id path)
     return cut && strncmp(name, file, length) == 0 && strcmp(cut + 1, file + length) == 0;
 }
 
-/* Whether another maker's record is to have what was left now: it ran before in this build, or the file
- * is its very target, to which something was added later. Else it has to run once more, behind this. */
-static bool comes_before(const struct make_state *kept, text_id other, text_id path)
+/* The version of a path that a step's record has, or VERSION_NONE. */
+static version_id recorded_version(const struct make_state *kept, text_id target, text_id path)
 {
-    return (other < kept->recorded.len && kept->recorded.at[other]) || is_target(kept, other, path);
+    const struct step_record *record = state_record(&kept->state, target);
+    for (uint32_t i = 0; record && i < record->outputs; i++)
+        if (kept->state.versions.at[record_outputs(record)[i]].path == path)
+            return record_outputs(record)[i];
+    return VERSION_NONE;
 }
 
-void make_claims_add(struct make_state *kept, text_id target, version_id version)
+version_id make_claims_last(const struct make_state *kept, text_id path)
+{
+    version_id last = VERSION_NONE;
+    uint64_t last_ns = 0;
+    for (size_t i = 0; i <= kept->shared.len; i++) {
+        bool first = i == kept->shared.len;
+        if (first ? path >= kept->makers.len : kept->shared.at[i].path != path)
+            continue;
+        text_id target = first ? kept->makers.at[path] : kept->shared.at[i].target;
+        version_id version = recorded_version(kept, target, path);
+        if (version == VERSION_NONE || state_record(&kept->state, target)->ended_ns < last_ns)
+            continue;
+        last = version;
+        last_ns = state_record(&kept->state, target)->ended_ns;
+    }
+    return last;
+}
+
+/* Whether another maker's record is to have what was left now: it ran before in this build, or was passed
+ * over; or make did not come to it, but it came before when both made the file last; or the file is its
+ * very target, to which something was added later. Else it has to run once more, behind this. */
+static bool comes_before(const struct make_state *kept, text_id other, text_id path,
+                         const struct claimed *before)
+{
+    const struct step_record *record = state_record(&kept->state, other);
+    if (is_target(kept, other, path))
+        return true;
+    if (before->appended != VERSION_NONE) { /* to what it knows? */
+        version_id version = recorded_version(kept, other, path);
+        return version != VERSION_NONE &&
+               hash_equal(kept->state.versions.at[version].hash,
+                          kept->state.versions.at[before->appended].hash);
+    }
+    return (other < kept->recorded.len && kept->recorded.at[other]) ||
+           (other < kept->wanted.len && kept->wanted.at[other]) ||
+           (record && record->ended_ns < before->ended_ns);
+}
+
+void make_claims_add(struct make_state *kept, text_id target, version_id version,
+                     const struct claimed *before)
 {
     text_id path = kept->state.versions.at[version].path;
     note(kept, path, target);
     text_id first = kept->makers.at[path];
-    if (first != target && comes_before(kept, first, path))
+    if (first != target && comes_before(kept, first, path, before))
         renew(kept, first, version, 0);
     for (size_t i = 0; i < kept->shared.len; i++)
         if (kept->shared.at[i].path == path && kept->shared.at[i].target != target &&
-            comes_before(kept, kept->shared.at[i].target, path))
+            comes_before(kept, kept->shared.at[i].target, path, before))
             renew(kept, kept->shared.at[i].target, version, 0);
 }
 

@@ -21,6 +21,8 @@ static void use_of_make(void *data, const char *path, unsigned uses)
     struct taking *taking = data;
     struct make_state *kept = taking->kept;
     struct stat st;
+    if (uses & USE_APPENDED)
+        return;
     bool there = fstatat(kept->now.root_fd, path, &st, 0) == 0;
     bool product = intern_find(&kept->products, path) != INTERN_NONE;
     if (uses & USE_LIST)

@@ -104,6 +104,7 @@ struct step_taking {
     struct taking taking;
     const char *target;
     bool each_time; /* its target is no file: make runs it each time */
+    VEC(version_id) appended; /* of what it made: others made it first, and may append as well */
 };
 
 static bool made_before(const struct taking *taking, const char *path)
@@ -168,6 +169,11 @@ static void use_of_step(void *data, const char *path, unsigned uses)
 {
     struct step_taking *step = data;
     struct taking *taking = &step->taking;
+    size_t made = taking->made.len;
+    if ((uses & USE_APPENDED) && make_claims_has(taking->kept, path))
+        take_made(step, path, true);
+    while (made < taking->made.len)
+        vec_push(&step->appended, taking->made.at[made++]);
     if (uses & USE_MADE)
         take_made(step, path, uses & USE_WAS_THERE);
     if (uses & USE_ABSENT)
@@ -324,6 +330,20 @@ static uint32_t flags_of(struct make_state *kept, const struct make_step *step, 
     return flags;
 }
 
+/* What is known of a file before this run of a step, which made it, is recorded. */
+static struct claimed claimed_before(const struct step_taking *step, version_id made, bool twice)
+{
+    const struct make_state *kept = step->taking.kept;
+    text_id path = kept->state.versions.at[made].path;
+    struct claimed claimed = {.appended = VERSION_NONE};
+    for (size_t i = 0; i < step->appended.len; i++)
+        if (step->appended.at[i] == made)
+            claimed.appended = make_claims_last(kept, path);
+    if (!twice && made_before(&step->taking, intern_text(&kept->state.texts, path)))
+        claimed.ended_ns = step->taking.old->ended_ns;
+    return claimed;
+}
+
 static void record(struct make_state *kept, struct make_step *step, struct step_taking *data,
                    text_id target, uint32_t more_flags)
 {
@@ -349,10 +369,14 @@ static void record(struct make_state *kept, struct make_step *step, struct step_
         .cpu_ns = step->cpu_ns,
         .wall_ns = clock_ns() - step->begin_ns,
     };
+    VEC(struct claimed) before = {0};
+    for (size_t i = 0; i < taking->made.len; i++)
+        vec_push(&before, claimed_before(data, taking->made.at[i], more_flags & RUN_TWICE));
     state_put(state, &record, ids.at);
     vec_free(&ids);
     for (size_t i = 0; i < taking->made.len; i++)
-        make_claims_add(kept, target, taking->made.at[i]);
+        make_claims_add(kept, target, taking->made.at[i], &before.at[i]);
+    vec_free(&before);
 }
 
 /* What the runs before in this build used and made. */
@@ -419,5 +443,6 @@ void make_state_end(struct make_state *kept, struct make_step *step)
     record(kept, step, &data, target, twice ? RUN_TWICE : 0);
     vec_free(&data.taking.used);
     vec_free(&data.taking.made);
+    vec_free(&data.appended);
     make_state_commit(kept);
 }

@@ -147,8 +147,16 @@ bool make_environment_holds(struct make_state *kept, const struct step_record *r
 void make_claims_open(struct make_state *kept);
 /* Whether a step is known to make a file. */
 bool make_claims_has(const struct make_state *kept, const char *path);
+/* What was known of a file and its makers before a step made it again. */
+struct claimed {
+    uint64_t ended_ns; /* of the step in an earlier build in which it made the file; 0: in none */
+    version_id appended; /* what it only appended to; or VERSION_NONE */
+};
+/* The version that whoever made a path last left; or VERSION_NONE. */
+version_id make_claims_last(const struct make_state *kept, text_id path);
 /* A step, which has just been recorded, left this version of a file, which others may make, too. */
-void make_claims_add(struct make_state *kept, text_id target, version_id version);
+void make_claims_add(struct make_state *kept, text_id target, version_id version,
+                     const struct claimed *before);
 /* The same for one record, of a step that did not run: a user edited the file (RUN_EDITED). */
 void make_claims_adopt(struct make_state *kept, text_id target, version_id version);
 

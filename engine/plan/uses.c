@@ -41,7 +41,7 @@ static unsigned uses_of(uint32_t kinds, bool found, bool inside)
         return 0; /* directories come with what is in them */
     if (kinds & changes) {
         if (!inside || (kinds & ACCESS_APPEND))
-            return 0;
+            return inside ? USE_APPENDED : 0;
         return USE_MADE | (found ? USE_WAS_THERE : 0);
     }
     if (!found)

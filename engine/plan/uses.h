@@ -19,6 +19,7 @@ enum use {
     USE_LINK = 8, /* what the symbolic link says */
     USE_LIST = 16, /* the names in the directory */
     USE_MADE = 32, /* it may be an output: look whether it is there now, and what it is */
+    USE_APPENDED = 128, /* alone: all writing to it was at its end, as to a log that nobody reads */
     USE_WAS_THERE = 64, /* with USE_MADE: it was there before, so it is no output unless known */
 };
 

@@ -135,3 +135,73 @@ echo 'int saved_2;' >>src/b.c
 wait
 build
 compare "saved during its compile"
+
+say "two steps make one file: whoever comes first is not stale when the other runs again"
+mkdir "$WORK/two"
+cd "$WORK/two" || exit 1
+cat >Makefile <<'M'
+all: b
+b: b.in | a
+	echo b >shared; cp b.in $@
+a: a.in
+	echo a >shared; cp a.in $@
+M
+echo 1 >a.in
+echo 1 >b.in
+# after WANTED COMMAND: ... and the next build runs that many steps and leaves b's; the one after has
+# nothing to do.
+after() {
+    eval "$2"
+    build_runs "$1" -j1 -- make
+    [ "$(cat shared)" = b ] || fail "$(cat shared) wrote last after: $2"
+    build_runs 0 -j1 -- make
+    has "$WORK/out" '"steps_unchanged":0' # make was not even asked
+}
+sleep 0.05
+after 2 :
+after 1 'rm b'
+after 1 'echo 2 >b.in'
+after 2 'echo 2 >a.in'
+after 1 'rm b; echo 3 >b.in'
+
+say "and whoever comes behind is"
+cat >Makefile <<'M'
+all: x.stamp
+x.stamp: x
+	echo more >>x; touch $@
+x: x.in
+	cp x.in x
+M
+echo 1 >x.in
+build_runs 2 -j1 -- make
+build_runs 0 -j1 -- make
+rm x
+build_runs 2 -j1 -- make
+[ "$(tr '\n' ' ' <x)" = '1 more ' ] || fail "x is: $(cat x)"
+build_runs 0 -j1 -- make
+
+say "a file that a step makes and others append to"
+cat >Makefile <<'M'
+all: one two
+one: log one.in
+	echo one >>log; cp one.in $@
+two: log two.in | one
+	echo two >>log; cp two.in $@
+log: log.in
+	cp log.in log
+M
+echo log >log.in
+echo 1 >one.in
+echo 1 >two.in
+build_runs 3 -j1 -- make
+build_runs 0 -j1 -- make
+echo 2 >one.in
+build_runs 1 -j1 -- make # as make does: two is no older than the log
+build_runs 0 -j1 -- make
+echo new >log.in
+build_runs 3 -j1 -- make
+[ "$(tr '\n' ' ' <log)" = 'new one two ' ] || fail "the log is: $(cat log)"
+build_runs 0 -j1 -- make
+echo '# an edit' >>Makefile
+build_runs 0 -j1 -- make
+[ "$(tr '\n' ' ' <log)" = 'new one two ' ] || fail "the log is: $(cat log)"
