@@ -33,9 +33,9 @@ static uint64_t with_path(uint64_t others)
     return hash ? hash : 1;
 }
 
-uint64_t make_environment_always(void)
+uint64_t make_environment_always(bool locale)
 {
-    return with_path(fresh_environment_but("PATH"));
+    return with_path(fresh_environment_but("PATH", locale));
 }
 
 uint64_t make_environment_all(struct make_state *kept)

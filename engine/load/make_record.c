@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "load/make_taking.h"
+#include "run/locale.h"
 
 /* Where an `echo` of plain words ends, behind its semicolon; NULL where it is more than that. */
 static const char *end_of_echo(const char *at)
@@ -322,6 +323,8 @@ static uint32_t flags_of(struct make_state *kept, const struct make_step *step, 
         flags |= RUN_NESTS;
     if (own || strchr(str_text(&step->lines), '$'))
         flags |= RUN_ENV_ANY;
+    else if (!locale_matters(step->trace, str_text(&step->lines)))
+        flags |= RUN_ANY_LOCALE;
     if (oracle || step->trace->network)
         flags |= RUN_OUTSIDE;
     if ((each_time && is_named_as_deed(step->target)) ||
@@ -350,6 +353,8 @@ static void record(struct make_state *kept, struct make_step *step, struct step_
     struct taking *taking = &data->taking;
     struct state *state = &kept->state;
     uint32_t flags = flags_of(kept, step, data->each_time) | more_flags;
+    if (flags & RUN_TWICE) /* what the other runs did is not looked at */
+        flags &= ~(uint32_t)RUN_ANY_LOCALE;
     id_list ids = {0};
     state_add_sets(state, taking->used.at, taking->used.len, &ids);
     uint32_t sets = (uint32_t)ids.len;
@@ -364,7 +369,9 @@ static void record(struct make_state *kept, struct make_step *step, struct step_
         .outputs = (uint32_t)taking->made.len,
         .flags = flags,
         .command_hash = XXH3_64bits(str_text(&step->lines), step->lines.len),
-        .environment_hash = flags & RUN_ENV_ANY ? kept->all_environment : kept->environment,
+        .environment_hash = flags & RUN_ENV_ANY      ? kept->all_environment
+                            : flags & RUN_ANY_LOCALE ? kept->any_locale
+                                                     : kept->environment,
         .ended_ns = (uint64_t)clock_files_ns(),
         .cpu_ns = step->cpu_ns,
         .wall_ns = clock_ns() - step->begin_ns,

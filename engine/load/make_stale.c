@@ -29,7 +29,9 @@ static text_id why_of(struct make_state *kept, const char *reason, version_id ot
 
 bool make_stale_holds(struct make_state *kept, const struct step_record *record, text_id *why)
 {
-    uint64_t environment = record->flags & RUN_ENV_ANY ? kept->all_environment : kept->environment;
+    uint64_t environment = record->flags & RUN_ENV_ANY      ? kept->all_environment
+                           : record->flags & RUN_ANY_LOCALE ? kept->any_locale
+                                                            : kept->environment;
     bool edited = record->flags & RUN_EDITED;
     bool goal = (unsigned char)intern_text(&kept->state.texts, record->target)[0] < 8;
     if (!edited &&

@@ -211,7 +211,8 @@ void make_state_open(struct make_state *kept)
                        !state_record(&kept->state, make_state_key(kept, KEY_READ));
     make_state_commit(kept);
     make_environment_open(kept);
-    kept->environment = make_environment_always();
+    kept->environment = make_environment_always(true);
+    kept->any_locale = make_environment_always(false);
     kept->all_environment = make_environment_all(kept);
 }
 

@@ -61,6 +61,7 @@ struct make_state {
     VEC(uint8_t) wanted; /* by target: a make wanted it in this build */
     VEC(text_id) whys; /* by text id of a stale step: why, or TEXT_NONE */
     uint64_t environment, all_environment; /* hashes: of the variables that always count; of all */
+    uint64_t any_locale; /* of those that always count without the locale */
     bool path_named; /* a makefile speaks of PATH */
     struct path_change path_change;
     int64_t start_coarse_ns; /* of the build */
@@ -135,7 +136,7 @@ void make_state_commit(struct make_state *kept);
 void make_environment_open(struct make_state *kept);
 void make_environment_close(struct make_state *kept);
 /* Hashes of the values now: of the variables that always count; of these and all that makefiles name. */
-uint64_t make_environment_always(void);
+uint64_t make_environment_always(bool locale);
 uint64_t make_environment_all(struct make_state *kept);
 /* Whether what a step or a goal's makes had is as good as the present one's hash. */
 bool make_environment_holds(struct make_state *kept, const struct step_record *record,

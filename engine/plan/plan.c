@@ -361,8 +361,9 @@ static enum verdict judge_record(struct plan *plan, step_id step, const struct s
             why_inputs(plan, why, step, record);
         return VERDICT_STALE;
     }
-    if (record->environment_hash && plan->environment_hash &&
-        record->environment_hash != plan->environment_hash)
+    uint64_t environment =
+        record->flags & RUN_ANY_LOCALE ? plan->any_locale : plan->environment_hash;
+    if (record->environment_hash && environment && record->environment_hash != environment)
         return stale(plan, why, "environment", NULL);
     for (uint32_t i = 0; i < record->inputs; i++)
         if (!now_is(&plan->now, record->ids[i]))
@@ -475,8 +476,8 @@ void plan_record(struct plan *plan, step_id step, const struct ran *ran, const s
         .inputs = ran->inputs_count,
         .sets = sets,
         .outputs = outputs,
-        .flags = ran->traced ? RUN_TRACED : 0,
-        .environment_hash = plan->environment_hash,
+        .flags = (ran->traced ? RUN_TRACED : 0u) | (ran->any_locale ? RUN_ANY_LOCALE : 0u),
+        .environment_hash = ran->any_locale ? plan->any_locale : plan->environment_hash,
         .rss_kib = (uint32_t)ran->rss_kib,
         .wall_ns = ran->wall_ns,
         .cpu_ns = ran->cpu_ns,

@@ -39,6 +39,7 @@ struct ran {
     const struct seen *headers; /* all else that it used */
     uint32_t inputs_count, headers_count, outputs_count;
     bool traced; /* nothing that it used is left out */
+    bool any_locale; /* and all that it ran does the same in any locale */
     uint64_t wall_ns, cpu_ns, rss_kib;
 };
 
@@ -69,6 +70,7 @@ struct plan {
     uint32_t texts_known;
     uint64_t environment_hash; /* of the variables that steps see; 0: does not count. Set by the
                                   caller after plan_open */
+    uint64_t any_locale; /* the same without the locale */
     struct now now;
     struct products products;
     uint8_t *in_cone; /* by step_id */

@@ -16,9 +16,10 @@
 #include "base/look.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "run/locale.h"
 
-/* Locale decides what sort and glob give, the rest where compilers and interpreters look. What a
- * terminal or a login brings along (TERM, TMUX_PANE, SSH_*, PWD, ...) never counts. */
+/* Locale decides what sort and glob give (run/locale.h), the rest where compilers and interpreters look.
+ * What a terminal or a login brings along (TERM, TMUX_PANE, SSH_*, PWD, ...) never counts. */
 const char *const fresh_variables[] = {
     "PATH",
     "LANG",
@@ -67,15 +68,22 @@ bool fresh_ignores(const char *name)
 
 uint64_t fresh_environment(void)
 {
-    return fresh_environment_but(NULL);
+    return fresh_environment_but(NULL, true);
 }
 
-uint64_t fresh_environment_but(const char *left_out)
+static bool is_of_locale(const char *name)
+{
+    return strcmp(name, "LANG") == 0 || str_starts(name, "LC_");
+}
+
+uint64_t fresh_environment_but(const char *left_out, bool locale)
 {
     struct str all = {0};
     for (const char *const *name = fresh_variables; *name; name++) {
         const char *value = getenv(*name);
-        if (value && !(left_out && strcmp(*name, left_out) == 0))
+        if (locale && strcmp(*name, "LANG") == 0)
+            locale_put(&all);
+        if (value && !is_of_locale(*name) && !(left_out && strcmp(*name, left_out) == 0))
             str_addf(&all, "%s=%s\n", *name, value);
     }
     uint64_t hash = XXH3_64bits(str_text(&all), all.len);

@@ -58,7 +58,7 @@ bool fresh_ignores(const char *name);
 /* The variables that count for every step whatever it is, NULL-ended; and a hash of their values. */
 extern const char *const fresh_variables[];
 uint64_t fresh_environment(void);
-/* The same without one of them; NULL: with all. */
-uint64_t fresh_environment_but(const char *left_out);
+/* The same without one of them (NULL: with all), with the locale or without. */
+uint64_t fresh_environment_but(const char *left_out, bool locale);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "race/record.h"
 #include "run/depfile.h"
+#include "run/locale.h"
 #include "run/program.h"
 #include "run/results.h"
 #include "run/spawn.h"
@@ -301,7 +302,11 @@ static void look_at_results(struct work *work)
     if (job->trace) {
         results_add_trace(&work->results, job->trace);
         job->ran.traced = !job->trace->flaws;
+        job->ran.any_locale =
+            !locale_matters(job->trace, work->step->shell ? work->step->shell : "*");
     }
+    if (!job->trace && work->step->action) /* our own work, without any program */
+        job->ran.any_locale = true;
     const char *missing = results_look(&work->results);
     if (missing)
         fail(work, "the command ended well but did not make %s", missing);

@@ -379,6 +379,7 @@ static int open_all(struct schedule *s, struct err *err)
     if (status < 0)
         return -1;
     s->plan.environment_hash = fresh_environment();
+    s->plan.any_locale = fresh_environment_but(NULL, false);
     if (s->settings->fresh)
         now_seed(&s->plan.now, &s->settings->fresh->seen);
     s->done = queue_new();

@@ -76,6 +76,7 @@ enum run_flags {
     RUN_FORCED = 512, /* make trees: it waits for what is no file, so make runs it each time */
     RUN_LEFT = 1024, /* make trees: it is stale, and no make of the goal wanted it */
     RUN_EDITED = 2048, /* make trees: a user has edited what it made, which counts as it is since */
+    RUN_ANY_LOCALE = 4096, /* what it ran does the same in any locale, which does not count then */
 };
 
 /* Texts under a key: the steps of a goal, the variables that count. As on disk. */

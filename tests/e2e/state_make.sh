@@ -205,3 +205,34 @@ build_runs 0 -j1 -- make
 echo '# an edit' >>Makefile
 build_runs 0 -j1 -- make
 [ "$(tr '\n' ' ' <log)" = 'new one two ' ] || fail "the log is: $(cat log)"
+
+say "the locale counts for what sorts, and not for what compiles; what it comes to, and not its words"
+mkdir "$WORK/locale"
+cd "$WORK/locale" || exit 1
+cat >Makefile <<'M'
+all: a.o b.o list
+%.o: %.c
+	gcc -c -o $@ $<
+	mkdir -p kept && cp $@ kept
+list: words
+	LC_TIME=C sort words >$@
+M
+echo 'int a;' >a.c
+echo 'int b;' >b.c
+printf 'b\nB\na\n' >words
+locale() {
+    ok env -u LC_ALL LANG= "${@:2}" "$GANTRY" build --json -j1 -- make
+    [ "$(steps_run)" = "$1" ] || fail "$(steps_run) steps ran, not $1, with ${*:2}"
+}
+sleep 0.05
+locale 3 LC_ALL=C
+locale 0 LANG=C
+locale 0 LANG=xx_XX.UTF-8 # such is not here
+locale 0 LC_ALL=POSIX LANG=C.UTF-8
+locale 0 LC_MESSAGES=C.UTF-8 LANGUAGE=de
+locale 1 LC_ALL=C.UTF-8
+locale 0 LANG=C.UTF-8
+locale 1 LANG=C
+printf 'all: sum\n\t@:\nsum: words\n\tbash -c "cat w*" >$@\n' >Makefile
+locale 1 LC_ALL=C
+locale 1 LC_ALL=C.UTF-8

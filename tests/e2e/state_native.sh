@@ -67,6 +67,8 @@ edit "removed output" 1 9 'rm build/release.x64/kernel/elf.o'
 edit "damaged output" 1 9 'echo damage >build/release.x64/kernel/elf.o'
 edit "another flag in module.mk" 5 99 "sed -i 's/^cppflags = /cppflags = -DMORE_FLAGS /' module.mk"
 edit "environment of a new terminal" 0 0 'settings+=(TMUX_PANE=%7 SSH_TTY=/dev/pts/9 TERM=dumb)'
+edit "a locale, of which compilers take no note" 0 3 'settings+=(LC_ALL=C LANG=C)'
+edit "a locale that is not here" 0 0 'settings+=(LANG=xx_XX.UTF-8 LC_ALL=)'
 edit "a copy that keeps its time" 1 9 'cp -p kernel/elf.c ../k; echo "int y;" >>../k; touch -r kernel/elf.c ../k; cp -p ../k kernel/elf.c'
 
 # What loading found and what was found in the record stand while nothing that decides them changes.

@@ -1,0 +1,98 @@
+#include "run/locale.h"
+
+#include <ctype.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "base/str.h"
+#include "trace/trace.h"
+
+/* The name that a category has by the environment. */
+static const char *name_of(const char *variable)
+{
+    const char *const names[] = {"LC_ALL", variable, "LANG"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value)
+            return strcmp(value, "POSIX") == 0 ? "C" : value;
+    }
+    return "C";
+}
+
+void locale_put(struct str *out)
+{
+    static const struct {
+        const char *variable;
+        int mask;
+    } categories[] = {{"LC_COLLATE", LC_COLLATE_MASK},
+                      {"LC_CTYPE", LC_CTYPE_MASK},
+                      {"LC_NUMERIC", LC_NUMERIC_MASK},
+                      {"LC_TIME", LC_TIME_MASK}};
+    enum { COUNT = sizeof categories / sizeof *categories };
+    const char *names[COUNT];
+    bool same = true;
+    for (size_t i = 0; i < COUNT; i++) {
+        names[i] = name_of(categories[i].variable);
+        locale_t found =
+            strcmp(names[i], "C") ? newlocale(categories[i].mask, names[i], NULL) : NULL;
+        if (found)
+            freelocale(found);
+        else /* C, or one that is not here, in whose place programs go by C */
+            names[i] = "C";
+        same &= strcmp(names[i], names[0]) == 0;
+    }
+    if (same && strcmp(names[0], "C") == 0)
+        return;
+    for (size_t i = 0; i < (same ? 1 : COUNT); i++)
+        str_addf(out, "%s=%s\n", same ? "LANG" : categories[i].variable, names[i]);
+}
+
+/* gcc-12 and x86_64-linux-gnu-gcc are gcc. */
+static bool is_named(const char *name, const char *word)
+{
+    size_t length = strlen(name), rest = strlen(word);
+    while (length && (isdigit((unsigned char)name[length - 1]) || name[length - 1] == '.'))
+        length--;
+    if (length && length < strlen(name) && name[length - 1] == '-')
+        length--;
+    else
+        length = strlen(name);
+    return length >= rest && memcmp(name + length - rest, word, rest) == 0 &&
+           (length == rest || name[length - rest - 1] == '-');
+}
+
+static bool is_alike_everywhere(const char *name)
+{
+    static const char *const words[] = {
+        "gcc",         "g++",   "cc",     "c++",    "cpp",    "cc1",     "cc1plus", "lto1",
+        "lto-wrapper", "clang", "as",     "ld",     "ld.bfd", "ld.gold", "ld.lld",  "lld",
+        "collect2",    "ar",    "ranlib", "strip",  "nm",     "objcopy", "dash",    "mkdir",
+        "rmdir",       "cp",    "mv",     "rm",     "ln",     "cat",     "touch",   "chmod",
+        "true",        "false", "cmp",    "install"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (is_named(name, words[i]))
+            return true;
+    return strcmp(name, "clang++") == 0;
+}
+
+bool locale_matters(const struct trace *trace, const char *command)
+{
+    bool any = false;
+    for (size_t i = 0; trace && i < trace->accesses.len; i++) {
+        const struct access *access = &trace->accesses.at[i];
+        if (!(access->kinds & ACCESS_EXEC) || !access->found)
+            continue;
+        const char *name = path_base(intern_text(&trace->paths, access->path));
+        if (str_starts(name, "ld-linux")) /* which comes with each dynamic program */
+            continue;
+        /* bash puts what a pattern matches in the order of the locale. */
+        bool alike =
+            strcmp(name, "bash") == 0 ? !strpbrk(command, "*?[") : is_alike_everywhere(name);
+        if (!alike)
+            return true;
+        any = true;
+    }
+    return !any || trace->flaws;
+}
