@@ -151,10 +151,12 @@ static bool is_static(const char *path)
 static void warn_of_static(const struct make_build *make, const char *path)
 {
     if (is_make(path) && is_static(path))
-        build_say(make->build, SEVERITY_WARNING,
-                  "%s is a static program: it builds as ever, but its recipes cannot be seen; "
-                  "install a make that is linked dynamically",
-                  path);
+        build_say(
+            make->build, SEVERITY_WARNING,
+            "%s is a static program: it builds as ever, but as one piece, without steps, lanes, "
+            "logs of their own and races, and nothing is known of it at the next build; install "
+            "a make that is linked dynamically",
+            path);
 }
 
 /* A make in front of PATH that a Gantry put there in whose step we run. */

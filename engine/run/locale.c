@@ -66,11 +66,11 @@ static bool is_named(const char *name, const char *word)
 static bool is_alike_everywhere(const char *name)
 {
     static const char *const words[] = {
-        "gcc",         "g++",   "cc",     "c++",    "cpp",    "cc1",     "cc1plus", "lto1",
-        "lto-wrapper", "clang", "as",     "ld",     "ld.bfd", "ld.gold", "ld.lld",  "lld",
-        "collect2",    "ar",    "ranlib", "strip",  "nm",     "objcopy", "dash",    "mkdir",
-        "rmdir",       "cp",    "mv",     "rm",     "ln",     "cat",     "touch",   "chmod",
-        "true",        "false", "cmp",    "install"};
+        "ccache",  "distcc",  "icecc", "gcc",         "g++",   "cc",     "c++",    "cpp",
+        "cc1",     "cc1plus", "lto1",  "lto-wrapper", "clang", "as",     "ld",     "ld.bfd",
+        "ld.gold", "ld.lld",  "lld",   "collect2",    "ar",    "ranlib", "strip",  "nm",
+        "objcopy", "dash",    "mkdir", "rmdir",       "cp",    "mv",     "rm",     "ln",
+        "cat",     "touch",   "chmod", "true",        "false", "cmp",    "install"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (is_named(name, words[i]))
             return true;
