@@ -415,7 +415,8 @@ void app_draw(struct app *app, struct grid *grid)
     struct canvas header = canvas_part(&all, (struct rect){0, 0, all.w, 1});
     struct canvas tabs = canvas_part(&all, (struct rect){0, 1, all.w, 1});
     struct canvas body = canvas_part(&all, app->body);
-    struct canvas keys = canvas_part(&all, (struct rect){0, all.h - 1, all.w, 1});
+    int rows = chrome_keys_rows(app, &all);
+    struct canvas keys = canvas_part(&all, (struct rect){0, all.h - rows, all.w, rows});
     chrome_header(app, &header);
     chrome_tabs(app, &tabs);
     struct view *view = current_view(app);

@@ -284,6 +284,17 @@ static void draw_prompt(struct app *app, const struct canvas *canvas)
     field_draw(&app->prompt, canvas, x, 0, canvas->w - x - 1);
 }
 
+int chrome_keys_rows(const struct app *app, const struct canvas *all)
+{
+    enum { ROWS_MAX = 4 };
+    bool message = app->message[0] && app->prompt_for == REQ_NONE && !app->asking_quit;
+    int most = all->h / 4 < ROWS_MAX ? all->h / 4 : ROWS_MAX;
+    if (!message || most < 2 || canvas_columns(app->message) <= all->w - 2)
+        return 1;
+    int rows = canvas_wrap(all, (struct rect){1, 0, all->w - 2, 0}, STYLE_TEXT, app->message);
+    return rows > most ? most : rows;
+}
+
 void chrome_keys(struct app *app, const struct canvas *canvas)
 {
     static const enum style styles[SEVERITIES] = {STYLE_STRONG, STYLE_WARNING, STYLE_FAILED};
@@ -296,6 +307,11 @@ void chrome_keys(struct app *app, const struct canvas *canvas)
                                             "other key goes on"
                                           : "a guest is running: q again ends it and quits, any "
                                             "other key goes on");
+    } else if (app->message[0] && canvas->h > 1) { /* over the end of the screen */
+        for (int y = 0; y < canvas->h; y++)
+            canvas_column(canvas, 0, y, canvas->w, STYLE_TEXT, FIT_LEFT, "");
+        canvas_wrap(canvas, (struct rect){1, 0, canvas->w - 2, canvas->h},
+                    styles[app->message_severity], app->message);
     } else if (app->message[0]) {
         canvas_column(canvas, 1, 0, canvas->w - 2, styles[app->message_severity], FIT_LEFT,
                       app->message);

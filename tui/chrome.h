@@ -14,6 +14,8 @@ void chrome_tabs(const struct app *app, const struct canvas *canvas);
 int chrome_tab_at(const struct app *app, int w, int x);
 /* The message, the prompt or the keys; one row. */
 void chrome_keys(struct app *app, const struct canvas *canvas);
+/* Rows that it takes: more than one while a message is longer than the whole screen is wide. */
+int chrome_keys_rows(const struct app *app, const struct canvas *all);
 /* One right line of progress, and below it what runs. */
 void chrome_tiny(const struct app *app, const struct canvas *canvas);
 /* "612/≥1190" and how it stands: " done", " failed". */

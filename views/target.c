@@ -319,7 +319,8 @@ static void draw_option(void *data, const struct canvas *canvas, int y, size_t i
     int at = canvas_column(&rest, 0, 0, origin < origin_w ? origin : origin_w, STYLE_FAINT,
                            FIT_MIDDLE, option->origin);
     if (option->instead)
-        canvas_putf(&rest, at, 0, STYLE_FAINT, " (was %s)", option->instead);
+        canvas_putf(&rest, at, 0, STYLE_FAINT, " (was %s)",
+                    *option->instead ? option->instead : "\"\"");
 }
 
 struct list_source target_options(const struct target_data *data)
