@@ -30,6 +30,17 @@ static bool takes_arguments(struct disk_file *disk, const unsigned char *sector)
            memcmp(sector, magic, 4) != 0;
 }
 
+/* Whether a partition begins where arguments would stand: a disk beside a kernel that is loaded
+ * otherwise, and its file system's own first bytes. */
+static bool is_partition(const unsigned char *sector)
+{
+    bool found = false;
+    for (const unsigned char *entry = sector + 0x1be; entry < sector + 510; entry += 16)
+        found |= sector[510] == 0x55 && sector[511] == 0xAA && entry[4] &&
+                 get_le(entry + 8, 4) == IMAGE_CMDLINE_AT / SECTOR;
+    return found;
+}
+
 /* The string that is there, new, and the bytes that may be written. */
 static char *read_arguments(struct disk_file *disk, size_t *room, struct err *err)
 {
@@ -39,6 +50,13 @@ static char *read_arguments(struct disk_file *disk, size_t *room, struct err *er
         err_set(err, ERR_INPUT,
                 "%s is no disk that takes boot arguments: sector 0 is neither a "
                 "boot sector nor an Image header, and no loader is at 64 KiB",
+                disk->path);
+        return NULL;
+    }
+    if (is_partition(sector)) {
+        err_set(err, ERR_INPUT,
+                "%s has a partition where boot arguments stand: its kernel is loaded from another "
+                "file, and gets them from there",
                 disk->path);
         return NULL;
     }

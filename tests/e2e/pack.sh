@@ -35,6 +35,18 @@ done
 ok "$GANTRY" image diff one.zfs one.ext
 ok "$GANTRY" image diff one.rofs one.zfs
 
+say "a disk beside a kernel has no boot arguments, and its file system is not written over"
+for fs in rofs zfs ext; do
+    ok "$GANTRY" image pack --layout=beside --fs=$fs --manifest usr.manifest -D src=src -o beside
+    cp beside kept
+    ok "$GANTRY" image check beside
+    ok "$GANTRY" image info beside
+    has out "partition 2"
+    grep -q "command line" out && fail "$fs: it has arguments"
+    refuses "partition" "$GANTRY" image set-args beside /bin/run
+    cmp beside kept || fail "$fs: it was written to"
+done
+
 say "a disk of two file systems in every format"
 printf '/var/log/first: src/etc/numbers\n' >data.manifest
 for format in raw qcow2 vmdk vdi vhd gce; do
