@@ -20,11 +20,6 @@ static void add_producers(const struct graph *graph, const file_id *files, uint3
             needs[(*used)++] = graph->files.at[files[i]].producer;
 }
 
-void race_begin_native(struct build *build)
-{
-    record_make(build->races, 0, ORDER_TOP, 0, ".");
-}
-
 static void add_graph(struct build *build, const struct graph *graph)
 {
     struct str text = {0};
@@ -141,21 +136,43 @@ static void find(struct build *build, const struct ledger *ledger, const str_lis
     race_report_free(&report);
 }
 
-/* Those that were found in the record when it was written. */
-static void tell_again(struct build *build, const struct ledger *ledger, const struct str *lines)
+/* Those that were found in the record when it was written. What was told meanwhile and is none of them
+ * is withdrawn. */
+static void tell_again(struct build *build, const struct ledger *ledger, const str_list *told,
+                       const struct str *lines)
 {
+    struct map found = {0};
     for (const char *at = str_text(lines), *end; (end = strchr(at, '\n')); at = end + 1) {
         struct event *finding = event_from_json(at, (size_t)(end - at), NULL);
-        if (finding)
+        if (finding) {
+            map_put(&found, finding->id, build);
             tell(build, ledger, finding);
+        }
         free(finding);
     }
+    for (size_t i = 0; i < told->len; i++)
+        if (!map_get(&found, told->at[i]))
+            race_withdraw(build, told->at[i]);
+    map_free(&found);
+}
+
+static bool is_kept(const struct build *build)
+{
+    return !build->options.untraced && !build->options.dry_run;
 }
 
 void race_begin(struct build *build, const char *state_dir, live_reader *reader)
 {
-    if (!build->options.untraced && !build->options.dry_run)
-        build->live = live_start(build, state_dir, reader);
+    if (is_kept(build))
+        build->live = live_start(build, state_dir, &(struct live_order){.reader = reader});
+}
+
+void race_begin_native(struct build *build, const struct graph *graph, const char *state_dir)
+{
+    record_make(build->races, 0, ORDER_TOP, 0, ".");
+    if (is_kept(build))
+        build->live = live_start(build, state_dir,
+                                 &(struct live_order){.describe = add_graph, .graph = graph});
 }
 
 static void end_live(struct build *build, str_list *told)
@@ -167,11 +184,6 @@ static void end_live(struct build *build, str_list *told)
 void race_give_up(struct build *build)
 {
     end_live(build, NULL);
-}
-
-static bool is_kept(const struct build *build)
-{
-    return !build->options.untraced && !build->options.dry_run;
 }
 
 static void open_ledger(struct build *build, const char *state_dir, struct ledger *ledger)
@@ -203,22 +215,31 @@ static void end_anew(struct build *build, const char *state_dir, uint64_t graph_
     str_free(&lines);
 }
 
+/* Whether a thread that looked meanwhile has added the graph. */
+static bool has_graph(const struct record *record)
+{
+    return record->steps.len && (record->steps.at[0].flags & RECORD_ORDERED);
+}
+
 void race_end_native(struct build *build, const struct graph *graph, uint64_t graph_id,
                      const char *state_dir)
 {
     struct str lines = {0};
-    const str_list none = {0};
+    str_list told = {0};
+    end_live(build, &told);
     if (!is_kept(build))
         return;
     if (same_as_before(build->races, state_dir, graph_id, &lines)) {
         struct ledger ledger;
         open_ledger(build, state_dir, &ledger);
-        tell_again(build, &ledger, &lines);
+        tell_again(build, &ledger, &told, &lines);
         ledger_free(&ledger);
     } else {
-        add_graph(build, graph);
-        end_anew(build, state_dir, graph_id, &none);
+        if (!has_graph(build->races))
+            add_graph(build, graph);
+        end_anew(build, state_dir, graph_id, &told);
     }
+    str_list_free(&told);
     str_free(&lines);
 }
 

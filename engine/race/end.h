@@ -14,8 +14,8 @@ struct graph;
 /* From here to the end of a make build findings are told as they come (race/live.h), unless nothing is
  * traced. `reader`: how a make's rules are read. */
 void race_begin(struct build *build, const char *state_dir, live_reader *reader);
-/* Before a native build. */
-void race_begin_native(struct build *build);
+/* The same for a native build. The graph stays as it is until race_end_native. */
+void race_begin_native(struct build *build, const struct graph *graph, const char *state_dir);
 /* After it: its steps and their order become part of the record, and then as below. Where the graph is
  * the last build's (its id, or 0) and what ran touched what it touched before, the record stays as it is
  * and what was found in it is told again. */

@@ -220,20 +220,26 @@ static void *run(void *data)
     uint64_t cost_ns = 0;
     pthread_setname_np(pthread_self(), "gantry-races");
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), MODEST);
+    /* Whoever builds a few steps of many does not pay for all of them. */
+    if (live->order.describe && !wait_for_next(live, 0))
+        return NULL;
     while (wait_for_next(live, cost_ns)) {
         uint64_t before_ns = own_cpu_ns();
+        if (live->order.describe)
+            live->order.describe(live->build, live->order.graph);
+        live->order.describe = NULL;
         look_once(live);
         cost_ns = own_cpu_ns() - before_ns;
     }
     return NULL;
 }
 
-struct live *live_start(struct build *build, const char *state_dir, live_reader *reader)
+struct live *live_start(struct build *build, const char *state_dir, const struct live_order *order)
 {
     struct live *live = mem_zero(1, sizeof *live);
     struct err none = {0}; /* told at the end */
     live->build = build;
-    live->reader = reader;
+    live->order = *order;
     live->copy = record_new(build->options.root);
     live->copy->start_ns = build->races->start_ns;
     ledger_read(&live->ledger, build->options.root, state_dir, &none);

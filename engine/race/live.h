@@ -7,7 +7,8 @@
  * builds it looks less often.
  *
  * In a make tree the order comes from copies of make that tell what it knows of its rules by then
- * (load/hook.c); how such a text is read is the loader's business.
+ * (load/hook.c); how such a text is read is the loader's business. In a native tree it comes from the
+ * graph, all at once.
  */
 #ifndef GANTRY_RACE_LIVE_H
 #define GANTRY_RACE_LIVE_H
@@ -20,6 +21,7 @@
 #include "base/vec.h"
 
 struct build;
+struct graph;
 struct live;
 struct trace;
 struct trace_server;
@@ -30,9 +32,17 @@ typedef void live_needs(void *data, uint32_t step, const uint32_t *needs, uint32
 typedef void live_reader(const char *text, size_t length, const struct map *steps, live_needs *tell,
                          void *data);
 
-/* Starts looking at build->races. `reader` may be NULL: what steps need is in the record. What is
- * excused in the tree is not told. NULL where no thread can be had: then all is told at the end. */
-struct live *live_start(struct build *build, const char *state_dir, live_reader *reader);
+/* Where the order of steps comes from. */
+struct live_order {
+    live_reader *reader; /* or NULL: what steps need is in the record, */
+    /* where this, or NULL, adds it: called once, by the thread, if the build lasts for some time. */
+    void (*describe)(struct build *build, const struct graph *graph);
+    const struct graph *graph; /* for `describe` */
+};
+
+/* Starts looking at build->races. What is excused in the tree is not told. NULL where no thread can be
+ * had: then all is told at the end. */
+struct live *live_start(struct build *build, const char *state_dir, const struct live_order *order);
 /* Ends the thread. Ids that were told and still stand go to `told`, if not NULL. NULL is none. */
 void live_stop(struct live *live, str_list *told);
 

@@ -57,7 +57,7 @@ struct told {
 
 struct live {
     struct build *build;
-    live_reader *reader;
+    struct live_order order;
     struct ledger ledger;
     pthread_t thread;
 

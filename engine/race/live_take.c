@@ -267,7 +267,7 @@ static void read_rules(struct live *live, const struct rules *rules)
         size_t length = (size_t)status.st_size;
         void *text = mmap(NULL, length, PROT_READ, MAP_PRIVATE, rules->fd, 0);
         if (text != MAP_FAILED) {
-            live->reader(text, length, &steps, take_needs, live);
+            live->order.reader(text, length, &steps, take_needs, live);
             munmap(text, length);
         }
     }

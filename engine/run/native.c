@@ -128,7 +128,7 @@ static int run_graph(struct native *native)
                                     .targets = targets,
                                     .targets_count = options->targets_count,
                                     .fresh = &native->fresh};
-    race_begin_native(native->build);
+    race_begin_native(native->build, &native->graph, native->state_dir);
     int status = build_run_graph(native->build, &native->graph, &settings);
     native->graph_id = native->conf ? load_keep(&native->graph, &native->facts, native->graph_file)
                                     : native->fresh.last.graph;
