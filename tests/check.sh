@@ -109,7 +109,7 @@ one() {
     else
         # As one write, so that two failures do not mix.
         printf 'FAILED  %-52s exit %d, see %s\n%s\n' "$1" $status "${log#"$PWD"/}" \
-            "$(tail -n 60 "$log" | sed 's/^/    /')"
+            "$(tail -n 400 "$log" | sed 's/^/    /')"
     fi
 }
 

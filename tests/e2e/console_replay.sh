@@ -38,6 +38,8 @@ wait $builder || fail "the build ended with the console that looked at it"
 
 say "the loss of the one that builds ends what is looked at, and says so"
 rm -rf build go started
+# Its step says something more when it is told to, so that the journal goes on for as long as we like.
+sed -i 's/^until .*/until [ -e go ]; do sleep 0.1; [ ! -e word ] || { echo "held still"; rm word; }; done/' held.sh
 # A session of its own, so that no shell tells of its end.
 setsid "$GANTRY" build ARCH=aarch64 image=uush >"$WORK/first" 2>&1 &
 builder=$!
@@ -48,6 +50,12 @@ type_command "$GANTRY attach ARCH=aarch64 image=uush; echo \"status \$?\""
 wait_for 'TOOL +held.txt'
 "$GANTRY" attach ARCH=aarch64 image=uush >"$WORK/lines" 2>&1 &
 looker=$!
+sleep 5 # so long the journal plays below, and can be seen to
+touch word
+said_twice() {
+    [ "$("$GANTRY" replay --json ARCH=aarch64 image=uush | grep -c '"event":"step-output".*"stream"')" -ge 2 ]
+}
+within 60 said_twice || fail "the journal does not go on"
 kill -KILL $builder
 wait_for 'that build was killed: its journal stops here' 10
 wait_for '⊘ [0-9]+/[0-9]+ cancelled'
@@ -70,8 +78,13 @@ wait_for '^ replay ─' 30
 keys q
 wait_for '^ready>'
 close_screen
+rm -f started
+"$GANTRY" build ARCH=aarch64 image=uush >"$WORK/first" 2>&1 &
+builder=$!
+within 60 test -e started || fail "the held step never started"
+sleep 5 # so long it plays
 touch go
-ok "$GANTRY" build ARCH=aarch64 image=uush
+wait $builder || fail "the build after the one that was killed failed"
 
 say "replay shows the whole, plays it from its beginning, and builds nothing"
 open_screen 120 40 "$PWD"
