@@ -264,15 +264,17 @@ static bool copy_tree(const struct plan *plan)
 }
 
 /* The environment of a script: ours without what belongs to a make above, and `more`. What a script
- * puts into GANTRY_VIEW goes with the view, however the script ends. */
+ * puts into GANTRY_VIEW goes with the view, however the script ends. No ccache: it answers with what
+ * came of the other order where it does not see the file that the order is about. */
 static char **script_environment(char *more)
 {
+    static const char uncached[] = "CCACHE_DISABLE=1";
     static const char *const without[] = {"MAKEFLAGS=", "MFLAGS=", "MAKELEVEL=", "GANTRY_",
                                           "MAKEOVERRIDES="};
     size_t count = 0, kept = 0;
     while (environ[count])
         count++;
-    char **copy = mem_alloc((count + 2) * sizeof *copy);
+    char **copy = mem_alloc((count + 3) * sizeof *copy);
     for (size_t i = 0; i < count; i++) {
         bool drop = false;
         for (size_t k = 0; k < sizeof without / sizeof *without; k++)
@@ -281,6 +283,7 @@ static char **script_environment(char *more)
             copy[kept++] = environ[i];
     }
     copy[kept++] = more;
+    copy[kept++] = (char *)(uintptr_t)uncached;
     copy[kept] = NULL;
     return copy;
 }

@@ -5,6 +5,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -87,6 +88,14 @@ static void pause_ms(long ms)
 }
 
 static struct queue *events;
+static atomic_uint told; /* findings that the test's own thread has seen */
+
+/* Until so many findings were seen, however long that takes; a minute is too long. */
+static void wait_told(unsigned count)
+{
+    for (unsigned i = 0; i < 6000 && atomic_load(&told) < count; i++)
+        pause_ms(10);
+}
 
 /* Sends a mark that the test's own thread sees between the findings. */
 static void mark(struct build *build, const char *text)
@@ -101,15 +110,17 @@ static void expect(build_runner *runner, const char *expected)
     struct str got = {0};
     const struct build_options options = {.root = scratch_dir()};
     events = queue_new();
+    atomic_store(&told, 0);
     struct build *build = build_start_with(&options, events, runner, NULL, &err);
     assert_non_null(build);
     for (bool end = false; !end;) {
-        struct event *event = queue_wait(events, 20000);
+        struct event *event = queue_wait(events, 120000);
         assert_non_null(event);
-        if (event->kind == EVENT_FINDING)
+        if (event->kind == EVENT_FINDING) {
             str_addf(&got, "%s %s\n", event->verdict,
                      event->first_target ? event->first_target : "-");
-        else if (event->kind == EVENT_MESSAGE)
+            atomic_fetch_add(&told, 1);
+        } else if (event->kind == EVENT_MESSAGE)
             str_addf(&got, "%s\n", event->text);
         end = event->kind == EVENT_BUILD_END;
         free(event);
@@ -130,7 +141,7 @@ static int told_when_the_order_is_known(struct build *build, void *data)
     pause_ms(SHORT_MS);
     mark(build, "one is known");
     say_rules(build, 0, "gen.h -\na.o -\n");
-    pause_ms(SHORT_MS);
+    wait_told(1);
     mark(build, "both are");
     run_step(build, 2, 0, "b.o", "gen.h", ACCESS_READ);
     say_rules(build, 0, "b.o -\n");
@@ -172,7 +183,7 @@ static int ordered_after_all(struct build *build, void *data)
     (void)data;
     run_pair(build);
     say_rules(build, 0, "gen.h -\na.o -\n");
-    pause_ms(SHORT_MS);
+    wait_told(1);
     mark(build, "told");
     record_needs(build->races, 0, NULL, 0);
     record_needs(build->races, 1, (const uint32_t[]){0}, 1);
@@ -203,7 +214,7 @@ static int in_sub_makes(struct build *build, void *data)
     pause_ms(SHORT_MS);
     mark(build, "the makes below");
     say_rules(build, 0, "lib -\nex -\n");
-    pause_ms(SHORT_MS);
+    wait_told(1);
     mark(build, "the make above");
     race_give_up(build);
     return 0;
@@ -220,7 +231,7 @@ static int excused(struct build *build, void *data)
     (void)data;
     run_pair(build);
     say_rules(build, 0, "gen.h -\na.o -\n");
-    pause_ms(SHORT_MS);
+    wait_told(1);
     mark(build, "the end");
     race_give_up(build);
     return 0;
