@@ -13,7 +13,13 @@ spent() {
     cut -d ' ' -f 14,15 "/proc/$pid/stat"
     grep wchar "/proc/$pid/io"
 }
-sleep 1 # the first frames, and what is read for them
+# The first frames, and what is read for them: until a second passes in which nothing is spent.
+at_rest() {
+    before=$(spent)
+    sleep 1
+    [ "$(spent)" = "$before" ]
+}
+within 2 at_rest || fail "never at rest: $before, then $(spent)"
 before=$(spent)
 sleep 3
 [ "$(spent)" = "$before" ] || fail "idle, and spent: $before, then $(spent)"

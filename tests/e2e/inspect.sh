@@ -16,8 +16,8 @@ ok "$GANTRY" config fs
 has "$WORK/out" "fs = rofs"
 has "$WORK/out" "    conf/base.mk:"
 export fs=from-environment
-ok "$GANTRY" config fs fs=from-words
-[ "$(sed -n '1p;2p' "$WORK/out")" = "$(printf 'fs = from-words\n    command line')" ] || fail "not the word"
+ok "$GANTRY" config fs fs=ramfs
+[ "$(sed -n '1p;2p' "$WORK/out")" = "$(printf 'fs = ramfs\n    command line')" ] || fail "not the word"
 has "$WORK/out" "overrides environment: from-environment"
 has "$WORK/out" "overrides conf/base.mk:"
 unset fs

@@ -62,9 +62,10 @@ refuses() {
     has "$WORK/err" "$text"
 }
 
-# within SECONDS COMMAND...: tries again until the command succeeds.
+# within SECONDS COMMAND...: tries again until the command succeeds; a slow or busy machine has six
+# times as long.
 within() {
-    local tries=$(($1 * 20))
+    local tries=$(($1 * 20 * 6))
     shift
     while ! "$@"; do
         tries=$((tries - 1))

@@ -71,7 +71,7 @@ M
 auth=$(echo "$MAKEFLAGS" | sed -n 's/.*--jobserver-auth=\([0-9]*\),\([0-9]*\).*/\1/p')
 [ "$auth" ] || { echo "no jobserver"; exit 0; }
 [ -p /proc/self/fd/$auth ] && echo "a pipe"
-if read -t 1 -r -n 1 token <&"$auth"; then
+if read -t 10 -r -n 1 token <&"$auth"; then
     echo "a token"
     eval "printf '$token' >&$(echo "$MAKEFLAGS" | sed -n 's/.*--jobserver-auth=[0-9]*,\([0-9]*\).*/\1/p')"
 fi
@@ -96,7 +96,7 @@ say "as many run at once as were asked for, and no more"
 files() {
     cat >Makefile <<'M'
 all: $(addprefix t,1 2 3 4 5 6 7 8)
-t%: ; @mkdir run.$*; ls -d run.* | wc -l; sleep 0.2; rmdir run.$*
+t%: ; @mkdir run.$*; ls -d run.* | wc -l; sleep 0.7; rmdir run.$*
 sub: ; @$(MAKE) -s all
 two: sub1 sub2
 sub1: ; @make -s -j8 t1 t2 t3 t4
@@ -118,9 +118,9 @@ say "a process left behind, and output that comes late"
 files() {
     cat >Makefile <<'M'
 all: daemon late silent after
-daemon: ; @setsid sh -c 'echo $$$$ >pid; echo started; exec sleep 20' >/dev/null 2>&1 & sleep 0.2; echo daemon
+daemon: ; @setsid sh -c 'echo $$$$ >pid; echo started; exec sleep 120' >/dev/null 2>&1 & sleep 0.2; echo daemon
 late: ; @(sleep 0.5; echo late; echo late error >&2; touch late.done) & echo not late
-after: late silent ; @sleep 0.8; echo after
+after: late silent ; @sleep 1.8; echo after
 silent: ; @(sleep 0.3; echo out of nowhere) &
 M
 }

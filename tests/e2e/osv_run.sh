@@ -35,12 +35,13 @@ ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 img_format=raw
 has "$WORK/out" "Cmdline: /set by hand"
 
 say "what QEMU is told"
+port=$((20000 + $$ % 10000)) # another check may run beside this one
 ok "$GANTRY" run --as-is --tcg -m 1G --cpus=2 --nics=2 --forward=tcp::0-:80 --forward=udp::0-:53 \
-    --gdb=35791 --timeout=60 --json -- -name guest
+    --gdb=$port --timeout=60 --json -- -name guest
 grep '"event":"vm-begin"' "$WORK/out" >"$WORK/begin" || fail "no vm-begin"
 for word in '-m 1024' '-smp 2' 'id=un0,net=192.168.122.0/24,host=192.168.122.1,hostfwd=tcp::0-:80,hostfwd=udp::0-:53' \
     'id=un1,net=192.168.122.0/24,host=192.168.122.1 ' 'virtio-net-pci,netdev=un1' \
-    '-gdb tcp:127.0.0.1:35791,server=on,wait=off' 'virtio-rng-pci' '-snapshot' '-name guest'; do
+    "-gdb tcp:127.0.0.1:$port,server=on,wait=off" 'virtio-rng-pci' '-snapshot' '-name guest'; do
     has "$WORK/begin" "$word"
 done
 ok "$GANTRY" run --as-is --tcg -m 64 --nics=0 --timeout=60 --json

@@ -8,7 +8,7 @@ all: reader other sub.done
 writer:
 	sh -c 'sleep 0.1; echo $X >made; echo >writer'
 reader:
-	sleep 0.4; (cat made & wait) >reader 2>/dev/null || true
+	sleep 2; (cat made & wait) >reader 2>/dev/null || true
 all: writer
 other:
 	: >other
@@ -17,7 +17,7 @@ sub.done:
 	$(MAKE) -C sub
 	: >sub.done
 M
-printf 'all:\n\tsleep 0.4; cat ../made >x; : >y\n' >sub/Makefile
+printf 'all:\n\tsleep 2; cat ../made >x; : >y\n' >sub/Makefile
 echo one >config
 
 ended() {

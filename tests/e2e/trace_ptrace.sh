@@ -28,7 +28,7 @@ all: reader writer
 writer:
 	sh -c 'sleep 0.1; echo x >made; echo >writer'
 reader:
-	sleep 0.4; (cat made & wait) >reader 2>/dev/null || true
+	sleep 2; (cat made & wait) >reader 2>/dev/null || true
 M
 export GANTRY
 ok "$GANTRY" build --json -j2 -- make
