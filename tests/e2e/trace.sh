@@ -61,7 +61,8 @@ ok "$GANTRY" build ARCH=x64 --json daemon.txt
 grep '"target":"build/release.x64/daemon.txt"' "$WORK/out" |
     grep -q '"accesses":[1-9][0-9]*,"traced":true' || fail "the step was not traced"
 answers "after its build"
-[ "$(guards)" -gt 0 ] || fail "nothing guards the daemon"
+# By ptrace none is left behind: nothing waits for its answer.
+[ "${GANTRY_TRACE:-}" ] || [ "$(guards)" -gt 0 ] || fail "nothing guards the daemon"
 
 say "and other builds"
 echo 1 >>held.sh
