@@ -99,16 +99,6 @@ static bool is_sink(const char *path)
            (below(path, "/proc") && !below(path, "/proc/sys"));
 }
 
-static bool is_cache(const char *path)
-{
-    static const char *const parts[] = {"/.ccache/", "/ccache/", "/.cache/", "/.sccache/",
-                                        "/__pycache__"};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (strstr(path, parts[i]))
-            return true;
-    return launcher_keeps(path);
-}
-
 bool uses_reach_outside(const struct trace *trace, const struct use_place *place)
 {
     const uint32_t changes =
@@ -118,7 +108,7 @@ bool uses_reach_outside(const struct trace *trace, const struct use_place *place
         const char *path = intern_text(&trace->paths, access->path);
         struct stat st;
         if (!(access->kinds & changes) || path[0] != '/' || below(path, place->root) ||
-            below(path, place->state_dir) || is_sink(path) || is_cache(path))
+            below(path, place->state_dir) || is_sink(path) || launcher_is_cache(path))
             continue;
         bool comes = access->kinds & (ACCESS_CREATE | ACCESS_MKDIR);
         bool was_there = access->found && !(access->kinds & ACCESS_MKDIR);

@@ -78,13 +78,8 @@ static bool looks_like_lock(const char *path)
 
 bool race_looks_like_cache(const char *path)
 {
-    static const char *const parts[] = {
-        "/__pycache__", "/.ccache/",           "/ccache/", "/.cache/", "/.sccache/",
-        "/go-build/",   "/CMakeFiles/Progress"};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (strstr(path, parts[i]))
-            return true;
-    return str_ends(path, ".pyc") || launcher_keeps(path);
+    return launcher_is_cache(path) || strstr(path, "/go-build/") ||
+           strstr(path, "/CMakeFiles/Progress") || str_ends(path, ".pyc");
 }
 
 bool race_looks_like_depfile(const char *path)

@@ -1,12 +1,12 @@
 #include "run/locale.h"
 
-#include <ctype.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/path.h"
 #include "base/str.h"
+#include "toolchain/toolchain.h"
 #include "trace/trace.h"
 
 /* The name that a category has by the environment. */
@@ -49,32 +49,18 @@ void locale_put(struct str *out)
         str_addf(out, "%s=%s\n", same ? "LANG" : categories[i].variable, names[i]);
 }
 
-/* gcc-12 and x86_64-linux-gnu-gcc are gcc. */
-static bool is_named(const char *name, const char *word)
-{
-    size_t length = strlen(name), rest = strlen(word);
-    while (length && (isdigit((unsigned char)name[length - 1]) || name[length - 1] == '.'))
-        length--;
-    if (length && length < strlen(name) && name[length - 1] == '-')
-        length--;
-    else
-        length = strlen(name);
-    return length >= rest && memcmp(name + length - rest, word, rest) == 0 &&
-           (length == rest || name[length - rest - 1] == '-');
-}
-
 static bool is_alike_everywhere(const char *name)
 {
     static const char *const words[] = {
-        "ccache",  "distcc",  "icecc", "gcc",         "g++",   "cc",     "c++",    "cpp",
-        "cc1",     "cc1plus", "lto1",  "lto-wrapper", "clang", "as",     "ld",     "ld.bfd",
-        "ld.gold", "ld.lld",  "lld",   "collect2",    "ar",    "ranlib", "strip",  "nm",
-        "objcopy", "dash",    "mkdir", "rmdir",       "cp",    "mv",     "rm",     "ln",
-        "cat",     "touch",   "chmod", "true",        "false", "cmp",    "install"};
+        "ccache", "distcc",  "icecc",  "gcc",         "g++",      "cc",      "c++",    "cpp",
+        "cc1",    "cc1plus", "lto1",   "lto-wrapper", "clang",    "clang++", "as",     "ld",
+        "ld.bfd", "ld.gold", "ld.lld", "lld",         "collect2", "ar",      "ranlib", "strip",
+        "nm",     "objcopy", "dash",   "mkdir",       "rmdir",    "cp",      "mv",     "rm",
+        "ln",     "cat",     "touch",  "chmod",       "true",     "false",   "cmp",    "install"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (is_named(name, words[i]))
+        if (toolchain_names(name, words[i]))
             return true;
-    return strcmp(name, "clang++") == 0;
+    return false;
 }
 
 bool locale_matters(const struct trace *trace, const char *command)

@@ -1,6 +1,5 @@
 #include "toolchain/launcher.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -68,8 +67,13 @@ const char **launcher_argv(const struct launcher *launcher, const char *const *a
     return all;
 }
 
-bool launcher_keeps(const char *path)
+bool launcher_is_cache(const char *path)
 {
+    static const char *const parts[] = {"/.ccache/", "/ccache/", "/.sccache/", "/.cache/",
+                                        "/__pycache__"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strstr(path, parts[i]))
+            return true;
     static const char *const names[] = {"CCACHE_DIR", "DISTCC_DIR", "SCCACHE_DIR"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *dir = getenv(names[i]);
@@ -84,24 +88,12 @@ bool launcher_keeps(const char *path)
 
 /* ---- masquerade ---- */
 
-/* "gcc", "g++-12", "aarch64-linux-gnu-gcc", "clang++-14"; not "gcc-ar", "distcc" or "c++filt". */
 static bool is_compiler(const char *name)
 {
-    static const char *const stems[] = {"cc", "c++", "gcc", "g++", "clang", "clang++"};
-    size_t length = strlen(name);
-    while (length && (isdigit((unsigned char)name[length - 1]) || name[length - 1] == '.'))
-        length--;
-    if (length < strlen(name)) { /* a version stands behind a dash */
-        if (length < 2 || name[length - 1] != '-')
-            return false;
-        length--;
-    }
-    for (size_t i = 0; i < sizeof stems / sizeof *stems; i++) {
-        size_t stem = strlen(stems[i]);
-        if (length >= stem && memcmp(name + length - stem, stems[i], stem) == 0 &&
-            (length == stem || name[length - stem - 1] == '-'))
+    static const char *const compilers[] = {"cc", "c++", "gcc", "g++", "clang", "clang++"};
+    for (size_t i = 0; i < sizeof compilers / sizeof *compilers; i++)
+        if (toolchain_names(name, compilers[i]))
             return true;
-    }
     return false;
 }
 

@@ -24,9 +24,9 @@ bool launcher_takes(const struct launcher *launcher, const char *rule);
 /* argv with the launcher before it: new, the strings borrowed. */
 const char **launcher_argv(const struct launcher *launcher, const char *const *argv);
 
-/* Whether a path is in the place that a launcher was told to keep its own in (CCACHE_DIR), which it
- * orders itself. */
-bool launcher_keeps(const char *path);
+/* Whether a path is part of a cache that orders itself: of compilations, by its usual name or where it was
+ * told to be (CCACHE_DIR), of what a user's programs keep (.cache), or of Python's compiled modules. */
+bool launcher_is_cache(const char *path);
 
 /*
  * For commands that we do not make: a directory, to stand first on PATH, in which each compiler that is

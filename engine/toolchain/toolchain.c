@@ -1,6 +1,7 @@
 /* Names of the programs, whether they are there, and whether they are for the arch. */
 #include "toolchain/toolchain.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -107,6 +108,19 @@ static int find_program(struct conf *conf, const struct toolchain *tools, const 
     free(text);
     free(path);
     return 0;
+}
+
+bool toolchain_names(const char *name, const char *tool)
+{
+    size_t length = strlen(name), rest = strlen(tool);
+    while (length && (isdigit((unsigned char)name[length - 1]) || name[length - 1] == '.'))
+        length--;
+    if (length && name[length] && name[length - 1] == '-')
+        length--; /* a version stands behind a dash */
+    else
+        length = strlen(name);
+    return length >= rest && memcmp(name + length - rest, tool, rest) == 0 &&
+           (length == rest || name[length - rest - 1] == '-');
 }
 
 /* Whether the compiler makes code for the arch: the machine of its triplet is one of the conf's. */

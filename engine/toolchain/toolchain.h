@@ -5,6 +5,8 @@
 #ifndef GANTRY_TOOLCHAIN_TOOLCHAIN_H
 #define GANTRY_TOOLCHAIN_TOOLCHAIN_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "conf/conf.h"
 
@@ -29,5 +31,8 @@ void toolchain_free(struct toolchain *tools);
 char *toolchain_version(const char *program);
 /* The file on PATH that the first word of a command is; the caller frees; NULL where none is. */
 char *toolchain_find(const char *command);
+/* Whether a program's name (no directory) is this tool for any machine and in any version: gcc-12 and
+ * x86_64-linux-gnu-gcc are gcc, gcc-ar is not. */
+bool toolchain_names(const char *name, const char *tool);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "tests/support/scratch.h"
 #include "toolchain/launcher.h"
+#include "toolchain/toolchain.h"
 
 static void add_program(const char *name)
 {
@@ -128,14 +129,28 @@ static void what_cannot_stand_in_is_refused(void **state)
     }
 }
 
+static void a_tool_is_known_by_any_of_its_names(void **state)
+{
+    (void)state;
+    assert_true(toolchain_names("gcc", "gcc") && toolchain_names("gcc-12", "gcc") &&
+                toolchain_names("x86_64-linux-gnu-gcc-12.2", "gcc") &&
+                toolchain_names("clang++-14", "clang++") && toolchain_names("cc1", "cc1"));
+    assert_false(toolchain_names("gcc-ar", "gcc") || toolchain_names("gcc12", "gcc") ||
+                 toolchain_names("distcc", "cc") || toolchain_names("cc1", "cc") ||
+                 toolchain_names("-", "gcc") || toolchain_names("", "gcc"));
+}
+
 static void its_own_place_is_known(void **state)
 {
     (void)state;
     assert_int_equal(setenv("CCACHE_DIR", "/x/store/", 1), 0);
-    assert_true(launcher_keeps("/x/store/1/stats") && launcher_keeps("/x/store"));
-    assert_false(launcher_keeps("/x/stores/1") || launcher_keeps("/x") || launcher_keeps("a.o"));
+    assert_true(launcher_is_cache("/x/store/1/stats") && launcher_is_cache("/x/store"));
+    assert_false(launcher_is_cache("/x/stores/1") || launcher_is_cache("/x") ||
+                 launcher_is_cache("a.o"));
     assert_int_equal(setenv("CCACHE_DIR", "", 1), 0);
-    assert_false(launcher_keeps("/x/store/1/stats"));
+    assert_false(launcher_is_cache("/x/store/1/stats"));
+    assert_true(launcher_is_cache("/home/x/.cache/ccache/1") &&
+                launcher_is_cache("a/__pycache__/b"));
     assert_int_equal(unsetenv("CCACHE_DIR"), 0);
 }
 
@@ -144,7 +159,8 @@ static void its_own_place_is_known(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(stands_before_compiles), TEST(none_is_none), TEST(stands_in_for_every_compiler),
-        TEST(what_cannot_stand_in_is_refused), TEST(its_own_place_is_known)};
+        TEST(stands_before_compiles),       TEST(none_is_none),
+        TEST(stands_in_for_every_compiler), TEST(what_cannot_stand_in_is_refused),
+        TEST(its_own_place_is_known),       TEST(a_tool_is_known_by_any_of_its_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
