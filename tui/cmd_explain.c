@@ -7,9 +7,12 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "load/load.h"
 #include "plan/plan.h"
+#include "run/build.h"
 #include "tui/commands.h"
 #include "tui/native.h"
+#include "tui/shell_report.h"
 #include "views/plain.h"
 
 /* A stale step and its reason, copied out of the plan. */
@@ -93,21 +96,23 @@ static void print_chain(const struct explain *explain, const struct reason *reas
 }
 
 /* The four words of a recorded reason; *kept holds them and is freed by the caller. */
-static void split_why(const struct explain *explain, const struct step_record *record, char **kept,
-                      const char *words[4])
+static struct load_cause split_why(const struct explain *explain, const struct step_record *record,
+                                   char **kept)
 {
-    memset(words, 0, 4 * sizeof *words);
+    struct load_cause cause = {0};
+    const char **const words[] = {&cause.reason, &cause.path, &cause.was, &cause.now};
     *kept = NULL;
     if (record->why == TEXT_NONE)
-        return;
+        return cause;
     char *at = *kept = mem_copy(intern_text(&explain->state.texts, record->why));
     for (int i = 0; i < 4 && at; i++) {
         char *end = strchr(at, '\t');
         if (end)
             *end = '\0';
-        words[i] = *at ? at : NULL;
+        *words[i] = *at ? at : NULL;
         at = end ? end + 1 : NULL;
     }
+    return cause;
 }
 
 static void format_time(char out[static 32], uint64_t wall_ns)
@@ -117,21 +122,18 @@ static void format_time(char out[static 32], uint64_t wall_ns)
     strftime(out, 32, "%Y-%m-%d %H:%M:%S", localtime_r(&seconds, &local));
 }
 
-static void print_last(const struct explain *explain, const struct step_record *record)
+static void print_last(const struct step_record *record, const struct load_cause *why)
 {
-    char took[24], when[32], *kept;
-    const char *words[4];
+    char took[24], when[32];
     plain_duration(took, record->wall_ns);
     format_time(when, record->ended_ns);
-    split_why(explain, record, &kept, words);
     printf("built last at %s, in %s", when, took);
-    if (words[0]) {
-        printf(", since\n  %s", plain_reason(words[0]));
-        print_change(words[1], words[2], words[3]);
+    if (why->reason) {
+        printf(", since\n  %s", plain_reason(why->reason));
+        print_change(why->path, why->was, why->now);
     } else {
         putchar('\n');
     }
-    free(kept);
 }
 
 static void print_people(const struct explain *explain)
@@ -153,8 +155,12 @@ static void print_people(const struct explain *explain)
         printf("stale:\n");
         print_chain(explain, reason);
     }
-    if (record)
-        print_last(explain, record);
+    if (record) {
+        char *kept;
+        struct load_cause why = split_why(explain, record, &kept);
+        print_last(record, &why);
+        free(kept);
+    }
 }
 
 static void put_reason(struct str *doc, const char *key, const char *reason, const char *path,
@@ -182,20 +188,16 @@ static void put_chain(struct str *doc, const struct explain *explain, const stru
     json_put_array_end(doc);
 }
 
-static void put_last(struct str *doc, const struct explain *explain,
-                     const struct step_record *record)
+static void put_last(struct str *doc, const struct step_record *record,
+                     const struct load_cause *why)
 {
-    char *kept;
-    const char *words[4];
-    split_why(explain, record, &kept, words);
     json_put_object(doc, "last");
     json_put_uint(doc, "ended_ns", record->ended_ns);
     json_put_uint(doc, "wall_ns", record->wall_ns);
     json_put_uint(doc, "cpu_ns", record->cpu_ns);
-    if (words[0])
-        put_reason(doc, "why", words[0], words[1], words[2], words[3]);
+    if (why->reason)
+        put_reason(doc, "why", why->reason, why->path, why->was, why->now);
     json_put_object_end(doc);
-    free(kept);
 }
 
 static int print_json(const struct cli *cli, const struct explain *explain)
@@ -215,8 +217,12 @@ static int print_json(const struct cli *cli, const struct explain *explain)
         json_put_uint(&doc, "line", step->origin_line);
         json_put_text(&doc, "state", reason->reason ? "stale" : "fresh");
         put_chain(&doc, explain, reason);
-        if (record)
-            put_last(&doc, explain, record);
+        if (record) {
+            char *kept;
+            struct load_cause why = split_why(explain, record, &kept);
+            put_last(&doc, record, &why);
+            free(kept);
+        }
     }
     json_put_object_end(&doc);
     int status = cli_print_json(cli, str_text(&doc));
@@ -241,12 +247,112 @@ static int explain_target(struct explain *explain, struct cli *cli, const char *
     return 0;
 }
 
+/* ---- trees of make ---- */
+
+static void print_made(const struct load_explained *made, const struct shell_report *shell)
+{
+    size_t last = made->chain.len;
+    printf("%s %s\n", made->rule, made->target);
+    if (!last)
+        printf("up to date: all that it was seen to use, and all that it made, is as it was\n");
+    else
+        printf("stale:\n");
+    for (size_t i = 1; i < last; i++)
+        printf("  %s will be built again, since\n", made->chain.at[i].target);
+    if (last) {
+        const struct load_cause *cause = &made->chain.at[last - 1];
+        printf("  %s", plain_reason(cause->reason));
+        print_change(cause->path, cause->was, cause->now);
+    }
+    if (made->each_time)
+        printf("make runs it each time, and it is passed over where nothing calls for it\n");
+    if (made->changed)
+        printf("what make reads has changed (%s): make is asked, and decides\n", made->changed);
+    print_last(made->record, &made->last);
+    fputs(str_text(&shell->text), stdout);
+}
+
+static int print_made_json(const struct cli *cli, const struct load_explained *made,
+                           const struct shell_report *shell)
+{
+    struct str doc = {0};
+    json_put_object(&doc, NULL);
+    json_put_text(&doc, "target", made->target);
+    if (!made->record) {
+        json_put_text(&doc, "state", "source");
+    } else {
+        json_put_text(&doc, "rule", made->rule);
+        json_put_text(&doc, "command", made->command);
+        json_put_text(&doc, "state", made->chain.len ? "stale" : "fresh");
+        json_put_bool(&doc, "each_time", made->each_time);
+        json_put_text(&doc, "make_reads", made->changed);
+        json_put_array(&doc, "chain");
+        for (size_t i = 0; i < made->chain.len; i++) {
+            const struct load_cause *cause = &made->chain.at[i];
+            json_put_object(&doc, NULL);
+            json_put_text(&doc, "target", cause->target);
+            put_reason(&doc, NULL, cause->reason, cause->path, cause->was, cause->now);
+            json_put_object_end(&doc);
+        }
+        json_put_array_end(&doc);
+        put_last(&doc, made->record, &made->last);
+    }
+    shell_report_put(shell, &doc, "shell");
+    json_put_object_end(&doc);
+    int status = cli_print_json(cli, str_text(&doc));
+    str_free(&doc);
+    return status;
+}
+
+/* A target of a tree that only its make knows: by what its builds recorded. */
+static int explain_made(struct cli *cli, const char *root, const char *name, struct err *err)
+{
+    char *state_dir = build_state_dir(root, cli->assigns.at, cli->assigns.len, err);
+    struct load_explaining *explaining =
+        state_dir ? load_explain_open(root, state_dir, err) : NULL;
+    struct load_explained made = {0};
+    int status = explaining ? load_explain(explaining, name, &made, err) : -1;
+    if (status == 0) {
+        struct shell_report shell;
+        shell_report_read(&shell, state_dir);
+        if (json(cli))
+            status = print_made_json(cli, &made, &shell);
+        else if (made.record)
+            print_made(&made, &shell);
+        else
+            printf("%s is a source: nothing makes it\n", made.target);
+        shell_report_free(&shell);
+    }
+    vec_free(&made.chain);
+    load_explain_close(explaining);
+    free(state_dir);
+    return status;
+}
+
+/* Whether the tree's steps are only known to its make; *root is new then. */
+static bool is_made(const struct cli *cli, char **root)
+{
+    struct err err = {0};
+    enum tree_kind kind = load_find_tree(cli->directory, root, &err);
+    if (kind == TREE_MAKE || (kind == TREE_OSV && conf_is_osv(*root)))
+        return true;
+    free(*root);
+    *root = NULL;
+    return false;
+}
+
 int cmd_explain(struct cli *cli, int argc, char **argv)
 {
     struct err err = {0};
     struct explain explain = {.plan = {.root_fd = -1}, .state = {.fd = -1}};
+    char *root;
     if (argc != 2)
         return cli_usage("usage: gantry explain TARGET");
+    if (is_made(cli, &root)) {
+        int made = explain_made(cli, root, argv[1], &err);
+        free(root);
+        return made < 0 ? cli_fail(&err) : made;
+    }
     int status = explain_target(&explain, cli, argv[1], &err);
     for (size_t i = 0; explain.reasons && i < explain.tree.graph.steps.len; i++) {
         free(explain.reasons[i].reason);

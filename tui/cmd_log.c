@@ -16,6 +16,7 @@
 #include "run/build.h"
 #include "tui/cli.h"
 #include "tui/commands.h"
+#include "tui/shell_report.h"
 #include "views/sanitize.h"
 
 struct log_file {
@@ -26,6 +27,7 @@ struct log_file {
 struct logs {
     char *dir; /* <state>/log */
     VEC(struct log_file) files; /* sorted by target */
+    struct shell_report shell; /* read where the logs are listed */
 };
 
 static bool json(const struct cli *cli)
@@ -67,6 +69,7 @@ static void free_logs(struct logs *logs)
         free(logs->files.at[i].target);
     vec_free(&logs->files);
     free(logs->dir);
+    shell_report_free(&logs->shell);
 }
 
 static int print_list(const struct cli *cli, const struct logs *logs)
@@ -92,6 +95,7 @@ static int print_list(const struct cli *cli, const struct logs *logs)
     }
     if (!logs->files.len)
         printf("no step printed anything when it last ran\n");
+    fputs(str_text(&logs->shell.text), stdout);
     return 0;
 }
 
@@ -188,6 +192,8 @@ static int show(const struct cli *cli, struct logs *logs, const char *name, stru
     if (!state)
         return -1;
     logs->dir = path_join(state, "log");
+    if (!name)
+        shell_report_read(&logs->shell, state);
     free(state);
     if (list_logs(logs, err) < 0)
         return -1;

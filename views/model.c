@@ -104,6 +104,7 @@ static void free_build(struct model *model)
     vec_free(&model->parts);
     vec_free(&model->ended);
     vec_free(&model->changed);
+    shell_costs_free(&model->shell);
     free(model->by_id.ids);
     free(model->by_id.indexes);
 }
@@ -696,6 +697,8 @@ void model_event(struct model *model, const struct event *event)
         take_build_end(model, event);
         break;
     case EVENT_SHELL_CALL:
+        shell_costs_add(&model->shell, event);
+        break;
     case EVENT_PATH:
     case EVENT_TOUCHED:
     case EVENT_KINDS:

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "journal/event.h"
+#include "views/shell_cost.h"
 
 #define MODEL_NONE UINT32_MAX
 
@@ -127,6 +128,7 @@ struct model {
     VEC(struct model_message) messages;
     VEC(struct model_part) parts; /* what was composed */
     VEC(uint32_t) ended; /* steps in the order in which they ended */
+    struct shell_costs shell; /* what the $(shell)s of makes took */
     /* Steps whose state, forecast or raced changed, in order, from the beginning of the build: who
      * keeps counts of them remembers how many it has seen, and `builds`. New steps are not in it. */
     VEC(uint32_t) changed;

@@ -10,7 +10,8 @@
 
 enum { TOLD = 3, LEAST_NS = 500000000, COMMAND_BYTES = 48 };
 
-struct shell_cost {
+/* What one place cost. */
+struct sum {
     uint64_t calls, repeated, ns;
     size_t place; /* how much of its key tells where */
 };
@@ -22,23 +23,54 @@ void shell_costs_add(struct shell_costs *costs, const struct event *event)
                                              : mem_copy(event->make ? event->make : "");
     /* The words that vary come late, and the place is what can be edited. */
     char *key = mem_format("%s %.*s", place, COMMAND_BYTES, command);
-    struct shell_cost *cost = map_get(&costs->by_place, key);
-    if (!cost) {
-        cost = mem_zero(1, sizeof *cost);
-        cost->place = strlen(place);
-        map_put(&costs->by_place, key, cost);
+    struct sum *sum = map_get(&costs->by_place, key);
+    if (!sum) {
+        sum = mem_zero(1, sizeof *sum);
+        sum->place = strlen(place);
+        map_put(&costs->by_place, key, sum);
     }
-    cost->calls++;
-    cost->repeated += event->repeated;
-    cost->ns += event->wall_ns;
+    sum->calls++;
+    sum->repeated += event->repeated;
+    sum->ns += event->wall_ns;
     free(place);
     free(key);
 }
 
-static void tell(const char *key, const struct shell_cost *cost, struct str *out)
+/* The next of the places in order of what they cost, behind `last` (or the first); or -1. */
+static int64_t next_dearest(const struct map *map, int64_t last)
+{
+    int64_t dearest = -1;
+    for (uint32_t i = 0; i < map->values.len; i++) {
+        const struct sum *sum = map->values.at[i];
+        const struct sum *before = last < 0 ? NULL : map->values.at[last];
+        bool behind = !before || sum->ns < before->ns || (sum->ns == before->ns && i > last);
+        if (behind && (dearest < 0 || sum->ns > ((struct sum *)map->values.at[dearest])->ns))
+            dearest = i;
+    }
+    return dearest;
+}
+
+void shell_costs_each(const struct shell_costs *costs, uint64_t build_ns, shell_cost_fn *each,
+                      void *data)
+{
+    const struct map *map = &costs->by_place;
+    int64_t at = -1;
+    for (int told = 0; told < TOLD && (at = next_dearest(map, at)) >= 0; told++) {
+        const struct sum *sum = map->values.at[at];
+        if (sum->ns < LEAST_NS || sum->ns < build_ns / 100)
+            return;
+        char *from = mem_copy(intern_text(&map->keys, (uint32_t)at));
+        from[sum->place] = '\0';
+        each(data,
+             &(struct shell_cost){from + sum->place + 1, from, sum->calls, sum->repeated, sum->ns});
+        free(from);
+    }
+}
+
+static void tell(void *data, const struct shell_cost *cost)
 {
     char took[24], known[64] = "";
-    const char *command = key + cost->place + 1;
+    const char *command = cost->command;
     size_t length = strcspn(command, "\n");
     bool cut = command[length] || length >= COMMAND_BYTES;
     /* Not in the middle of a character, and not of a word either where that can be helped. */
@@ -47,33 +79,17 @@ static void tell(const char *key, const struct shell_cost *cost, struct str *out
             length = i;
             break;
         }
-    plain_duration(took, cost->ns);
+    plain_duration(took, cost->wall_ns);
     if (cost->repeated)
         snprintf(known, sizeof known, ", %" PRIu64 " of them not run again,", cost->repeated);
-    str_addf(out, "make spent %s in %" PRIu64 " call%s%s of %.*s%s (%.*s)\n", took, cost->calls,
+    str_addf(data, "make spent %s in %" PRIu64 " call%s%s of %.*s%s from %s\n", took, cost->calls,
              cost->calls == 1 ? "" : "s", known, (int)length, command, cut ? " ..." : "",
-             (int)cost->place, key);
+             cost->from);
 }
 
 void shell_costs_tell(const struct shell_costs *costs, uint64_t build_ns, struct str *out)
 {
-    const struct map *map = &costs->by_place;
-    uint64_t below = UINT64_MAX;
-    for (int told = 0; told < TOLD; told++) {
-        const struct shell_cost *dearest = NULL;
-        uint32_t which = 0;
-        for (uint32_t i = 0; i < map->values.len; i++) {
-            const struct shell_cost *cost = map->values.at[i];
-            if (cost->ns < below && (!dearest || cost->ns > dearest->ns)) {
-                dearest = cost;
-                which = i;
-            }
-        }
-        if (!dearest || dearest->ns < LEAST_NS || dearest->ns < build_ns / 100)
-            return;
-        tell(intern_text(&map->keys, which), dearest, out);
-        below = dearest->ns;
-    }
+    shell_costs_each(costs, build_ns, tell, out);
 }
 
 void shell_costs_free(struct shell_costs *costs)

@@ -1,5 +1,7 @@
 #include "views/summary.h"
 
+#include <string.h>
+
 #include "tui/canvas.h"
 
 enum { CAUSES_MAX = 20 };
@@ -43,6 +45,17 @@ static void add_cause(const struct model *model, const struct model_cause *cause
     str_add_char(out, '\n');
 }
 
+/* What makes spent in $(shell), where that was much. */
+static void add_shell_costs(const struct model *model, struct str *out)
+{
+    struct str costs = {0};
+    if (model->state == BUILD_ENDED)
+        shell_costs_tell(&model->shell, model->end_ns, &costs);
+    for (const char *at = str_text(&costs), *end; (end = strchr(at, '\n')); at = end + 1)
+        str_addf(out, "gantry: %.*s\n", (int)(end - at), at);
+    str_free(&costs);
+}
+
 void summary_text(const struct model *model, struct str *out)
 {
     if (model->vm.state == VM_ENDED)
@@ -50,6 +63,7 @@ void summary_text(const struct model *model, struct str *out)
     if (model->state == BUILD_NEVER)
         return;
     add_build(model, out);
+    add_shell_costs(model, out);
     if (model->races)
         str_addf(out, "gantry: %llu race%s: gantry races\n", (unsigned long long)model->races,
                  model->races == 1 ? "" : "s");

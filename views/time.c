@@ -328,6 +328,23 @@ static void draw_longest(const struct canvas *canvas, const struct model *model)
     }
 }
 
+/* What makes spent in $(shell), where that was much; how many rows that took. */
+static int draw_shell_costs(const struct canvas *canvas, const struct model *model, int y)
+{
+    struct str costs = {0};
+    int rows = 0;
+    shell_costs_tell(&model->shell, time_end_ns(model), &costs);
+    for (const char *at = str_text(&costs), *end; (end = strchr(at, '\n')); at = end + 1) {
+        char *line = mem_copy_n(at, (size_t)(end - at));
+        if (!rows)
+            canvas_title(canvas, y + rows++, false, "$(shell)", NULL);
+        canvas_column(canvas, 1, y + rows++, canvas->w - 2, STYLE_TEXT, FIT_MIDDLE, line);
+        free(line);
+    }
+    str_free(&costs);
+    return rows;
+}
+
 static void draw_lanes(struct time_screen *screen, const struct canvas *canvas,
                        const struct model *model)
 {
@@ -393,6 +410,8 @@ static void time_draw(struct view *view, const struct canvas *canvas, const stru
     if (part.h >= 2)
         draw_details(screen, &part, model);
     y += part.h;
+    if (canvas->h - y >= LONGEST_MIN)
+        y += draw_shell_costs(canvas, model, y);
     part = canvas_part(canvas, (struct rect){0, y, canvas->w, canvas->h - y});
     if (part.h >= LONGEST_MIN && model->ended.len)
         draw_longest(&part, model);

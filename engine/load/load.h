@@ -6,6 +6,7 @@
 #define GANTRY_LOAD_LOAD_H
 
 #include "base/err.h"
+#include "base/vec.h"
 #include "conf/conf.h"
 #include "graph/graph.h"
 #include "toolchain/toolchain.h"
@@ -59,5 +60,29 @@ int load_publish(const char *root, const struct load_facts *facts, struct err *e
 struct state;
 typedef void load_orphan_fn(void *data, uint32_t step, const char *path);
 void load_make_orphans(const struct state *state, int root_fd, load_orphan_fn *each, void *data);
+
+/* make_explain.c. Why a step of a make tree would run again: by what is recorded of it and how the files
+ * are now. One thread; it writes nothing. */
+struct load_explaining;
+struct step_record;
+/* A reason as in step-ready events; words that say nothing are NULL. */
+struct load_cause {
+    const char *target, *reason, *path, *was, *now;
+};
+struct load_explained {
+    const char *target, *rule, *command; /* the command: a line for each of the recipe's */
+    const struct step_record *record; /* NULL: a source, which nothing makes */
+    bool each_time; /* make runs it each time */
+    VEC(struct load_cause) chain; /* the step's own first, then whose product decided; freed by the caller */
+    struct load_cause last; /* why it ran last; reason NULL: not known */
+    const char *changed; /* something that makes read and that is another now, so that make decides;
+                            or NULL */
+};
+/* NULL and err where nothing is known of the tree. */
+struct load_explaining *load_explain_open(const char *root, const char *state_dir, struct err *err);
+/* Fills *out, whose texts live until the close. -1 and err where the name is of nothing that is known. */
+int load_explain(struct load_explaining *explaining, const char *name, struct load_explained *out,
+                 struct err *err);
+void load_explain_close(struct load_explaining *explaining);
 
 #endif

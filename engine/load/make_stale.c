@@ -135,14 +135,6 @@ static bool makefiles_changed(struct make_state *kept)
     return true;
 }
 
-/* What a pass over the records finds, by target. */
-struct judging {
-    struct make_state *kept;
-    size_t records;
-    uint8_t *stale;
-    uint8_t *dirty; /* by path's text id: a stale step makes it */
-};
-
 /* What this goal's makes considered last, by target: 1, or 2 where another goal has run the step with
  * another command since. */
 enum { OF_GOAL = 1, OTHER_COMMAND };
@@ -162,9 +154,8 @@ static uint8_t *goal_steps(struct make_state *kept, size_t records)
     return steps;
 }
 
-static void judge_records(struct judging *judging, bool all)
+static void judge_records(struct make_state *kept, struct make_judgement *judging, bool all)
 {
-    struct make_state *kept = judging->kept;
     uint8_t *of_goal = goal_steps(kept, judging->records);
     for (text_id target = 0; target < judging->records; target++) {
         const struct step_record *record = step_record_at(kept, target);
@@ -185,9 +176,8 @@ static void judge_records(struct judging *judging, bool all)
 }
 
 /* Whoever used what stale steps make comes after them; make may not know. */
-static void judge_users(struct judging *judging)
+static void judge_users(struct make_state *kept, struct make_judgement *judging)
 {
-    struct make_state *kept = judging->kept;
     for (bool more = true; more;) {
         more = false;
         for (text_id target = 0; target < judging->records; target++) {
@@ -201,26 +191,36 @@ static void judge_users(struct judging *judging)
     }
 }
 
+void make_stale_judge(struct make_state *kept, bool all, struct make_judgement *judgement)
+{
+    judgement->records = kept->state.records.len;
+    judgement->stale = mem_zero(judgement->records + 1, 1);
+    judgement->dirty = mem_zero(intern_count(&kept->state.texts) + 1, 1);
+    judge_records(kept, judgement, all);
+    judge_users(kept, judgement);
+}
+
+void make_judgement_free(struct make_judgement *judgement)
+{
+    free(judgement->dirty);
+    free(judgement->stale);
+}
+
 void make_stale_prepare(struct make_state *kept)
 {
     if (!kept || !kept->open)
         return;
-    struct state *state = &kept->state;
     remove_half_made(kept);
     make_age_adopt(kept);
     bool all = makefiles_changed(kept);
-    struct judging judging = {.kept = kept, .records = state->records.len};
-    judging.stale = mem_zero(judging.records + 1, 1);
-    judging.dirty = mem_zero(intern_count(&state->texts) + 1, 1);
-    judge_records(&judging, all);
-    judge_users(&judging);
+    struct make_judgement judging;
+    make_stale_judge(kept, all, &judging);
     for (text_id target = 0; target < judging.records; target++) {
         const struct step_record *record = step_record_at(kept, target);
         if (record && (all || judging.stale[target]))
             make_age_outputs(kept, record, judging.stale[target]);
     }
-    free(judging.dirty);
-    free(judging.stale);
+    make_judgement_free(&judging);
 }
 
 text_id make_stale_why(const struct make_state *kept, text_id target)

@@ -1,7 +1,9 @@
 #include "load/make_state.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -173,6 +175,30 @@ static void note_loss(struct make_state *kept)
     state_put_list(state, key, &key, 1);
 }
 
+/* What the records say besides. */
+static void learn(struct make_state *kept, int root_fd)
+{
+    now_open(&kept->now, &kept->state, root_fd);
+    libraries_check(&kept->now, &kept->state);
+    kept->now.counts = make_state_counts;
+    kept->now.counts_data = kept;
+    for (size_t i = 0; i < kept->state.records.len; i++) {
+        const struct step_record *record = kept->state.records.at[i];
+        for (uint32_t k = 0; record && k < record->outputs; k++) {
+            text_id path = kept->state.versions.at[record_outputs(record)[k]].path;
+            make_state_add_product(kept, now_plain(intern_text(&kept->state.texts, path)));
+        }
+    }
+    make_claims_open(kept);
+}
+
+static void learn_environment(struct make_state *kept)
+{
+    kept->environment = make_environment_always(true);
+    kept->any_locale = make_environment_always(false);
+    kept->all_environment = make_environment_all(kept);
+}
+
 void make_state_open(struct make_state *kept)
 {
     struct err err = {0};
@@ -193,27 +219,69 @@ void make_state_open(struct make_state *kept)
         return;
     }
     kept->open = true;
-    now_open(&kept->now, &kept->state, kept->fresh.root_fd);
-    libraries_check(&kept->now, &kept->state);
-    kept->now.counts = make_state_counts;
-    kept->now.counts_data = kept;
-    for (size_t i = 0; i < kept->state.records.len; i++) {
-        const struct step_record *record = kept->state.records.at[i];
-        for (uint32_t k = 0; record && k < record->outputs; k++) {
-            text_id path = kept->state.versions.at[record_outputs(record)[k]].path;
-            make_state_add_product(kept, now_plain(intern_text(&kept->state.texts, path)));
-        }
-    }
-    make_claims_open(kept);
+    learn(kept, kept->fresh.root_fd);
     if (lost)
         note_loss(kept);
     kept->make->anew = state_list(&kept->state, make_state_key(kept, KEY_LOST)) &&
                        !state_record(&kept->state, make_state_key(kept, KEY_READ));
     make_state_commit(kept);
     make_environment_open(kept);
-    kept->environment = make_environment_always(true);
-    kept->any_locale = make_environment_always(false);
-    kept->all_environment = make_environment_all(kept);
+    learn_environment(kept);
+}
+
+struct make_state *make_state_read(const char *root, const char *state_dir, struct err *err)
+{
+    struct make_state *kept = mem_zero(1, sizeof *kept);
+    struct str notes = {0}; /* of damage: the next build tells it */
+    int root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    kept->place = (struct use_place){root, state_dir};
+    kept->goal = mem_copy("");
+    kept->state.fd = -1;
+    int status = root_fd < 0 ? err_errno(err, "%s", root)
+                             : state_open(&kept->state, state_dir, STATE_READ, &notes, err);
+    str_free(&notes);
+    if (status == 0 && !kept->state.steps)
+        status = err_set(err, ERR_INPUT, "nothing is known of %s: no build of it was traced yet "
+                         "(gantry build -- make)", root);
+    if (status < 0) {
+        state_close(&kept->state);
+        free(kept->goal);
+        free(kept);
+        if (root_fd >= 0)
+            close(root_fd);
+        return NULL;
+    }
+    learn(kept, root_fd);
+    learn_environment(kept);
+    return kept;
+}
+
+/* All but what belongs to a goal. */
+static void free_known(struct make_state *kept)
+{
+    intern_free(&kept->products);
+    intern_free(&kept->product_dirs);
+    vec_free(&kept->system);
+    vec_free(&kept->recorded);
+    make_environment_close(kept);
+    vec_free(&kept->makers);
+    vec_free(&kept->shared);
+    vec_free(&kept->aged);
+    vec_free(&kept->aged_of);
+    vec_free(&kept->wanted);
+    vec_free(&kept->whys);
+    free(kept->goal);
+    free(kept);
+}
+
+void make_state_unread(struct make_state *kept)
+{
+    if (!kept)
+        return;
+    close(kept->now.root_fd);
+    now_close(&kept->now);
+    state_close(&kept->state);
+    free_known(kept);
 }
 
 void make_state_close(struct make_state *kept, bool good)
@@ -236,18 +304,6 @@ void make_state_close(struct make_state *kept, bool good)
         now_close(&kept->now);
         state_close(&kept->state);
     }
-    intern_free(&kept->products);
-    intern_free(&kept->product_dirs);
-    vec_free(&kept->system);
-    vec_free(&kept->recorded);
-    make_environment_close(kept);
-    vec_free(&kept->makers);
-    vec_free(&kept->shared);
-    vec_free(&kept->aged);
-    vec_free(&kept->aged_of);
-    vec_free(&kept->wanted);
-    vec_free(&kept->whys);
     fresh_close(&kept->fresh);
-    free(kept->goal);
-    free(kept);
+    free_known(kept);
 }

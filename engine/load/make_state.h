@@ -76,6 +76,11 @@ void make_state_open(struct make_state *kept);
 /* Ends it; `good`: the command ended with status 0. */
 void make_state_close(struct make_state *kept, bool good);
 
+/* The state alone, to look at: of no goal, and no build. make_state_unread closes it. NULL and err where
+ * nothing was recorded, or that cannot be read. */
+struct make_state *make_state_read(const char *root, const char *state_dir, struct err *err);
+void make_state_unread(struct make_state *kept);
+
 /* ---- make_record.c ---- */
 
 /* One more line of a step is known. Where the step was passed over and the line is not the one
@@ -94,6 +99,15 @@ void make_state_end(struct make_state *kept, struct make_step *step);
 
 /* ---- make_stale.c ---- */
 
+/* What a pass over the records finds. */
+struct make_judgement {
+    size_t records;
+    uint8_t *stale; /* by target */
+    uint8_t *dirty; /* by path's text id: a stale step makes it */
+};
+/* `all`: what make reads has changed, so that what no goal wanted last time may be wanted now. */
+void make_stale_judge(struct make_state *kept, bool all, struct make_judgement *judgement);
+void make_judgement_free(struct make_judgement *judgement);
 /* Before make starts: what is stale is made to look so, whether make knows or not. */
 void make_stale_prepare(struct make_state *kept);
 /* A step that make wants: true where nothing calls for it. Its outputs are touched then. */

@@ -44,7 +44,7 @@ PATHS := $(foreach i,1 2 3 4 5 6 7 8 9 10 11 12,$(shell sleep 0.06; echo some qu
 all: ; @echo $(words $(PATHS))
 M
 ok "$GANTRY" -C costs build --plain -- make
-grep -qE '^make spent [0-9.]+s in 12 calls of sleep 0.06; echo some quite long command .* \(sub/Makefile:2\)$' "$WORK/out" ||
+grep -qE '^make spent [0-9.]+s in 12 calls of sleep 0.06; echo some quite long command .* from sub/Makefile:2$' "$WORK/out" ||
     fail "the summary does not tell what \$(shell) cost"
 rm -rf costs/.gantry
 ok "$GANTRY" -C costs build --json -- make

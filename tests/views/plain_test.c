@@ -246,7 +246,7 @@ static void costly_shell_calls_are_summed_up(void **state)
     plain_event(plain, &(struct event){.kind = EVENT_BUILD_END, .wall_ns = 90000000000});
     assert_non_null(strstr(str_text(&printed.out),
                            "make spent 23.8s in 1192 calls of g++ -E -xc++ - -v </dev/null 2>&1 "
-                           "| awk '/^End/ ... (Makefile:285)\n"));
+                           "| awk '/^End/ ... from Makefile:285\n"));
     assert_null(strstr(str_text(&printed.out), "nproc"));
     plain_free(plain);
     str_free(&printed.out);

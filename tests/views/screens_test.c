@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "tests/support/build_events.h"
 #include "tests/support/samples.h"
+#include "views/summary.h"
 
 static void log_of_a_step_and_of_the_build(void **state)
 {
@@ -472,6 +473,30 @@ static void time_of_the_lanes(void **state)
     test_goldens("time-zoomed", build_events_failed, "3 ] ] ] <");
 }
 
+static void time_tells_what_shell_costs(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(120, 40, TEST_COLOR);
+    struct str text = {0};
+    build_events_failed(screen);
+    for (int i = 0; i < 40; i++)
+        model_event(&test_screen_app(screen)->model,
+                    &(struct event){.kind = EVENT_SHELL_CALL,
+                                    .make = ".",
+                                    .path = "Makefile",
+                                    .line = 285,
+                                    .command = "g++ -E -xc++ - -v",
+                                    .wall_ns = 100000000});
+    test_screen_keys(screen, "3");
+    assert_non_null(strstr(test_screen_text(screen), "$(shell)"));
+    assert_non_null(strstr(test_screen_text(screen),
+                           "make spent 4.0s in 40 calls of g++ -E -xc++ - -v from Makefile:285"));
+    summary_text(&test_screen_app(screen)->model, &text);
+    assert_non_null(strstr(str_text(&text), "gantry: make spent 4.0s in 40 calls of g++"));
+    str_free(&text);
+    test_screen_close(screen);
+}
+
 static void time_keys_play(void **state)
 {
     (void)state;
@@ -641,6 +666,7 @@ int main(void)
         cmocka_unit_test(graph_shows_the_way_between_two),
         cmocka_unit_test(time_of_the_lanes),
         cmocka_unit_test(time_zooms_and_pans),
+        cmocka_unit_test(time_tells_what_shell_costs),
         cmocka_unit_test(time_keys_play),
         cmocka_unit_test(races_and_what_is_known_of_them),
         cmocka_unit_test(races_keys_ask_for_commands),
