@@ -308,8 +308,7 @@ static int print_made_json(const struct cli *cli, const struct load_explained *m
 static int explain_made(struct cli *cli, const char *root, const char *name, struct err *err)
 {
     char *state_dir = build_state_dir(root, cli->assigns.at, cli->assigns.len, err);
-    struct load_explaining *explaining =
-        state_dir ? load_explain_open(root, state_dir, err) : NULL;
+    struct load_explaining *explaining = state_dir ? load_explain_open(root, state_dir, err) : NULL;
     struct load_explained made = {0};
     int status = explaining ? load_explain(explaining, name, &made, err) : -1;
     if (status == 0) {

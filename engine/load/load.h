@@ -73,7 +73,8 @@ struct load_explained {
     const char *target, *rule, *command; /* the command: a line for each of the recipe's */
     const struct step_record *record; /* NULL: a source, which nothing makes */
     bool each_time; /* make runs it each time */
-    VEC(struct load_cause) chain; /* the step's own first, then whose product decided; freed by the caller */
+    /* The step's own first, then whose product decided; freed by the caller. */
+    VEC(struct load_cause) chain;
     struct load_cause last; /* why it ran last; reason NULL: not known */
     const char *changed; /* something that makes read and that is another now, so that make decides;
                             or NULL */

@@ -3,6 +3,7 @@
 #define GANTRY_LOAD_MAKE_DATABASE_H
 
 #include <string.h>
+#include <time.h>
 
 #include "load/make_internal.h"
 
@@ -23,7 +24,10 @@ struct entry {
     bool forced; /* and is phony, or no file */
     bool asked, missing; /* whether it is no file: looked at once */
     bool succeeded; /* make's verdict: made, or up to date */
-    uint8_t aged; /* of make_times.c */
+    /* Of make_times.c: what has become of it; whether its file was looked at, is there, and since when. */
+    uint8_t aged;
+    bool looked, there, regular;
+    struct timespec mtime;
     struct slice place; /* of its recipe: "'Makefile', line 4):" */
     uint32_t seen; /* by the walk of which step, + 1 */
     uint32_t needs, needs_count; /* slice of links */

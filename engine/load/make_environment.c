@@ -98,21 +98,20 @@ static char *search(const char *path, const char *name)
     return NULL;
 }
 
-/* Whether a directory is one of a PATH, or what one of those is a link to. */
-static bool is_along(const char *path, const char *dir, size_t dir_length)
+/* Takes the directories of a PATH, and what those that are links lead to. */
+static void take_directories(struct path_change *change, const char *path)
 {
     for (const char *at = path; *at;) {
         size_t length = strcspn(at, ":");
         char *entry = mem_copy_n(at, length), *real = length ? realpath(entry, NULL) : NULL;
-        bool found = (length == dir_length && memcmp(at, dir, length) == 0) ||
-                     (real && strlen(real) == dir_length && memcmp(real, dir, dir_length) == 0);
+        if (length)
+            intern_id(&change->old_dirs, entry);
+        if (real)
+            intern_id(&change->old_dirs, real);
         free(real);
         free(entry);
-        if (found)
-            return true;
         at += length + (at[length] == ':');
     }
-    return false;
 }
 
 /* Whether a file that was used or looked for says nothing about the change of PATH: it is in none of
@@ -129,7 +128,8 @@ static bool is_same_along(struct make_state *kept, const char *old, const char *
     while (change->along.len <= dir)
         vec_push(&change->along, UNKNOWN);
     if (change->along.at[dir] == UNKNOWN)
-        change->along.at[dir] = is_along(old, file, length) ? OTHER : SAME;
+        change->along.at[dir] =
+            intern_find_n(&change->old_dirs, file, length) != INTERN_NONE ? OTHER : SAME;
     if (change->along.at[dir] == SAME)
         return true;
     uint32_t id = intern_id(&change->names, name);
@@ -147,6 +147,7 @@ static bool is_same_along(struct make_state *kept, const char *old, const char *
 
 static void forget_change(struct path_change *change)
 {
+    intern_free(&change->old_dirs);
     intern_free(&change->dirs);
     intern_free(&change->names);
     vec_free(&change->along);
@@ -186,8 +187,10 @@ bool make_environment_holds(struct make_state *kept, const struct step_record *r
                       : strstr(intern_text(&kept->state.texts, record->command), "PATH") != NULL;
     if (!old || named)
         return false;
-    if (kept->path_change.old_hash != old_hash)
+    if (kept->path_change.old_hash != old_hash) {
         forget_change(&kept->path_change);
+        take_directories(&kept->path_change, old);
+    }
     kept->path_change.old_hash = old_hash;
     for (uint32_t i = 0; i < record->sets; i++)
         if (!set_is_same(kept, old, record->ids[i]))

@@ -108,8 +108,7 @@ static text_id cause_of(const struct load_explaining *explaining, const struct s
         for (version_id version; set_next(&walk, &version);) {
             text_id text = state->versions.at[version].path;
             text_id maker = text < kept->makers.len ? kept->makers.at[text] : TEXT_NONE;
-            if (!explaining->judgement.dirty[text] || maker == TEXT_NONE ||
-                maker == record->target)
+            if (!explaining->judgement.dirty[text] || maker == TEXT_NONE || maker == record->target)
                 continue;
             *path = now_plain(intern_text(&state->texts, text));
             return maker;

@@ -241,8 +241,10 @@ struct make_state *make_state_read(const char *root, const char *state_dir, stru
                              : state_open(&kept->state, state_dir, STATE_READ, &notes, err);
     str_free(&notes);
     if (status == 0 && !kept->state.steps)
-        status = err_set(err, ERR_INPUT, "nothing is known of %s: no build of it was traced yet "
-                         "(gantry build -- make)", root);
+        status = err_set(err, ERR_INPUT,
+                         "nothing is known of %s: no build of it was traced yet "
+                         "(gantry build -- make)",
+                         root);
     if (status < 0) {
         state_close(&kept->state);
         free(kept->goal);

@@ -35,6 +35,7 @@ struct aged {
 /* What is known of a change of PATH from the one of this hash. */
 struct path_change {
     uint32_t old_hash;
+    struct intern old_dirs; /* of the old PATH, and what they are links to */
     struct intern dirs, names;
     VEC(uint8_t) along; /* by dir: whether it is one of the old PATH */
     VEC(uint8_t) verdicts; /* by name: whether it is the same program */

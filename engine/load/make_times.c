@@ -28,24 +28,43 @@ static bool later(struct timespec a, struct timespec b)
     return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
 }
 
+/* A header is needed by a thousand: each file is looked at once. */
+static struct entry *look_at(struct database *base, uint32_t id)
+{
+    struct entry *entry = &base->entries.at[id];
+    if (entry->looked)
+        return entry;
+    char *path = path_of(base, id);
+    struct stat st;
+    entry->looked = true;
+    entry->there = make_age_stat(base->make->kept, path, &st);
+    if (entry->there) {
+        entry->regular = S_ISREG(st.st_mode);
+        entry->mtime = st.st_mtim;
+    }
+    free(path);
+    return entry;
+}
+
 /* Makes the file as new as the newest that it needs. True where that was a change. */
 static bool catch_up(struct database *base, uint32_t id)
 {
-    const struct entry *entry = &base->entries.at[id];
+    struct entry *entry = look_at(base, id);
     struct timespec newest = {0};
     for (uint32_t k = 0; k < entry->needs_count; k++) {
-        char *need = path_of(base, base->links.at[entry->needs + k]);
-        struct stat st;
-        if (!base->soft.at[entry->needs + k] && make_age_stat(base->make->kept, need, &st) &&
-            later(st.st_mtim, newest))
-            newest = st.st_mtim;
-        free(need);
+        if (base->soft.at[entry->needs + k])
+            continue;
+        const struct entry *need = look_at(base, base->links.at[entry->needs + k]);
+        if (need->there && later(need->mtime, newest))
+            newest = need->mtime;
     }
+    if (!entry->there || !entry->regular || !later(newest, entry->mtime))
+        return false;
     char *path = path_of(base, id);
-    struct stat st;
-    bool newer = make_age_stat(base->make->kept, path, &st) && S_ISREG(st.st_mode) &&
-                 later(newest, st.st_mtim) && make_age_set(base->make->kept, path, newest);
+    bool newer = make_age_set(base->make->kept, path, newest);
     free(path);
+    if (newer)
+        entry->mtime = newest;
     return newer;
 }
 

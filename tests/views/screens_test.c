@@ -480,13 +480,12 @@ static void time_tells_what_shell_costs(void **state)
     struct str text = {0};
     build_events_failed(screen);
     for (int i = 0; i < 40; i++)
-        model_event(&test_screen_app(screen)->model,
-                    &(struct event){.kind = EVENT_SHELL_CALL,
-                                    .make = ".",
-                                    .path = "Makefile",
-                                    .line = 285,
-                                    .command = "g++ -E -xc++ - -v",
-                                    .wall_ns = 100000000});
+        model_event(&test_screen_app(screen)->model, &(struct event){.kind = EVENT_SHELL_CALL,
+                                                                     .make = ".",
+                                                                     .path = "Makefile",
+                                                                     .line = 285,
+                                                                     .command = "g++ -E -xc++ - -v",
+                                                                     .wall_ns = 100000000});
     test_screen_keys(screen, "3");
     assert_non_null(strstr(test_screen_text(screen), "$(shell)"));
     assert_non_null(strstr(test_screen_text(screen),
