@@ -29,3 +29,10 @@ qemu-nic += -device virtio-net-pci,netdev=un%(nic)
 qemu-devices = -device virtio-rng-pci
 symbols = $(out)/loader.elf
 symbols-base = 0x100000000000
+# What it says last where its program does not start.
+osv-no-program = Failed to load object: .*|Failed looking up main|Failed to create the main thread, err=-?[0-9]+
+osv-no-elf = can't read elf header: .*|bad elf (header|class|endianness|version)|bad os abi|bad p_type|missing tag
+osv-no-symbol = symbol not found .*|symbol is not a function .*
+osv-no-start = ($(osv-no-program)|$(osv-no-elf)|$(osv-no-symbol))\. Powering off\.$$
+osv-no-command = Failed to parse command line|This image has an empty command line\. Nothing to run
+guest-failed = $(osv-no-start)|^($(osv-no-command))\.$$

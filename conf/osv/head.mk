@@ -65,6 +65,20 @@ qemu-kernel = $(out)/$(if $(osv-beside),loader.img,loader-stripped.elf)
 symbols = $(out)/loader.elf
 symbols-base = 0x100000000000
 
+# OSv powers off where its program does not start, and says why in its last line (loader.cc, core/app.cc,
+# core/elf.cc). Programs speak behind the line that begins with Cmdline; what it does not take of its own
+# options it says before.
+osv-no-program = Failed to load object: .*|Failed looking up main|Failed to create the main thread, err=-?[0-9]+
+osv-no-elf = can't read elf header: .*|bad elf (header|class|endianness|version)|bad os abi|missing tag
+osv-no-type = bad executable type \(.*\)|executable too short .*|machine type for .* differs from the kernel
+osv-no-symbol = symbol not found .*|symbol is not a function .*|Failed to preload ZFS library
+osv-no-start = ($(osv-no-program)|$(osv-no-elf)|$(osv-no-type)|$(osv-no-symbol))\. Powering off\.$$
+osv-no-command = Failed to parse command line|This image has an empty command line\. Nothing to run
+guest-failed = $(osv-no-start)|^($(osv-no-command))\.$$
+guest-begins = ^Cmdline:
+osv-no-value = option '--.*' does not take any arguments|the argument \('.*'\) for option '--
+guest-refused = ^((unrecognized|not an|duplicate) option: |the required argument for option '--|$(osv-no-value))
+
 # What its makefiles ask of this machine, and what brings it.
 osv-cross = $(if $(filter aarch64,$(arch)),$(if $(filter aarch64,$(host_arch)),,1))
 needs = CXX libgcc_eh.a $(if $(osv-cross),./build/downloaded_packages/aarch64/boost/install,boost/version.hpp)

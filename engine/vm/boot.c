@@ -18,6 +18,7 @@
  *   qemu-virtiofs, virtiofsd  how a directory of the host is attached, and the program that serves it;
  *                             %(socket) %(tag) %(dir) %(memory)
  *   symbols, symbols-base     the kernel's ELF file, and where programs are loaded: for crashes
+ *   guest-failed, guest-refused, guest-begins   what a kernel says that could not run its program: words.h
  */
 #include <ctype.h>
 #include <errno.h>
@@ -338,6 +339,13 @@ static void fill_symbols(struct vm_spec *spec, const struct vm_options *options)
                             .root = mem_copy(options->root)};
 }
 
+static void fill_texts(struct vm_spec *spec, struct conf *conf)
+{
+    spec->texts = (struct vm_texts){.failed = mem_copy(conf_get(conf, "guest-failed")),
+                                    .refused = mem_copy(conf_get(conf, "guest-refused")),
+                                    .begins = mem_copy(conf_get(conf, "guest-begins"))};
+}
+
 int vm_spec_fill(struct vm_spec *spec, const struct vm_options *options, struct err *err)
 {
     struct conf *conf = options->conf;
@@ -371,6 +379,7 @@ int vm_spec_fill(struct vm_spec *spec, const struct vm_options *options, struct 
         return -1;
     fill_debugger(spec, options);
     fill_symbols(spec, options);
+    fill_texts(spec, conf);
     for (const char *const *word = options->extra; word && *word; word++)
         add(&spec->argv, *word);
     spec->expect = options->expect ? mem_copy(options->expect) : NULL;

@@ -27,6 +27,9 @@ void vm_spec_free(struct vm_spec *spec)
     free(spec->symbols.kernel);
     free(spec->symbols.program);
     free(spec->symbols.root);
+    free(spec->texts.failed);
+    free(spec->texts.refused);
+    free(spec->texts.begins);
     free(spec->package);
     free(spec->image);
     free(spec->arguments);

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "vm/vm.h"
+#include "vm/words.h"
 
 enum { VM_PROBE_SECONDS = 2, VM_SECTOR = 512 };
 
@@ -39,6 +40,7 @@ struct vm_spec {
         helper; /* a program that must run beside QEMU, and listen before it starts; may be empty */
     char *helper_dir, *helper_socket; /* a directory of its own, and where it listens */
     struct vm_symbols symbols;
+    struct vm_texts texts; /* by which a guest that ran nothing is known */
     char *arguments; /* what the kernel is booted with, for vm-begin; may be NULL */
     char *expect; /* as in vm_options */
     unsigned timeout_s;

@@ -50,6 +50,7 @@ struct vm {
     struct vm_spec spec;
     struct queue *events;
     struct re *expect; /* NULL: a clean power-off is what is wanted */
+    struct words *words; /* whether the kernel said that it ran nothing */
     pthread_t thread;
     int hold; /* the image's lock, or -1 */
     int wake; /* eventfd: `typed` or `stopping` changed */
@@ -248,6 +249,7 @@ static void take_console(struct vm *vm, const char *bytes, size_t length)
             str_add_char(&vm->seen, bytes[i]);
     }
     crash_feed(vm->crash, bytes, length);
+    words_feed(vm->words, bytes, length);
     vm->last_byte_ns = clock_ns();
     look_for_expected(vm);
 }
@@ -410,9 +412,10 @@ static void judge(struct vm *vm, int status)
     const char *program = path_base(vm->spec.argv.at[0]);
     vm->exit = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     if (vm->verdict == VERDICT_NONE) {
-        bool good = vm->exit == 0 && (!vm->expect || vm->matched);
+        bool good = vm->exit == 0 && (vm->expect ? vm->matched : !words_complaint(vm->words));
         vm->verdict = good ? VERDICT_OK : VERDICT_FAILED;
     }
+    const char *ran_nothing = vm->exit == 0 ? words_complaint(vm->words) : NULL;
     char *complaint = last_complaint(vm);
     char *sentence = NULL;
     if (vm->verdict == VERDICT_TIMEOUT && vm->expect)
@@ -420,6 +423,8 @@ static void judge(struct vm *vm, int status)
                               vm->spec.expect);
     else if (vm->verdict == VERDICT_TIMEOUT)
         sentence = mem_format("%u s are over, and the guest still runs", vm->spec.timeout_s);
+    else if (vm->verdict == VERDICT_FAILED && ran_nothing)
+        sentence = mem_format("the guest ran nothing: %s", ran_nothing);
     else if (vm->verdict == VERDICT_FAILED && complaint)
         sentence = mem_copy(complaint);
     else if (vm->verdict == VERDICT_FAILED && WIFSIGNALED(status))
@@ -500,6 +505,7 @@ static void free_vm(struct vm *vm)
     str_free(&vm->seen);
     str_free(&vm->complaints);
     re_free(vm->expect);
+    words_free(vm->words);
     crash_free(vm->crash);
     vm_spec_free(&vm->spec);
     free(vm);
@@ -520,6 +526,8 @@ struct vm *vm_start_spec(struct vm_spec *spec, struct queue *events, struct err 
         goto fail;
     }
     if (vm->spec.expect && !(vm->expect = re_compile(vm->spec.expect, RE_DEFAULT, err)))
+        goto fail;
+    if (!(vm->words = words_new(&vm->spec.texts, err)))
         goto fail;
     if (vm->spec.image && (vm->hold = vm_hold(vm->spec.image, err)) < 0)
         goto fail;

@@ -18,6 +18,20 @@ has "$WORK/out" "0x0000000040200004 fall_over at loader.c:"
 has "$WORK/out" "0x0000100000001004 main at apps/native-example/hello.c:"
 has "$WORK/out" "boot ended: ok"
 
+say "a guest that powers off since it ran nothing has failed"
+# The stand-in's last line stands for OSv's.
+run "$GANTRY" run --as-is --tcg -m 64 --timeout=60 guest-failed='^.*4100>$'
+[ $status = 1 ] || fail "exit $status"
+has "$WORK/err" "the guest ran nothing: 0x0000100000001004 <???+4100>"
+has "$WORK/out" "boot ended: failed"
+run "$GANTRY" run --as-is --tcg -m 64 --timeout=60 guest-refused='^Cmdline: ' guest-begins=never
+[ $status = 1 ] || fail "exit $status"
+has "$WORK/err" "the guest ran nothing: Cmdline: --rootfs=rofs /hello"
+ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 guest-refused='^.backtrace'
+ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 guest-failed=backtrace
+ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 --expect='4100>' guest-failed='4100>$'
+refuses "missing closing parenthesis" "$GANTRY" run --as-is --tcg guest-failed='('
+
 say "other arguments: the guest gets them, the image keeps its own"
 sum=$(sha256sum <$OUT/usr.img)
 ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 -e '/other words' -V
