@@ -20,6 +20,7 @@ qemu-package = qemu-system-arm
 qemu-machine = -machine virt,gic-version=3 -cpu cortex-a57 -m 256 -smp 1
 qemu-boot = kernel
 qemu-disk = -drive file=%(disk),format=%(format),if=none,id=hd0,cache=unsafe -device virtio-blk-device,drive=hd0
+qemu-more-disk = -drive file=%(disk),format=%(format),if=none,id=hd%(number),cache=unsafe -device virtio-blk-device,drive=hd%(number)
 qemu-kvm-arch = aarch64
 # KVM runs the machine's own processor only.
 qemu-kvm = -accel kvm -cpu max

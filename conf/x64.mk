@@ -20,6 +20,7 @@ qemu-package = qemu-system-x86
 qemu-machine = -machine pc -m 256 -smp 1
 qemu-boot = disk
 qemu-disk = -drive file=%(disk),format=%(format),if=none,id=hd0,cache=unsafe -device virtio-blk-pci,drive=hd0,bootindex=0
+qemu-more-disk = -drive file=%(disk),format=%(format),if=none,id=hd%(number),cache=unsafe -device virtio-blk-pci,drive=hd%(number)
 qemu-kvm-arch = x86_64
 # A boot sector that prints OK on the serial line and resets: run once in each boot of the machine,
 # it tells whether KVM works here.

@@ -1,8 +1,10 @@
 /* `gantry run` builds what is stale, composes and boots. Of a tree of OSv it takes what scripts/run.py
  * takes, by the same letters where it has them. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "base/vec.h"
 #include "osv/osv.h"
 #include "tui/commands.h"
@@ -12,7 +14,8 @@
 
 struct run_words {
     struct vm_options vm;
-    VEC(const char *) forwards; /* NULL-ended when all words are read */
+    VEC(const char *) forwards, disks; /* NULL-ended when all words are read */
+    struct str before; /* what --prepend says, in its order */
     const char *execute; /* NULL: what the image has */
     bool as_is, verbose;
 };
@@ -100,11 +103,17 @@ static int take_text(struct run_words *run, struct own_words *words, struct err 
                  {"--execute", &run->execute},
                  {"-e", &run->execute},
                  {"--virtiofs-tag", &run->vm.share_tag},
-                 {"--virtiofs", &run->vm.share_dir}};
+                 {"--virtiofs", &run->vm.share_dir},
+                 {"--image", &run->vm.image},
+                 {"-i", &run->vm.image}};
     const char *value;
     int taken = own_option(words, "--forward", &value, err);
     if (taken > 0)
         vec_push(&run->forwards, value);
+    if (!taken && (taken = own_option(words, "--disk", &value, err)) > 0)
+        vec_push(&run->disks, value);
+    if (!taken && (taken = own_option(words, "--prepend", &value, err)) > 0)
+        str_addf(&run->before, run->before.len ? " %s" : "%s", value);
     for (unsigned i = 0; i < sizeof texts / sizeof *texts && !taken; i++)
         taken = own_option(words, texts[i].name, texts[i].value, err);
     return taken;
@@ -131,7 +140,26 @@ static int read_words(struct run_words *run, int argc, char **argv, struct err *
                            word);
     }
     vec_push(&run->forwards, NULL);
+    vec_push(&run->disks, NULL);
     run->vm.forwards = run->forwards.at;
+    run->vm.disks = run->disks.at;
+    run->vm.before = run->before.len ? str_text(&run->before) : NULL;
+    run->as_is = run->as_is || run->vm.image;
+    return 0;
+}
+
+/* -n with --as-is: what would be run. */
+static int print_command(const struct vm_options *options)
+{
+    struct err err = {0};
+    char *note, *command = vm_command(options, &note, &err);
+    if (!command)
+        return cli_fail(&err);
+    if (note)
+        printf("# %s\n", note);
+    printf("%s\n", command);
+    free(note);
+    free(command);
     return 0;
 }
 
@@ -145,10 +173,12 @@ static int run_all(struct cli *cli, struct native_tree *tree, struct run_words *
         return cli_fail(&err);
     struct build_options options = native_build_options(tree, cli);
     int status = run->as_is ? 0 : stream_run_build(stream, &options);
-    if (!status && !cli->dry_run) {
+    if (!status && (!cli->dry_run || run->as_is)) {
         bool ready =
             !tree->osv || osv_boot_fill(&boot, &run->vm, run->execute, run->verbose, &err) == 0;
-        status = ready ? stream_boot(stream, &run->vm, NULL, NULL) : cli_fail(&err);
+        status = !ready         ? cli_fail(&err)
+                 : cli->dry_run ? print_command(&run->vm)
+                                : stream_boot(stream, &run->vm, NULL, NULL);
     }
     osv_boot_free(&boot);
     int written = stream_close(stream);
@@ -171,5 +201,7 @@ int cmd_run(struct cli *cli, int argc, char **argv)
     int status = ready ? run_all(cli, &tree, &run) : cli_fail(&err);
     native_close(&tree);
     vec_free(&run.forwards);
+    vec_free(&run.disks);
+    str_free(&run.before);
     return status;
 }

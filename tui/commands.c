@@ -80,6 +80,8 @@ const struct command commands[] = {
     {"run", cmd_run, GROUP_IMAGE, "[OPTIONS] [-- QEMU-OPTIONS]",
      "build what is stale, then boot the image",
      "--as-is          boot what was composed last; build nothing\n"
+     "--image=FILE     boot this disk in place of what is composed; build nothing\n"
+     "-i FILE          the same\n"
      "--expect=TEXT    good when TEXT (PCRE2) appears, which ends the guest\n"
      "--timeout=S      bad after S seconds\n"
      "--memory=MIB     in place of what conf says; 512M and 2G are understood, too\n"
@@ -88,6 +90,8 @@ const struct command commands[] = {
      "-c N             the same\n"
      "--execute=TEXT   boot with these arguments; the image keeps its own\n"
      "-e TEXT          the same\n"
+     "--prepend=TEXT   put this before the arguments; may be said again\n"
+     "--disk=FILE      attach one more disk; may be said again\n"
      "--forward=RULE   a port of this machine to the guest, tcp::8080-:80; may be said again\n"
      "--nics=N         network cards, in place of what conf says\n"
      "--virtiofs=DIR   share a directory of this machine by virtio-fs\n"

@@ -45,15 +45,47 @@ osv-pack-virtiofs = ramfs
 
 # The guest's machine, as scripts/run.py has it; but no port of the host is taken unasked.
 qemu-machine-x64 = -machine pc -vga none -m 2048 -smp 4
-qemu-machine-aarch64 = -machine virt,gic-version=3 -cpu cortex-a57 -m 2048 -smp 4
+qemu-machine-aarch64 = -machine virt,gic-version=$(qemu-gic) -cpu cortex-a57 -m 2048 -smp 4
 qemu-machine = $(qemu-machine-$(arch))
-qemu-kernel-disk = -drive file=%(disk),format=%(format),if=none,id=hd0,cache=unsafe
-qemu-kernel-disk += -device virtio-blk-pci,drive=hd0
+qemu-gic = 3
+# How the disk is attached, and of what kind the virtio devices are; a number of queues, where there is one.
+qemu-bus = virtio
+values-qemu-bus = virtio nvme scsi sata ide
+qemu-virtio = transitional
+values-qemu-virtio = transitional legacy modern
+qemu-queues =
+osv-comma = ,
+osv-virtio-legacy = ,disable-legacy=off,disable-modern=on
+osv-virtio-modern = ,disable-legacy=on,disable-modern=off
+osv-virtio = $(osv-virtio-$(qemu-virtio))
+osv-queues = $(if $(qemu-queues),$(osv-comma)num-queues=$(qemu-queues))
+osv-drive = -drive file=%(disk),format=%(format),if=none,id=hd0,cache=unsafe
+osv-disk-virtio = $(osv-drive) -device virtio-blk-pci,drive=hd0$(osv-virtio)$(osv-queues)
+osv-disk-nvme = $(osv-drive) -device nvme,serial=gantry,drive=hd0
+osv-disk-scsi = -device virtio-scsi-pci,id=scsi0$(osv-virtio) $(osv-drive)
+osv-disk-scsi += -device scsi-hd,bus=scsi0.0,drive=hd0,scsi-id=1,lun=0
+osv-disk-sata = $(if $(filter x64,$(arch)),-machine q35) $(osv-drive) -device ide-hd,drive=hd0,bus=ide.0
+osv-disk-ide = $(osv-drive) -device ide-hd,drive=hd0,bus=ide.0
+qemu-kernel-disk = $(osv-disk-$(qemu-bus))
 qemu-disk = $(qemu-kernel-disk),bootindex=0
-qemu-devices = -device virtio-rng-pci
+qemu-more-disk = -drive file=%(disk),format=%(format),if=none,id=hd%(number),cache=unsafe
+qemu-more-disk += -device virtio-blk-pci,drive=hd%(number)$(osv-virtio)
+qemu-devices = -device virtio-rng-pci$(osv-virtio)
+# Network cards: on QEMU's own network, on a bridge or on a tap of this machine.
 qemu-nics = 1
-qemu-nic = -netdev user,id=un%(nic),net=192.168.122.0/24,host=192.168.122.1%(forwards)
-qemu-nic += -device virtio-net-pci,netdev=un%(nic)
+qemu-card = virtio
+values-qemu-card = virtio vmxnet3
+qemu-mac =
+qemu-bridge =
+qemu-tap =
+osv-card-virtio = virtio-net-pci
+osv-card-vmxnet3 = vmxnet3
+osv-net-user = user,id=un%(nic),net=192.168.122.0/24,host=192.168.122.1%(forwards)
+osv-net-bridge = bridge,id=un%(nic),br=$(qemu-bridge)
+osv-net-tap = tap,id=un%(nic),ifname=$(qemu-tap),script=no,downscript=no
+osv-mac = $(if $(qemu-mac),$(osv-comma)mac=$(qemu-mac))
+qemu-nic = -netdev $(osv-net-$(if $(qemu-tap),tap,$(if $(qemu-bridge),bridge,user)))
+qemu-nic += -device $(osv-card-$(qemu-card)),netdev=un%(nic)$(osv-mac)$(if $(filter virtio,$(qemu-card)),$(osv-virtio))
 # A directory of the host by virtio-fs: run --virtiofs=DIR.
 virtiofsd = /usr/lib/qemu/virtiofsd --socket-path=%(socket) -o source=%(dir)
 qemu-virtiofs = -chardev socket,id=char0,path=%(socket)

@@ -45,20 +45,24 @@ static char *find_program(const char *root, struct conf *conf, const char *argum
 }
 
 /* What the image has, `gantry image set-args` included; a disk beside its kernel has none. */
-static char *own_arguments(const char *root, struct conf *conf, struct err *err)
+static char *own_arguments(const struct vm_options *options, struct err *err)
 {
+    struct conf *conf = options->conf;
     bool beside = *conf_get(conf, "osv-beside") != '\0';
-    char *path = beside ? NULL : vm_image_path(root, conf);
-    char *text = path ? image_args(path, NULL) : NULL;
+    char *path = beside           ? NULL
+                 : options->image ? mem_copy(options->image)
+                                  : vm_image_path(options->root, conf);
+    char *text = path ? image_args(path, options->image ? err : NULL) : NULL;
+    bool failed = !text && path && options->image;
     free(path);
-    return text ? text : osv_cmdline(root, conf, err);
+    return text || failed ? text : osv_cmdline(options->root, conf, err);
 }
 
 int osv_boot_fill(struct osv_boot *boot, struct vm_options *options, const char *execute,
                   bool verbose, struct err *err)
 {
     struct toolchain tools = {0};
-    char *text = execute ? mem_copy(execute) : own_arguments(options->root, options->conf, err);
+    char *text = execute ? mem_copy(execute) : own_arguments(options, err);
     if (!text)
         return -1;
     boot->arguments = mem_format("%s%s", verbose ? "--verbose " : "", text);

@@ -8,6 +8,7 @@
  *                             the boot image's arguments by -append
  *   qemu-disk                 how a disk is attached; %(disk) %(format)
  *   qemu-kernel-disk          the same where QEMU loads the kernel; else qemu-disk
+ *   qemu-more-disk            how a further one is attached; %(number) is 1 for the first of them
  *   qemu-kvm-arch             the machine (uname -m) that can run it under KVM
  *   qemu-kvm, qemu-tcg        flags for either (-accel kvm, -accel tcg)
  *   qemu-probe                in hex, a guest that prints OK; booted as qemu-boot says
@@ -26,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -100,15 +102,25 @@ char *vm_image_path(const char *root, struct conf *conf)
     return *name ? output_path(root, conf, name) : NULL;
 }
 
-/* "qcow2" or "raw", by the first bytes: the file may be older than what conf says now. */
+/* The format as QEMU calls it, by the first bytes and the last: the file may be older than what conf says
+ * now, or another's. */
 static const char *disk_format(const char *path)
 {
-    char magic[4] = {0};
+    enum { HEAD = 0x44, VDI_AT = 0x40, FOOTER = 512 };
+    char head[HEAD] = {0}, tail[8] = {0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : pread(fd, magic, sizeof magic, 0);
+    struct stat st;
+    if (fd >= 0 && pread(fd, head, sizeof head, 0) > 0 && fstat(fd, &st) == 0 &&
+        st.st_size >= FOOTER)
+        (void)!pread(fd, tail, sizeof tail, st.st_size - FOOTER);
     if (fd >= 0)
         close(fd);
-    return got == sizeof magic && memcmp(magic, "QFI\xfb", 4) == 0 ? "qcow2" : "raw";
+    return memcmp(head, "QFI\xfb", 4) == 0                     ? "qcow2"
+           : memcmp(head, "KDMV", 4) == 0                      ? "vmdk"
+           : memcmp(head + VDI_AT, "\x7f\x10\xda\xbe", 4) == 0 ? "vdi"
+           : memcmp(head, "conectix", 8) == 0                  ? "vpc"
+           : memcmp(tail, "conectix", 8) == 0                  ? "vpc"
+                                                               : "raw";
 }
 
 static int hex_digit(char c)
@@ -172,33 +184,35 @@ static int fill_probe(struct vm_spec *spec, struct conf *conf, struct err *err)
 static int fill_arguments(struct vm_spec *spec, const struct vm_options *options, bool is_kernel,
                           struct err *err)
 {
-    if (options->arguments)
-        spec->arguments = mem_copy(options->arguments);
-    else
-        spec->arguments = image_args(spec->image, err);
+    char *text = options->arguments ? mem_copy(options->arguments) : image_args(spec->image, err);
     /* A kernel that QEMU loads need not carry arguments: then they are the conf's. */
-    if (!spec->arguments && is_kernel && (!err || err->kind == ERR_INPUT))
-        spec->arguments = mem_copy(conf_cmdline(options->conf));
-    return spec->arguments ? 0 : -1;
+    if (!text && is_kernel && (!err || err->kind == ERR_INPUT))
+        text = mem_copy(conf_cmdline(options->conf));
+    if (!text)
+        return -1;
+    spec->arguments = options->before ? mem_format("%s %s", options->before, text) : mem_copy(text);
+    free(text);
+    return 0;
 }
 
 /* The disk that starts itself, with the arguments that are wanted: new; NULL and err. */
 static char *disk_with_arguments(struct vm_spec *spec, const struct vm_options *options,
                                  struct err *err)
 {
+    bool other = options->arguments || options->before;
     bool writable = strcmp(conf_get(options->conf, "qemu-writable"), "1") == 0;
-    char *own = options->arguments ? image_args(spec->image, err) : NULL;
-    bool same = !options->arguments || (own && strcmp(own, options->arguments) == 0);
-    bool failed = options->arguments && !own;
+    char *own = other ? image_args(spec->image, err) : NULL;
+    bool same = !other || (own && strcmp(own, spec->arguments) == 0);
+    bool failed = other && !own;
     free(own);
     if (failed)
         return NULL;
     if (same)
         return mem_copy(spec->image);
     if (writable) /* what the guest writes is to stay, so nothing can lie over it */
-        return image_change_args(spec->image, options->arguments, err) < 0 ? NULL
-                                                                           : mem_copy(spec->image);
-    spec->overlay = image_overlay(spec->image, options->arguments, err);
+        return image_change_args(spec->image, spec->arguments, err) < 0 ? NULL
+                                                                        : mem_copy(spec->image);
+    spec->overlay = image_overlay(spec->image, spec->arguments, err);
     if (spec->overlay < 0)
         return NULL;
     return mem_format("/proc/%ld/fd/%d", (long)getpid(), spec->overlay);
@@ -212,18 +226,44 @@ static void add_kernel(struct vm_spec *spec, const char *loader)
     add(&spec->argv, spec->arguments);
 }
 
+/* Disks behind the image's. */
+static int fill_more_disks(struct vm_spec *spec, const struct vm_options *options, struct err *err)
+{
+    const char *how = conf_get(options->conf, "qemu-more-disk");
+    for (unsigned i = 0; options->disks && options->disks[i]; i++) {
+        char number[16], *path = path_absolute(options->disks[i]);
+        int status = 0;
+        if (!*how)
+            status = err_set(err, ERR_INPUT,
+                             "nothing says how a further disk is attached; set qemu-more-disk in "
+                             "conf/%s.mk",
+                             conf_get(options->conf, "arch"));
+        else if (access(path, R_OK) < 0)
+            status = err_errno(err, "%s", options->disks[i]);
+        snprintf(number, sizeof number, "%u", i + 1);
+        add_filled(&spec->argv, how,
+                   (const char *const[]){"disk", path, "format", disk_format(path), "number",
+                                         number, NULL});
+        free(path);
+        if (status)
+            return -1;
+    }
+    return 0;
+}
+
 /* The image must be there; what is booted and attached follows from qemu-boot. */
 static int fill_disks(struct vm_spec *spec, const struct vm_options *options, struct err *err)
 {
     struct conf *conf = options->conf;
-    spec->image = vm_image_path(options->root, conf);
+    spec->image =
+        options->image ? path_absolute(options->image) : vm_image_path(options->root, conf);
     if (!spec->image)
         return err_set(err, ERR_INPUT,
                        "image %s names no boot-image; add `boot-image = FILE` to it",
                        conf_get(conf, "image"));
     if (access(spec->image, R_OK) < 0)
-        return err_set(err, ERR_INPUT, "%s: %s; `gantry compose` makes it", spec->image,
-                       strerror(errno));
+        return err_set(err, ERR_INPUT, "%s: %s%s", spec->image, strerror(errno),
+                       options->image ? "" : "; `gantry compose` makes it");
     bool is_kernel = boots_by_kernel(conf) || options->by_kernel;
     if (fill_arguments(spec, options, is_kernel, err) < 0)
         return -1;
@@ -244,6 +284,8 @@ static int fill_disks(struct vm_spec *spec, const struct vm_options *options, st
                   disk, spec->overlay > 0 ? "qcow2" : disk_format(spec->image));
     free(disk);
     free(loader);
+    if (!status)
+        status = fill_more_disks(spec, options, err);
     if (!status && strcmp(conf_get(conf, "qemu-writable"), "1") != 0)
         add(&spec->argv, "-snapshot");
     return status;
@@ -263,6 +305,11 @@ static int fill_nics(struct vm_spec *spec, const struct vm_options *options, str
                        conf_get(options->conf, "arch"));
     if (rule && *rule && !count)
         return err_set(err, ERR_INPUT, "--forward=%s: there is no network card to forward to",
+                       *rule);
+    if (rule && *rule && !strstr(nic, "%(forwards)"))
+        return err_set(err, ERR_INPUT,
+                       "--forward=%s: the network card is attached otherwise than by QEMU's own "
+                       "network, which forwards",
                        *rule);
     struct str forwards = {0};
     for (; rule && *rule; rule++)
@@ -398,6 +445,32 @@ enum vm_kvm vm_kvm(struct conf *conf)
                                                      : VM_KVM_FAILS;
     vm_spec_free(&spec);
     return answer;
+}
+
+char *vm_command(const struct vm_options *options, char **note, struct err *err)
+{
+    struct vm_spec spec = {0};
+    struct str text = {0};
+    *note = NULL;
+    int status = vm_spec_fill(&spec, options, err);
+    if (!status) {
+        bool kvm = spec.probe && vm_kvm_works(spec.probe);
+        const str_list *const lists[] = {&spec.argv, kvm ? &spec.with_kvm : &spec.without_kvm};
+        for (size_t i = 0; i < 2; i++)
+            for (size_t word = 0; word < lists[i]->len; word++) {
+                if (text.len)
+                    str_add_char(&text, ' ');
+                text_shell_quote(&text, lists[i]->at[word]);
+            }
+        if (spec.overlay > 0)
+            *note = mem_format("the disk is %s with other boot arguments over it: %s", spec.image,
+                               spec.arguments);
+    }
+    vm_spec_free(&spec);
+    if (!status)
+        return str_take(&text);
+    str_free(&text);
+    return NULL;
 }
 
 struct vm *vm_start(const struct vm_options *options, struct queue *events, struct err *err)

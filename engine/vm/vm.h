@@ -33,7 +33,10 @@ struct vm_options {
     unsigned nics; /* network cards, as conf's qemu-nic has one */
     const char *const
         *forwards; /* "tcp::8080-:80", QEMU's syntax, for the first card; may be NULL */
+    const char *image; /* to boot in place of the composed one; NULL: none */
+    const char *const *disks; /* more disks, behind the image's; NULL-ended; may be NULL */
     const char *arguments; /* to boot with; NULL: the image's own. The image is not changed */
+    const char *before; /* what stands before the arguments; NULL: nothing */
     const char *share_dir, *share_tag; /* a directory of the host, by virtio-fs; or NULL */
     /* Addresses of a crash are resolved where addr2line (a program) is not NULL: those of the kernel by
      * conf's `symbols`, those of `program` (a host's file; may be NULL) by where conf's symbols-base
@@ -54,6 +57,10 @@ struct vm;
  * text came, or the guest powered off and none was expected), "failed", "timeout", "stopped".
  */
 struct vm *vm_start(const struct vm_options *options, struct queue *events, struct err *err);
+/* The command line of such a run as a shell would take it, new; nothing is started but the probe for KVM. It
+ * names files as they are, so that arguments that lie over an image (`arguments`, `before`) are told as what
+ * they would be in *note, new, or NULL. NULL and err as vm_start. */
+char *vm_command(const struct vm_options *options, char **note, struct err *err);
 /* Bytes typed at the guest's serial console. Never blocks. */
 void vm_type(struct vm *vm, const char *bytes, size_t length);
 /* Ends the guest: SIGTERM to QEMU, SIGKILL two seconds later. Never blocks. */

@@ -65,6 +65,52 @@ run "$GANTRY" run --as-is --tcg -m 64 --wait --timeout=1
 [ $status = 1 ] || fail "exit $status: it did not wait"
 ! grep -q Cmdline "$WORK/out" || fail "it did not wait"
 
+say "-n with --as-is prints the command line, which a shell can run"
+tells() { # tells TEXT NAME=VALUE...: the command line with these values has the text
+    local text=$1
+    shift
+    ok "$GANTRY" run -n --as-is --tcg "$@"
+    has "$WORK/out" "$text"
+    ! grep -q Cmdline "$WORK/out" || fail "it was booted"
+}
+tells "-machine pc -vga none -m 2048 -smp 4"
+tells "virtio-blk-pci,drive=hd0,bootindex=0"
+tells "-device nvme,serial=gantry,drive=hd0,bootindex=0" qemu-bus=nvme
+tells "scsi-hd,bus=scsi0.0,drive=hd0,scsi-id=1,lun=0,bootindex=0" qemu-bus=scsi
+tells "-machine q35" qemu-bus=sata
+tells "ide-hd,drive=hd0,bus=ide.0,bootindex=0" qemu-bus=ide
+tells "virtio-blk-pci,drive=hd0,disable-legacy=on,disable-modern=off,num-queues=4,bootindex=0" \
+    qemu-virtio=modern qemu-queues=4
+tells "-device vmxnet3,netdev=un0,mac=52:54:00:12:34:56" qemu-card=vmxnet3 qemu-mac=52:54:00:12:34:56
+tells "tap,id=un0,ifname=tap7,script=no" qemu-tap=tap7
+tells "bridge,id=un0,br=virbr0" qemu-bridge=virbr0
+refuses "did you mean 'nvme'?" "$GANTRY" run -n --as-is qemu-bus=nvem
+refuses "which forwards" "$GANTRY" run --as-is qemu-tap=tap7 --forward=tcp::0-:80
+tells "# the disk is $PWD/$OUT/usr.img with other boot arguments over it: /x" -e /x
+ok "$GANTRY" run -n --as-is --tcg -m 64
+ok timeout 60 sh -c "$(cat "$WORK/out")"
+has "$WORK/out" "Cmdline: /set by hand"
+
+say "more before the arguments; another image; more disks"
+ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 --prepend=--trace=sched --prepend=--nopci
+has "$WORK/out" "Cmdline: --trace=sched --nopci /set by hand"
+ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 --prepend=--nopci -V -e '/x y'
+has "$WORK/out" "Cmdline: --nopci --verbose /x y"
+printf '/hello: %s\n' apps/native-example/hello >other.manifest
+for format in raw qcow2 vmdk vdi vhd; do
+    ok "$GANTRY" image pack --loader $OUT/loader.img --fs=rofs --manifest other.manifest --args="/of $format" \
+        --format=$format -o "other,$format"
+    ok "$GANTRY" run -i "other,$format" --tcg -m 64 --timeout=60 --json
+    grep -q "Cmdline: --rootfs=rofs /of $format" "$WORK/out" || fail "$format"
+done
+ok "$GANTRY" run --tcg -m 64 --timeout=60 --image=other,raw --disk=other,qcow2 --disk "other,vhd" --json
+grep '"event":"vm-begin"' "$WORK/out" >"$WORK/begin"
+has "$WORK/begin" "file=$PWD/other,,qcow2,format=qcow2,if=none,id=hd1"
+has "$WORK/begin" "file=$PWD/other,,vhd,format=vpc,if=none,id=hd2"
+has "$WORK/begin" "virtio-blk-pci,drive=hd2"
+refuses "nothing-there" "$GANTRY" run --tcg -i nothing-there
+refuses "nothing-there" "$GANTRY" run --tcg --as-is --disk=nothing-there
+
 say "bad words"
 refuses "a number from 1 to 65535" "$GANTRY" run --gdb=0
 refuses "no network card to forward to" "$GANTRY" run --as-is --nics=0 --forward=tcp::1-:1
