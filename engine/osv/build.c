@@ -44,11 +44,13 @@ static int compose(struct build *build, struct conf *conf)
     struct osv_made made = {0};
     const struct image_io io = {.data = build, .stopped = is_stopped};
     int status = osv_compose(build->options.root, conf, build->lanes, &io, &made, &err);
+    for (size_t i = 0; i < made.warnings.len; i++)
+        build_say(build, SEVERITY_WARNING, "%s", made.warnings.at[i]);
     if (status == 0)
         tell_image(build, &made, conf);
     else if (build_stopping(build) == STOP_NO)
         build_say(build, SEVERITY_ERROR, "%s", err.text);
-    free(made.path);
+    osv_made_free(&made);
     return status == 0 ? 0 : build_stopping(build) != STOP_NO ? 1 : err_exit_status(&err);
 }
 

@@ -228,6 +228,8 @@ int osv_compose(const char *root, struct conf *conf, unsigned lanes, const struc
         made->fresh = old.key && strcmp(old.key, key) == 0;
         made->files = c.list.entries.len;
         if (!made->fresh)
+            osv_foreign(&c.list, root, conf, &made->warnings);
+        if (!made->fresh)
             status = image_pack(c.path, &c.pack, io, err);
     }
     if (!status && !made->fresh) {
@@ -244,6 +246,13 @@ int osv_compose(const char *root, struct conf *conf, unsigned lanes, const struc
     free(c.loader);
     free(c.path);
     return status;
+}
+
+void osv_made_free(struct osv_made *made)
+{
+    free(made->path);
+    str_list_free(&made->warnings);
+    *made = (struct osv_made){0};
 }
 
 /* ---- the record ---- */

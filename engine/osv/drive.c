@@ -20,6 +20,7 @@ struct drive {
     const char *root, *out, *fs;
     struct conf *conf;
     const struct osv_stages *stages;
+    const struct toolchain *tools;
     char *libgcc_dir, *modules;
     const char *bootfs, *usrskel;
     bool kernel; /* it is built, too */
@@ -195,6 +196,30 @@ static void put_fstab(struct drive *drive)
     put_replace(drive, "fstab");
 }
 
+static bool was_given(const struct drive *drive, const char *name)
+{
+    size_t count;
+    const struct conf_value *values = conf_values(drive->conf, name, &count);
+    return count && values[0].origin.kind >= ORIGIN_SAVED && values[0].origin.kind <= ORIGIN_SCREEN;
+}
+
+/* Makefiles of modules that know of no arch say $(CC), and get the target's: scripts/build leaves them the
+ * build machine's, whose programs the kernel does not start. */
+static void put_cross_tools(struct drive *drive)
+{
+    const struct toolchain *tools = drive->tools;
+    const struct {
+        const char *name, *value;
+    } cross[] = {{"CROSS_PREFIX", tools->prefix}, {"CC", tools->cc}, {"CXX", tools->cxx},
+                 {"AR", tools->ar},               {"LD", tools->ld}, {"STRIP", tools->strip}};
+    for (size_t i = 0; *tools->prefix && i < sizeof cross / sizeof *cross; i++) {
+        if (was_given(drive, cross[i].name) && strcmp(cross[i].name, "CROSS_PREFIX") != 0)
+            continue; /* it is exported as it was given */
+        str_addf(&drive->text, " %s=", cross[i].name);
+        add_word(&drive->text, cross[i].value);
+    }
+}
+
 static void put_environment(struct drive *drive)
 {
     const struct {
@@ -211,6 +236,7 @@ static void put_environment(struct drive *drive)
         str_addf(&drive->text, " %s=", more[i].name);
         add_word(&drive->text, more[i].value);
     }
+    put_cross_tools(drive);
     char *path = path_join(drive->root, drive->out);
     str_add(&drive->text, " OSV_BUILD_PATH=");
     add_word(&drive->text, path);
@@ -408,7 +434,7 @@ static int write_text(const char *root, const char *path, const struct str *text
 char *osv_drive(const char *root, struct conf *conf, const struct toolchain *tools,
                 const struct osv_stages *stages, struct str *text, struct err *err)
 {
-    struct drive drive = {.root = root, .conf = conf, .stages = stages};
+    struct drive drive = {.root = root, .conf = conf, .stages = stages, .tools = tools};
     char *path = NULL;
     int status = read_picks(&drive, err);
     if (!status) {

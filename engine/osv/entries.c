@@ -1,4 +1,5 @@
 /* What goes into the file systems: usr.manifest's entries, stripped where OSv strips. */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -196,4 +197,44 @@ int osv_strip(struct manifest_list *list, const char *root, struct conf *conf,
     map_free(&asked);
     free(program);
     return status;
+}
+
+/* ---- programs of other machines ---- */
+
+/* The machine that an ELF file is for; 0 where it is no ELF file. */
+static unsigned machine_of(const char *path)
+{
+    unsigned char head[EI_NIDENT + 4] = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t got = fd < 0 ? -1 : read(fd, head, sizeof head);
+    if (fd >= 0)
+        close(fd);
+    if (got != (ssize_t)sizeof head || memcmp(head, ELFMAG, SELFMAG) != 0)
+        return 0;
+    unsigned low = head[EI_NIDENT + 2], high = head[EI_NIDENT + 3];
+    return head[EI_DATA] == ELFDATA2MSB ? low << 8 | high : high << 8 | low;
+}
+
+void osv_foreign(const struct manifest_list *list, const char *root, struct conf *conf,
+                 str_list *lines)
+{
+    enum { TOLD = 3 };
+    char *kernel = path_join(root, conf_get(conf, "symbols"));
+    unsigned wanted = *conf_get(conf, "symbols") ? machine_of(kernel) : 0;
+    size_t found = 0;
+    for (size_t i = 0; wanted && i < list->entries.len; i++) {
+        const struct manifest_entry *entry = &list->entries.at[i];
+        unsigned machine =
+            entry->kind == ENTRY_FILE && entry->host && !entry->duplicate ? machine_of(entry->host) : 0;
+        if (!machine || machine == wanted)
+            continue;
+        if (++found <= TOLD)
+            vec_push(lines,
+                     mem_format("%s: %s is a program for another machine than the kernel (ELF "
+                                "machine %u, not %u); its module has to be cleaned and built again",
+                                entry->guest, entry->host, machine, wanted));
+    }
+    if (found > TOLD)
+        vec_push(lines, mem_format("%zu more programs are for another machine", found - TOLD));
+    free(kernel);
 }

@@ -27,12 +27,14 @@ struct osv_record {
 void osv_record_read(struct osv_record *record, const char *root, struct conf *conf);
 void osv_record_free(struct osv_record *record);
 
-/* What composing came to. */
+/* What composing came to; freed by osv_made_free. */
 struct osv_made {
-    char *path; /* of the image, relative to the root; the caller frees */
+    char *path; /* of the image, relative to the root */
     bool fresh; /* nothing was to do */
     size_t files;
+    str_list warnings; /* of what went in although the kernel cannot run it */
 };
+void osv_made_free(struct osv_made *made);
 /* Composes the image of what was built: the loader and the file systems, by usr.manifest and cmdline of
  * the build directory. Files of the tree that end in .so go in stripped, by at most `lanes` processes at
  * a time. */

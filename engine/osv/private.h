@@ -33,6 +33,11 @@ int osv_entries(struct manifest_list *list, const char *root, struct conf *conf,
 int osv_strip(struct manifest_list *list, const char *root, struct conf *conf,
               const struct toolchain *tools, unsigned lanes, struct err *err);
 
+/* Appends a line for each of the first programs among the entries that are for another machine than the
+ * kernel's: makefiles of modules that know of no arch leave those of the last build. */
+void osv_foreign(const struct manifest_list *list, const char *root, struct conf *conf,
+                 str_list *lines);
+
 /* Keeps what was composed: to be called when the image stands. */
 int osv_record_write(const struct osv_record *record, const char *root, struct conf *conf,
                      struct err *err);
