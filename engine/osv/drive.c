@@ -210,8 +210,12 @@ static void put_cross_tools(struct drive *drive)
     const struct toolchain *tools = drive->tools;
     const struct {
         const char *name, *value;
-    } cross[] = {{"CROSS_PREFIX", tools->prefix}, {"CC", tools->cc}, {"CXX", tools->cxx},
-                 {"AR", tools->ar},               {"LD", tools->ld}, {"STRIP", tools->strip}};
+    } cross[] = {{"CROSS_PREFIX", tools->prefix},
+                 {"CC", tools->cc},
+                 {"CXX", tools->cxx},
+                 {"AR", tools->ar},
+                 {"LD", tools->ld},
+                 {"STRIP", tools->strip}};
     for (size_t i = 0; *tools->prefix && i < sizeof cross / sizeof *cross; i++) {
         if (was_given(drive, cross[i].name) && strcmp(cross[i].name, "CROSS_PREFIX") != 0)
             continue; /* it is exported as it was given */

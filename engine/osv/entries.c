@@ -224,8 +224,9 @@ void osv_foreign(const struct manifest_list *list, const char *root, struct conf
     size_t found = 0;
     for (size_t i = 0; wanted && i < list->entries.len; i++) {
         const struct manifest_entry *entry = &list->entries.at[i];
-        unsigned machine =
-            entry->kind == ENTRY_FILE && entry->host && !entry->duplicate ? machine_of(entry->host) : 0;
+        unsigned machine = entry->kind == ENTRY_FILE && entry->host && !entry->duplicate
+                               ? machine_of(entry->host)
+                               : 0;
         if (!machine || machine == wanted)
             continue;
         if (++found <= TOLD)

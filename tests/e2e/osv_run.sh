@@ -100,7 +100,7 @@ printf '/hello: %s\n' apps/native-example/hello >other.manifest
 for format in raw qcow2 vmdk vdi vhd; do
     ok "$GANTRY" image pack --loader $OUT/loader.img --fs=rofs --manifest other.manifest --args="/of $format" \
         --format=$format -o "other,$format"
-    ok "$GANTRY" run -i "other,$format" --tcg -m 64 --timeout=60 --json
+    ok "$GANTRY" run -i "other,$format" --tcg -m 64 --timeout=60
     grep -q "Cmdline: --rootfs=rofs /of $format" "$WORK/out" || fail "$format"
 done
 ok "$GANTRY" run --tcg -m 64 --timeout=60 --image=other,raw --disk=other,qcow2 --disk "other,vhd" --json
@@ -142,11 +142,22 @@ refuses "nowhere" "$GANTRY" run --as-is --tcg --virtiofs=nowhere
 say "an arch whose kernel QEMU loads: its disk stands beside it"
 if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-system-aarch64 >/dev/null; then
     sed -i 's/-mcmodel=large//' Makefile
+    machine_of() { od -An -tu1 -j18 -N1 "$1" | tr -d ' '; }
+    hello=apps/native-example/hello
+    [ "$(machine_of $hello)" = 62 ] || fail "$hello is for machine $(machine_of $hello)"
     ok env -u ARCH "$GANTRY" build ARCH=aarch64 CROSS_PREFIX=aarch64-linux-gnu-
+    [ "$(machine_of $hello)" = 183 ] || fail "a module was built by the build machine's compiler"
+    ! grep -q "another machine" "$WORK/err" || fail "a warning for nothing"
     [ -f build/release.aarch64/disk.img ] || fail "no disk.img"
     ok "$GANTRY" image info build/release.aarch64/disk.img
     has "$WORK/out" "0x200"
     ok env -u ARCH "$GANTRY" run --as-is ARCH=aarch64 CROSS_PREFIX=aarch64-linux-gnu- -m 128 -c 1 --timeout=60
     has "$WORK/out" "boot: --rootfs=rofs /hello"
     has "$WORK/out" "Booted by -kernel"
+
+    say "a program of another machine is told"
+    cp /bin/true foreign
+    printf '/foreign: %s\n' "$PWD/foreign" >>apps/native-example/usr.manifest
+    ok env -u ARCH "$GANTRY" build ARCH=aarch64 CROSS_PREFIX=aarch64-linux-gnu-
+    has "$WORK/err" "/foreign: $PWD/foreign is a program for another machine than the kernel (ELF machine 62, not 183)"
 fi
