@@ -40,6 +40,8 @@ osv-fstab-ramfs = static/etc/fstab
 osv-mount-rofs_with_zfs = /dev/vblk0.2 /data      zfs       defaults 0 0
 osv-mount-rofs_with_ext = /dev/vblk0.2 /data      ext       defaults 0 0
 osv-module-ext = libext
+# scripts/build leaves it to the user to name it; without it the kernel cannot mount the pool.
+osv-module-rofs_with_zfs = $(if $(wildcard modules/zfs/module.py),zfs)
 osv-module-rofs_with_ext = libext
 osv-pack-virtiofs = ramfs
 

@@ -424,7 +424,7 @@ static void judge(struct vm *vm, int status)
     else if (vm->verdict == VERDICT_TIMEOUT)
         sentence = mem_format("%u s are over, and the guest still runs", vm->spec.timeout_s);
     else if (vm->verdict == VERDICT_FAILED && ran_nothing)
-        sentence = mem_format("the guest ran nothing: %s", ran_nothing);
+        sentence = mem_format("the guest gave up: %s", ran_nothing);
     else if (vm->verdict == VERDICT_FAILED && complaint)
         sentence = mem_copy(complaint);
     else if (vm->verdict == VERDICT_FAILED && WIFSIGNALED(status))

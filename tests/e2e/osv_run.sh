@@ -22,11 +22,11 @@ say "a guest that powers off since it ran nothing has failed"
 # The stand-in's last line stands for OSv's.
 run "$GANTRY" run --as-is --tcg -m 64 --timeout=60 guest-failed='^.*4100>$'
 [ $status = 1 ] || fail "exit $status"
-has "$WORK/err" "the guest ran nothing: 0x0000100000001004 <???+4100>"
+has "$WORK/err" "the guest gave up: 0x0000100000001004 <???+4100>"
 has "$WORK/out" "boot ended: failed"
 run "$GANTRY" run --as-is --tcg -m 64 --timeout=60 guest-refused='^Cmdline: ' guest-begins=never
 [ $status = 1 ] || fail "exit $status"
-has "$WORK/err" "the guest ran nothing: Cmdline: --rootfs=rofs /hello"
+has "$WORK/err" "the guest gave up: Cmdline: --rootfs=rofs /hello"
 ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 guest-refused='^.backtrace'
 ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 guest-failed=backtrace
 ok "$GANTRY" run --as-is --tcg -m 64 --timeout=60 --expect='4100>' guest-failed='4100>$'
