@@ -156,6 +156,11 @@ void stream_put(struct stream *stream, const struct event *event)
     }
 }
 
+bool stream_has_json(const struct stream *stream)
+{
+    return stream->json.fd >= 0;
+}
+
 void stream_interactive(struct stream *stream, bool interactive)
 {
     if (stream->plain)

@@ -21,6 +21,8 @@ void stream_put(struct stream *stream, const struct event *event);
 void stream_flush(struct stream *stream);
 /* The terminal is the guest's: its console text is printed as it is. */
 void stream_interactive(struct stream *stream, bool interactive);
+/* Whether events go out as JSON, too. */
+bool stream_has_json(const struct stream *stream);
 /* Flushes and frees. 0, or cli_fail's status where something could not be written. */
 int stream_close(struct stream *stream);
 

@@ -31,7 +31,9 @@ int stream_run_build(struct stream *stream, const struct build_options *options)
 {
     struct err err = {0};
     struct queue *events = queue_new();
-    struct build *build = events ? build_start(options, events, &err) : NULL;
+    struct build_options own = *options;
+    own.brief = !stream_has_json(stream);
+    struct build *build = events ? build_start(&own, events, &err) : NULL;
     struct stop *stop = build ? stop_watch(stop_build, build, &err) : NULL;
     int status = 2, number = 0;
     if (build && !stop)

@@ -22,6 +22,10 @@ int journal_start(struct journal *journal, const char *path, const char *directo
                   struct err *err);
 /* Adds an event. Any thread. */
 void journal_add(struct journal *journal, const struct event *event);
+/* Lines as a zstd frame of their own, new: what many journals say alike need be compressed but once. */
+char *journal_frame(const char *lines, size_t length, size_t *frame_bytes);
+/* Adds such a frame, which is taken over (malloc), behind what was added so far. */
+void journal_add_frame(struct journal *journal, char *frame, size_t length);
 /* Writes what is left, ends the thread and frees. -1 and err where anything was not written. */
 int journal_close(struct journal *journal, struct err *err);
 

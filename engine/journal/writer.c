@@ -1,6 +1,7 @@
 /*
  * Writing a journal: events become lines where they are told (a line is a fifth of an event, which
- * would have to be copied for another thread), and a thread makes a zstd frame of the lines.
+ * would have to be copied for another thread), and a thread makes a zstd frame of the lines. A frame
+ * that was made before stands between two of them (RFC 8878, 3: frames follow each other).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,24 +18,34 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/vec.h"
 #include "journal/journal.h"
 
 enum { KEEP = 10, FLUSH_MS = 500, CHUNK = 64 * 1024 };
+
+/* What stands among the lines, compressed already. */
+struct piece {
+    char *bytes;
+    size_t length;
+    size_t at; /* bytes of lines before it */
+};
 
 struct journal {
     pthread_t thread;
     bool started;
     char *path; /* NULL: the next free number in directory */
     char *directory;
-    pthread_mutex_t lock; /* of the next three */
+    pthread_mutex_t lock; /* of the next four */
     pthread_cond_t news; /* lines where there were none, much of them, or the end */
     struct str added; /* lines */
+    VEC(struct piece) frames; /* among them */
     bool wanted; /* the file is to be made: something happened */
     bool ended;
     /* The thread's own. */
     int fd;
     ZSTD_CCtx *zstd;
     struct str lines; /* being compressed */
+    VEC(struct piece) pieces; /* among them */
     struct err err; /* the first failure; nothing is written after it */
 };
 
@@ -119,19 +130,53 @@ static int write_all(struct journal *journal, const char *at, size_t length)
     return 0;
 }
 
-/* Compresses the gathered lines and writes what comes out; `how` flushes or ends the frame. */
-static void write_lines(struct journal *journal, ZSTD_EndDirective how)
+/* Compresses lines and writes what comes out; `how` flushes or ends the frame. */
+static int write_lines(struct journal *journal, const char *lines, size_t length,
+                       ZSTD_EndDirective how)
 {
     static _Thread_local char chunk[CHUNK];
-    ZSTD_inBuffer in = {journal->lines.at, journal->lines.len, 0};
+    ZSTD_inBuffer in = {lines, length, 0};
     size_t left;
     do {
         ZSTD_outBuffer out = {chunk, sizeof chunk, 0};
         left = ZSTD_compressStream2(journal->zstd, &out, &in, how);
         if (write_all(journal, chunk, out.pos) < 0)
-            return;
+            return -1;
     } while (how == ZSTD_e_continue ? in.pos < in.size : left > 0);
-    str_cut(&journal->lines, 0);
+    return 0;
+}
+
+/* Writes what was gathered. */
+static void write_gathered(struct journal *journal, ZSTD_EndDirective how)
+{
+    const char *lines = str_text(&journal->lines);
+    size_t done = 0;
+    for (size_t i = 0; i < journal->pieces.len; i++) {
+        const struct piece *piece = &journal->pieces.at[i];
+        if (write_lines(journal, lines + done, piece->at - done, ZSTD_e_end) < 0 ||
+            write_all(journal, piece->bytes, piece->length) < 0)
+            return;
+        done = piece->at;
+    }
+    write_lines(journal, lines + done, journal->lines.len - done, how);
+}
+
+char *journal_frame(const char *lines, size_t length, size_t *frame_bytes)
+{
+    size_t room = ZSTD_compressBound(length);
+    char *frame = mem_alloc(room);
+    size_t used = ZSTD_compress(frame, room, lines, length, ZSTD_CLEVEL_DEFAULT);
+    if (ZSTD_isError(used))
+        abort();
+    *frame_bytes = used;
+    return mem_grow(frame, used);
+}
+
+void journal_add_frame(struct journal *journal, char *frame, size_t length)
+{
+    pthread_mutex_lock(&journal->lock);
+    vec_push(&journal->frames, (struct piece){frame, length, journal->added.len});
+    pthread_mutex_unlock(&journal->lock);
 }
 
 void journal_add(struct journal *journal, const struct event *event)
@@ -165,6 +210,9 @@ static ZSTD_EndDirective wait_for_lines(struct journal *journal, uint64_t flush_
     struct str empty = journal->lines;
     journal->lines = journal->added;
     journal->added = empty;
+    for (size_t i = 0; i < journal->frames.len; i++)
+        vec_push(&journal->pieces, journal->frames.at[i]);
+    journal->frames.len = 0;
     bool last = journal->ended;
     pthread_mutex_unlock(&journal->lock);
     return last ? ZSTD_e_end : late ? ZSTD_e_flush : ZSTD_e_continue;
@@ -185,8 +233,11 @@ static void *write_journal(void *data)
         bool nothing = how == ZSTD_e_end && !journal->wanted;
         if (!nothing && journal->err.kind == ERR_NONE &&
             (journal->fd >= 0 || open_file(journal, &journal->err) == 0))
-            write_lines(journal, how);
+            write_gathered(journal, how);
         str_cut(&journal->lines, 0);
+        for (size_t i = 0; i < journal->pieces.len; i++)
+            free(journal->pieces.at[i].bytes);
+        journal->pieces.len = 0;
     }
     return NULL;
 }
@@ -243,6 +294,10 @@ int journal_close(struct journal *journal, struct err *err)
     pthread_cond_destroy(&journal->news);
     pthread_mutex_destroy(&journal->lock);
     str_free(&journal->added);
+    for (size_t i = 0; i < journal->frames.len; i++)
+        free(journal->frames.at[i].bytes);
+    vec_free(&journal->frames);
+    vec_free(&journal->pieces);
     str_free(&journal->lines);
     free(journal->path);
     free(journal->directory);

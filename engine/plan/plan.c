@@ -11,7 +11,6 @@
 #include "plan/command.h"
 #include "plan/libraries.h"
 #include "plan/why.h"
-#include "state/snapshot.h"
 
 /* Products: what steps make comes and goes with the graph, so in a listing it does not count. */
 
@@ -345,8 +344,9 @@ static bool same_outputs(struct plan *plan, step_id step, const struct step_reco
     return true;
 }
 
-static enum verdict judge_record(struct plan *plan, step_id step, const struct step_record *record,
-                                 struct why *why)
+/* What the step is: its command, and the names of what it is declared to read and make. */
+static enum verdict judge_description(struct plan *plan, step_id step,
+                                      const struct step_record *record, struct why *why)
 {
     if (record->command_hash != command_hash(&plan->graph->steps.at[step], &plan->text) ||
         !same_outputs(plan, step, record)) {
@@ -361,6 +361,14 @@ static enum verdict judge_record(struct plan *plan, step_id step, const struct s
             why_inputs(plan, why, step, record);
         return VERDICT_STALE;
     }
+    return VERDICT_FRESH;
+}
+
+static enum verdict judge_record(struct plan *plan, step_id step, const struct step_record *record,
+                                 struct why *why)
+{
+    if (!plan->described && judge_description(plan, step, record, why) == VERDICT_STALE)
+        return VERDICT_STALE;
     uint64_t environment =
         record->flags & RUN_ANY_LOCALE ? plan->any_locale : plan->environment_hash;
     if (record->environment_hash && environment && record->environment_hash != environment)
@@ -487,54 +495,6 @@ void plan_record(struct plan *plan, step_id step, const struct ran *ran, const s
     record.ended_ns = clock_wall_ns();
     state_put(plan->state, &record, ids.at);
     vec_free(&ids);
-}
-
-/* The snapshot. */
-
-/* The kind of a version, and its path without the mark. */
-static enum snapshot_kind kind_of(const struct version *version, const char **path)
-{
-    char mark = (*path)[0];
-    *path = now_plain(*path);
-    if (hash_equal(version->hash, hash_absent))
-        return SNAPSHOT_ABSENT;
-    return mark == PATH_EXISTS ? SNAPSHOT_EXISTS
-           : mark == PATH_LINK ? SNAPSHOT_LINK
-                               : SNAPSHOT_FILE;
-}
-
-void plan_snapshot_version(const struct state *state, struct snapshot *snapshot, version_id id)
-{
-    const struct version *version = &state->versions.at[id];
-    const char *path = intern_text(&state->texts, version->path);
-    enum snapshot_kind kind = kind_of(version, &path);
-    snapshot_add(snapshot, kind, path, &version->id);
-}
-
-bool plan_take_snapshot(struct plan *plan, struct snapshot *snapshot)
-{
-    const struct state *state = plan->state;
-    uint8_t *set_done = mem_zero(intern_count(&state->sets) + 1, 1);
-    bool good = true;
-    for (step_id step = 0; good && step < plan->graph->steps.len; step++) {
-        if (!plan->in_cone[step] || plan->graph->steps.at[step].flags & STEP_PHONY)
-            continue;
-        const struct step_record *record = plan_record_of(plan, step);
-        good = judge(plan, step, NULL) == VERDICT_FRESH;
-        for (uint32_t i = 0; good && i < record->inputs; i++)
-            plan_snapshot_version(state, snapshot, record->ids[i]);
-        for (uint32_t i = 0; good && i < record->outputs; i++)
-            plan_snapshot_version(state, snapshot, record_outputs(record)[i]);
-        for (uint32_t i = 0; good && i < record->sets; i++) {
-            set_id set = record->ids[record->inputs + i];
-            struct set_walk walk = state_set(state, set);
-            for (version_id id; !set_done[set] && set_next(&walk, &id);)
-                plan_snapshot_version(state, snapshot, id);
-            set_done[set] = 1;
-        }
-    }
-    free(set_done);
-    return good;
 }
 
 /* Critical path. */

@@ -71,6 +71,9 @@ struct plan {
     uint64_t environment_hash; /* of the variables that steps see; 0: does not count. Set by the
                                   caller after plan_open */
     uint64_t any_locale; /* the same without the locale */
+    bool
+        described; /* graph and records are those of a build that had judged each step fresh: commands
+                       and names need not be compared again. Set by the caller after plan_open */
     struct now now;
     struct products products;
     uint8_t *in_cone; /* by step_id */
@@ -122,6 +125,11 @@ uint64_t plan_expect_ns(const struct plan *plan, step_id step);
  * where something is not as recorded (or has no record), so that there is none to be had. */
 struct snapshot;
 bool plan_take_snapshot(struct plan *plan, struct snapshot *snapshot);
+/* The same where all but the steps that ran was in the last one, and this was compared before anything
+ * ran: puts in what snapshot_write_again wants. */
+struct snapshot_seen;
+bool plan_take_changes(struct plan *plan, const struct snapshot_seen *last,
+                       struct snapshot *changes);
 /* Puts one version's path in. */
 void plan_snapshot_version(const struct state *state, struct snapshot *snapshot, version_id id);
 /* The step's record, or NULL. */

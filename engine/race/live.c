@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "graph/graph.h"
 #include "race/end.h"
 #include "race/live_private.h"
 #include "race/report.h"
@@ -23,6 +24,7 @@
 enum {
     PERIOD_MS = 250, /* between two looks at least, */
     SHARE = 30, /* and this many times what the last one cost */
+    DESCRIBE_NS = 2500, /* what it costs to add a step of a graph, more or less */
     MODEST = 10, /* nice */
 };
 
@@ -221,7 +223,7 @@ static void *run(void *data)
     pthread_setname_np(pthread_self(), "gantry-races");
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), MODEST);
     /* Whoever builds a few steps of many does not pay for all of them. */
-    if (live->order.describe && !wait_for_next(live, 0))
+    if (live->order.describe && !wait_for_next(live, live->order.graph->steps.len * DESCRIBE_NS))
         return NULL;
     while (wait_for_next(live, cost_ns)) {
         uint64_t before_ns = own_cpu_ns();

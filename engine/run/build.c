@@ -27,6 +27,13 @@ void build_send(struct build *build, const struct event *event)
     queue_push(build->events, copy);
 }
 
+void build_show(struct build *build, const struct event *event)
+{
+    struct event *copy = event_copy(event);
+    copy->t_ns = clock_ns() - build->start_ns;
+    queue_push(build->events, copy);
+}
+
 void build_say(struct build *build, enum severity severity, const char *format, ...)
 {
     va_list args;

@@ -27,6 +27,7 @@ struct build_options {
     double load_limit; /* 0: none */
     bool keep_going, dry_run;
     bool unabridged; /* tell the whole graph even where nothing is to do */
+    bool brief; /* the reader needs no records of steps that are up to date */
     bool metered; /* tell once a second what the lanes' processes take of the machine */
     bool untraced; /* see nothing of what the steps touch */
     /* What `command` prints is kept: standard output and error in one, or each by itself; or it is

@@ -61,6 +61,8 @@ struct build *build_start_with(const struct build_options *options, struct queue
 
 /* Sends an event to the reader and to the journal. Any thread; the event is copied. */
 void build_send(struct build *build, const struct event *event);
+/* To the reader alone: the journal has it already. */
+void build_show(struct build *build, const struct event *event);
 /* The same for a sentence: EVENT_MESSAGE. */
 void build_say(struct build *build, enum severity severity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -89,6 +91,7 @@ struct run_settings {
     const char *const *targets; /* goals as paths; none: the graph's own */
     size_t targets_count;
     struct fresh *fresh; /* NULL; or gets, at a good end, all that decided */
+    uint64_t graph_id; /* the graph is the one that was kept under this id, for `fresh`; or 0 */
 };
 /* Runs what is stale of a finished graph: the heart of the native runner, and the tests' entry. */
 int build_run_graph(struct build *build, const struct graph *graph,

@@ -114,6 +114,14 @@ void fresh_close(struct fresh *fresh)
     *fresh = (struct fresh){.root_fd = -1};
 }
 
+char *fresh_file(const struct fresh *fresh, const char *kind)
+{
+    char *dir = path_dir(fresh->file);
+    char *file = mem_format("%s/%s-%016" PRIx64, dir, kind, fresh->key);
+    free(dir);
+    return file;
+}
+
 /* A word of the kept text: the next line; it is cut off. */
 static char *take_line(char **text)
 {
@@ -186,7 +194,7 @@ bool fresh_answers(struct fresh *fresh, const struct event *begin)
     return true;
 }
 
-void fresh_take_loading(struct fresh *fresh)
+static void take_loading(struct fresh *fresh, bool touched)
 {
     const struct snapshot_seen *seen = &fresh->seen;
     for (size_t i = 0; i < seen->count; i++) {
@@ -195,13 +203,23 @@ void fresh_take_loading(struct fresh *fresh)
             entry->flags & (SNAPSHOT_LOADING | SNAPSHOT_LOADING_FOR);
         const char *path = seen->names + entry->name;
         struct identity id = entry->id;
-        if (!loading)
+        if (!loading || ((entry->flags & SNAPSHOT_DIFFERS) != 0) != touched)
             continue;
-        if (entry->flags & SNAPSHOT_DIFFERS)
+        if (touched)
             id = identity_at(fresh->root_fd, path);
         snapshot_add(&fresh->snapshot, (enum snapshot_kind)entry->kind, path, &id);
         snapshot_mark(&fresh->snapshot, path, loading);
     }
+}
+
+void fresh_take_touched(struct fresh *fresh)
+{
+    take_loading(fresh, true);
+}
+
+void fresh_take_loading(struct fresh *fresh)
+{
+    take_loading(fresh, false);
 }
 
 /* ---- what is looked at ---- */
@@ -212,6 +230,25 @@ static const char *relative(const struct fresh *fresh, const char *path)
     size_t length = strlen(fresh->build->options.root);
     bool below = strncmp(path, fresh->build->options.root, length) == 0 && path[length] == '/';
     return below ? path + length + 1 : path;
+}
+
+static const struct snapshot_entry *entry_of(const struct fresh *fresh, const char *path)
+{
+    const struct snapshot_seen *seen = &fresh->seen;
+    return seen->bytes ? snapshot_find(seen, SNAPSHOT_FILE, relative(fresh, path)) : NULL;
+}
+
+bool fresh_is_same(const struct fresh *fresh, const char *path)
+{
+    const struct snapshot_entry *entry = entry_of(fresh, path);
+    struct identity now = identity_at(fresh->root_fd, path);
+    return entry && identity_equal(&entry->id, &now);
+}
+
+bool fresh_was_same(const struct fresh *fresh, const char *path)
+{
+    const struct snapshot_entry *entry = entry_of(fresh, path);
+    return entry && !(entry->flags & SNAPSHOT_DIFFERS);
 }
 
 static void add(struct fresh *fresh, const char *path, bool link)
@@ -284,8 +321,12 @@ static void prune(const char *file)
     }
     if (dir)
         closedir(dir);
-    if (count > KEPT)
+    if (count > KEPT) {
+        char *told = mem_format("%s/told-%s", dir_path, strrchr(oldest, '-') + 1);
+        unlink(told);
         unlink(oldest);
+        free(told);
+    }
     free(oldest);
     free(dir_path);
 }
@@ -300,7 +341,11 @@ void fresh_keep(struct fresh *fresh)
                    facts->edges, facts->arch ? facts->arch : "", facts->mode ? facts->mode : "",
                    facts->image ? facts->image : "", facts->graph);
     struct snapshot_answer answer = {facts->steps, text};
-    snapshot_write(&fresh->snapshot, fresh->file, fresh->root_fd, fresh->key, &answer);
+    if (fresh->again)
+        snapshot_write_again(&fresh->seen, &fresh->snapshot, fresh->file, fresh->root_fd,
+                             fresh->key, &answer);
+    else
+        snapshot_write(&fresh->snapshot, fresh->file, fresh->root_fd, fresh->key, &answer);
     free(text);
     prune(fresh->file);
 }

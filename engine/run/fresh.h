@@ -22,6 +22,7 @@ struct fresh {
     int root_fd;
     struct snapshot snapshot; /* the one in the making */
     bool complete; /* all of the steps is in it */
+    bool again; /* it is what has changed since the last one, and what has not is there */
     struct fresh_facts facts;
     struct snapshot_seen seen; /* the last one, once fresh_look has compared it */
     struct fresh_facts last; /* of that */
@@ -31,12 +32,19 @@ struct fresh {
  * another besides files and environment. */
 void fresh_open(struct fresh *fresh, struct build *build, const char *dir, const char *asked);
 void fresh_close(struct fresh *fresh);
+/* Where something else may be kept for the same that was asked for: new. */
+char *fresh_file(const struct fresh *fresh, const char *kind);
 /* Compares the last snapshot with the files: then `seen` tells what has changed, and what has not need
  * not be looked at again. For a runner that goes on with that; others save the time. */
 void fresh_look(struct fresh *fresh);
 /* Loading was left out, since what it reads is as it was: the snapshot in the making gets all that
- * from the last one. */
+ * from the last one. Of that what has changed, though it makes no difference, at once: */
+void fresh_take_touched(struct fresh *fresh);
+/* and where it is not made of the last one, all of it. */
 void fresh_take_loading(struct fresh *fresh);
+/* Whether a file is by now as it was when the last snapshot was made; as it was when that was compared. */
+bool fresh_is_same(const struct fresh *fresh, const char *path);
+bool fresh_was_same(const struct fresh *fresh, const char *path);
 /*
  * True where nothing has changed since: build-begin (as `begin` says, with the kept selection) and
  * graph have been sent and the totals are set; the runner returns 0. False: build.

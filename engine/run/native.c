@@ -127,7 +127,8 @@ static int run_graph(struct native *native)
                                     .out = native->facts.out,
                                     .targets = targets,
                                     .targets_count = options->targets_count,
-                                    .fresh = &native->fresh};
+                                    .fresh = &native->fresh,
+                                    .graph_id = native->conf ? 0 : native->fresh.last.graph};
     race_begin_native(native->build, &native->graph, native->state_dir);
     int status = build_run_graph(native->build, &native->graph, &settings);
     native->graph_id = native->conf ? load_keep(&native->graph, &native->facts, native->graph_file)
@@ -153,7 +154,7 @@ static bool take_kept(struct native *native)
     if (!fresh->seen.loading_holds || !fresh->last.graph ||
         !load_kept(&native->graph, &native->facts, native->graph_file, fresh->last.graph))
         return false;
-    fresh_take_loading(&native->fresh);
+    fresh_take_touched(&native->fresh);
     return true;
 }
 

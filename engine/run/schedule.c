@@ -367,6 +367,17 @@ static void run_all(struct schedule *s)
 
 /* Opening and closing. */
 
+/* What the last snapshot is good for. It was compared before this build had the lock: another one may
+ * have run since. */
+static void take_last(struct schedule *s)
+{
+    const struct fresh *fresh = s->settings->fresh;
+    bool same = fresh && fresh_is_same(fresh, s->state.path);
+    s->plan.described = same && s->settings->graph_id;
+    if (fresh && (same || !fresh_was_same(fresh, s->state.path)))
+        now_seed(&s->plan.now, &fresh->seen);
+}
+
 static int open_all(struct schedule *s, struct err *err)
 {
     struct str notes = {0};
@@ -380,8 +391,7 @@ static int open_all(struct schedule *s, struct err *err)
         return -1;
     s->plan.environment_hash = fresh_environment();
     s->plan.any_locale = fresh_environment_but(NULL, false);
-    if (s->settings->fresh)
-        now_seed(&s->plan.now, &s->settings->fresh->seen);
+    take_last(s);
     s->done = queue_new();
     if (!s->done)
         return err_errno(err, "cannot start a build");
@@ -438,7 +448,7 @@ static int run_cone(struct schedule *s)
     judge_all(s, false);
     if (check_cone(s) < 0)
         return 2;
-    tell_graph(s->build, plan, s->settings->out);
+    tell_graph(s->build, plan, s->settings);
     for (step_id step = 0; step < s->graph->steps.len; step++)
         if (s->why[step])
             build_send(s->build, s->why[step]);
@@ -455,9 +465,14 @@ static void keep_fresh(struct schedule *s)
 {
     struct fresh *fresh = s->settings->fresh;
     struct fresh_facts facts = {.files = s->graph->files.len};
-    if (!plan_take_snapshot(&s->plan, &fresh->snapshot)) {
-        fresh_drop(fresh);
-        return;
+    fresh->again = s->plan.described && plan_take_changes(&s->plan, &fresh->seen, &fresh->snapshot);
+    if (!fresh->again) {
+        if (s->settings->graph_id)
+            fresh_take_loading(fresh);
+        if (!plan_take_snapshot(&s->plan, &fresh->snapshot)) {
+            fresh_drop(fresh);
+            return;
+        }
     }
     for (step_id step = 0; step < s->graph->steps.len; step++) {
         const struct step *what = &s->graph->steps.at[step];

@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "plan/command.h"
 #include "race/record.h"
+#include "run/told.h"
 
 /* Where a step belongs on the map: the directory of its first source, else of its target. */
 static char *place_of(const struct graph *graph, step_id step, const char *out)
@@ -51,7 +52,8 @@ static uint32_t *needs_of(const struct graph *graph, step_id step, uint32_t *cou
     return needs;
 }
 
-void tell_step(struct build *build, struct plan *plan, const char *out, step_id step, bool fresh)
+void tell_step_to(const struct plan *plan, const char *out, step_id step, bool fresh,
+                  void (*to)(void *data, const struct event *event), void *data)
 {
     const struct graph *graph = plan->graph;
     uint32_t count;
@@ -65,12 +67,50 @@ void tell_step(struct build *build, struct plan *plan, const char *out, step_id 
                           .needs = needs,
                           .needs_count = count,
                           .state = fresh ? "fresh" : "waiting"};
-    build_send(build, &event);
+    to(data, &event);
     free(place);
     free(needs);
 }
 
-void tell_graph(struct build *build, struct plan *plan, const char *out)
+static void to_all(void *build, const struct event *event)
+{
+    build_send(build, event);
+}
+
+static void to_reader(void *build, const struct event *event)
+{
+    build_show(build, event);
+}
+
+void tell_step(struct build *build, struct plan *plan, const char *out, step_id step, bool fresh)
+{
+    tell_step_to(plan, out, step, fresh, to_all, build);
+}
+
+/* Tells the steps of a graph that was told before: where most of them are fresh, the journal gets all of
+ * their records at once, and those that are not fresh once more. False: not so here. */
+static bool tell_steps_again(struct build *build, struct plan *plan,
+                             const struct run_settings *settings)
+{
+    enum { MOST = 4 };
+    const struct graph *graph = plan->graph;
+    size_t steps = graph->steps.len, frame_bytes, left = 0;
+    for (step_id step = 0; step < steps; step++)
+        left += plan->in_cone[step] && plan->verdict[step] != VERDICT_FRESH;
+    if (!settings->graph_id || left > steps / MOST)
+        return false;
+    char *frame =
+        told_frame(settings->fresh, settings->graph_id, plan, settings->out, &frame_bytes);
+    journal_add_frame(build->journal, frame, frame_bytes);
+    for (step_id step = 0; step < steps; step++) {
+        bool fresh = plan->verdict[step] == VERDICT_FRESH;
+        if (plan->in_cone[step] && (!fresh || !build->options.brief))
+            tell_step_to(plan, settings->out, step, fresh, fresh ? to_reader : to_all, build);
+    }
+    return true;
+}
+
+void tell_graph(struct build *build, struct plan *plan, const struct run_settings *settings)
 {
     const struct graph *graph = plan->graph;
     struct event event = {.kind = EVENT_GRAPH, .files = graph->files.len, .complete = true};
@@ -82,9 +122,10 @@ void tell_graph(struct build *build, struct plan *plan, const char *out)
         }
     build->totals.total = event.steps;
     build_send(build, &event);
-    for (step_id step = 0; step < graph->steps.len; step++)
+    bool again = tell_steps_again(build, plan, settings);
+    for (step_id step = 0; !again && step < graph->steps.len; step++)
         if (plan->in_cone[step])
-            tell_step(build, plan, out, step, plan->verdict[step] == VERDICT_FRESH);
+            tell_step(build, plan, settings->out, step, plan->verdict[step] == VERDICT_FRESH);
     for (step_id step = 0; step < graph->steps.len; step++) {
         if (!plan->in_cone[step] || plan->verdict[step] == VERDICT_FRESH ||
             graph->steps.at[step].flags & STEP_PHONY)

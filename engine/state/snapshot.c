@@ -1,9 +1,4 @@
-/*
- * The file, in the machine's own byte order:
- *   header; entries; then one after the other, each text NUL-ended: names, names of environment
- *   variables, the writer's text.
- */
-#include "state/snapshot.h"
+#include "state/snapshot_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,15 +16,6 @@
 #include "base/mem.h"
 
 enum { SCHEMA = 2, ORDER = 0x01020304 };
-
-struct header {
-    char magic[8];
-    uint32_t schema, order;
-    uint64_t key, environment; /* hashes */
-    uint64_t steps;
-    uint64_t entries, names_bytes, variables_bytes, text_bytes;
-    uint64_t check; /* XXH3-64 of all that follows, seeded with that of what is before */
-};
 
 static const char magic[8] = "gantry\0P";
 
@@ -114,8 +100,7 @@ static struct identity identity_of_link(int root_fd, const char *path)
     return identity_of(&st);
 }
 
-/* What was to be looked at later: now. */
-static void look_later(struct snapshot *snapshot, int root_fd)
+void snapshot_look_later(struct snapshot *snapshot, int root_fd)
 {
     size_t kept = 0, count = snapshot->entries.len;
     for (size_t i = 0; i < count; i++) {
@@ -135,13 +120,6 @@ static void look_later(struct snapshot *snapshot, int root_fd)
     }
     snapshot->entries.len = kept;
 }
-
-/* An entry of the file while they are put in order. */
-struct sorting {
-    const char *path;
-    size_t dir_length; /* of an absent one's directory; else 0 */
-    struct snapshot_entry entry;
-};
 
 static int by_place(const void *a, const void *b)
 {
@@ -165,7 +143,7 @@ static size_t dir_length(const char *path)
     return slash ? (size_t)(slash - path) : 0;
 }
 
-static struct sorting *sort_entries(const struct snapshot *snapshot)
+struct sorting *snapshot_sort(const struct snapshot *snapshot)
 {
     struct sorting *sorted = mem_alloc((snapshot->entries.len + 1) * sizeof *sorted);
     for (size_t i = 0; i < snapshot->entries.len; i++) {
@@ -180,15 +158,8 @@ static struct sorting *sort_entries(const struct snapshot *snapshot)
     return sorted;
 }
 
-struct writing {
-    int root_fd;
-    VEC(struct snapshot_entry) entries;
-    struct str names;
-    int64_t newest_ns; /* stamp of any file */
-};
-
-static void put_entry(struct writing *to, struct snapshot_entry entry, const char *path,
-                      size_t length)
+void snapshot_put_entry(struct writing *to, struct snapshot_entry entry, const char *path,
+                        size_t length)
 {
     entry.name = (uint32_t)to->names.len;
     if (entry.id.ctime_ns > to->newest_ns)
@@ -198,10 +169,19 @@ static void put_entry(struct writing *to, struct snapshot_entry entry, const cha
     vec_push(&to->entries, entry);
 }
 
-static bool is_there(int root_fd, const char *path)
+bool snapshot_is_there(int root_fd, const char *path)
 {
     struct stat st;
     return fstatat(root_fd, path, &st, 0) == 0;
+}
+
+struct identity snapshot_calm_directory(int root_fd, const char *path)
+{
+    enum { CALM_NS = 50 * 1000 * 1000 };
+    struct identity id = identity_at(root_fd, path);
+    if (id.ctime_ns + CALM_NS > clock_files_ns())
+        id = (struct identity){.dev = UINT64_MAX, .ino = UINT64_MAX};
+    return id;
 }
 
 /* The directory of absent names is looked at first, so that a name that comes after is seen. */
@@ -211,45 +191,50 @@ static bool put_absent(struct writing *to, const struct sorting *from, size_t co
     char *dir =
         length ? mem_copy_n(from->path, length) : mem_copy(from->path[0] == '/' ? "/" : ".");
     struct snapshot_entry head = {.kind = SNAPSHOT_DIRECTORY, .count = count};
-    head.id = identity_at(to->root_fd, dir);
-    /* One that changes right now would have to be waited for: look at the names each time. */
-    enum { CALM_NS = 50 * 1000 * 1000 };
-    if (head.id.ctime_ns + CALM_NS > clock_files_ns())
-        head.id = (struct identity){.dev = UINT64_MAX, .ino = UINT64_MAX};
-    put_entry(to, head, dir, strlen(dir));
+    head.id = snapshot_calm_directory(to->root_fd, dir);
+    snapshot_put_entry(to, head, dir, strlen(dir));
     free(dir);
     for (size_t i = 0; i < count; i++) {
-        if (is_there(to->root_fd, from[i].path))
+        if (snapshot_is_there(to->root_fd, from[i].path))
             return false;
-        put_entry(to, from[i].entry, from[i].path, strlen(from[i].path));
+        snapshot_put_entry(to, from[i].entry, from[i].path, strlen(from[i].path));
     }
     return true;
 }
 
-static bool put_all(struct writing *to, const struct snapshot *snapshot)
+bool snapshot_put_absent(struct writing *to, const struct sorting *sorted, size_t count)
 {
-    struct sorting *sorted = sort_entries(snapshot);
     bool good = true;
-    size_t count = snapshot->entries.len;
-    for (size_t i = 0; good && i < count;) {
-        if (sorted[i].entry.kind != SNAPSHOT_ABSENT) {
-            put_entry(to, sorted[i].entry, sorted[i].path, strlen(sorted[i].path));
-            i++;
-            continue;
-        }
-        size_t end = i + 1;
+    for (size_t i = 0, end; good && i < count; i = end) {
+        end = i + 1;
         while (end < count && sorted[end].dir_length == sorted[i].dir_length &&
                memcmp(sorted[end].path, sorted[i].path, sorted[i].dir_length) == 0)
             end++;
         good = put_absent(to, sorted + i, end - i);
-        i = end;
     }
+    return good;
+}
+
+size_t snapshot_count_there(const struct sorting *sorted, size_t count)
+{
+    size_t there = 0;
+    while (there < count && sorted[there].entry.kind != SNAPSHOT_ABSENT)
+        there++;
+    return there;
+}
+
+static bool put_all(struct writing *to, const struct snapshot *snapshot)
+{
+    struct sorting *sorted = snapshot_sort(snapshot);
+    size_t count = snapshot->entries.len, there = snapshot_count_there(sorted, count);
+    for (size_t i = 0; i < there; i++)
+        snapshot_put_entry(to, sorted[i].entry, sorted[i].path, strlen(sorted[i].path));
+    bool good = snapshot_put_absent(to, sorted + there, count - there);
     free(sorted);
     return good;
 }
 
-/* Nothing that carries the newest stamps may have changed under them. */
-static bool young_ones_hold(const struct writing *to)
+bool snapshot_young_hold(const struct writing *to)
 {
     enum { YOUNG_NS = 50 * 1000 * 1000 };
     if (!wait_past(to->newest_ns))
@@ -268,30 +253,26 @@ static bool young_ones_hold(const struct writing *to)
     return true;
 }
 
-bool snapshot_write(struct snapshot *snapshot, const char *file, int root_fd, uint64_t key,
-                    const struct snapshot_answer *answer)
+bool snapshot_write_file(struct writing *to, bool good, const char *file, uint64_t key,
+                         const char *variables, size_t variables_bytes,
+                         const struct snapshot_answer *answer)
 {
-    struct writing to = {.root_fd = root_fd};
-    struct str variables = {0}, bytes = {0};
-    look_later(snapshot, root_fd);
-    bool good = put_all(&to, snapshot) && young_ones_hold(&to);
-    for (size_t i = 0; i < snapshot->environment.len; i++)
-        str_add_n(&variables, snapshot->environment.at[i], strlen(snapshot->environment.at[i]) + 1);
+    struct str bytes = {0};
     const char *text = answer->text ? answer->text : "";
     struct header header = {.schema = SCHEMA,
                             .order = ORDER,
                             .key = key,
-                            .environment = hash_environment(str_text(&variables), variables.len),
+                            .environment = hash_environment(variables, variables_bytes),
                             .steps = answer->steps,
-                            .entries = to.entries.len,
-                            .names_bytes = to.names.len,
-                            .variables_bytes = variables.len,
+                            .entries = to->entries.len,
+                            .names_bytes = to->names.len,
+                            .variables_bytes = variables_bytes,
                             .text_bytes = strlen(text) + 1};
     memcpy(header.magic, magic, sizeof magic);
     str_add_n(&bytes, (const char *)&header, sizeof header);
-    str_add_n(&bytes, (const char *)to.entries.at, to.entries.len * sizeof *to.entries.at);
-    str_add_n(&bytes, str_text(&to.names), to.names.len);
-    str_add_n(&bytes, str_text(&variables), variables.len);
+    str_add_n(&bytes, (const char *)to->entries.at, to->entries.len * sizeof *to->entries.at);
+    str_add_n(&bytes, str_text(&to->names), to->names.len);
+    str_add_n(&bytes, variables, variables_bytes);
     str_add_n(&bytes, text, strlen(text) + 1);
     header.check = check_of(&header, bytes.at + sizeof header, bytes.len - sizeof header);
     memcpy(bytes.at, &header, sizeof header);
@@ -299,9 +280,22 @@ bool snapshot_write(struct snapshot *snapshot, const char *file, int root_fd, ui
     if (!good)
         unlink(file);
     str_free(&bytes);
+    str_free(&to->names);
+    vec_free(&to->entries);
+    return good;
+}
+
+bool snapshot_write(struct snapshot *snapshot, const char *file, int root_fd, uint64_t key,
+                    const struct snapshot_answer *answer)
+{
+    struct writing to = {.root_fd = root_fd};
+    struct str variables = {0};
+    snapshot_look_later(snapshot, root_fd);
+    bool good = put_all(&to, snapshot) && snapshot_young_hold(&to);
+    for (size_t i = 0; i < snapshot->environment.len; i++)
+        str_add_n(&variables, snapshot->environment.at[i], strlen(snapshot->environment.at[i]) + 1);
+    good = snapshot_write_file(&to, good, file, key, str_text(&variables), variables.len, answer);
     str_free(&variables);
-    str_free(&to.names);
-    vec_free(&to.entries);
     return good;
 }
 
@@ -337,9 +331,9 @@ static bool entry_holds(const struct snapshot_entry *entry, const char *path, in
         now = identity_of_link(root_fd, path);
         return identity_equal(&now, &entry->id);
     case SNAPSHOT_EXISTS:
-        return is_there(root_fd, path);
+        return snapshot_is_there(root_fd, path);
     case SNAPSHOT_ABSENT:
-        return !is_there(root_fd, path);
+        return !snapshot_is_there(root_fd, path);
     case SNAPSHOT_DIRECTORY:
         now = identity_at(root_fd, path);
         if (identity_equal(&now, &entry->id))
@@ -350,6 +344,19 @@ static bool entry_holds(const struct snapshot_entry *entry, const char *path, in
         break;
     }
     return false;
+}
+
+static size_t there_of(const struct snapshot_entry *entries, size_t count)
+{
+    size_t low = 0, high = count; /* the first that is not there, or a directory of such */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (entries[middle].kind == SNAPSHOT_ABSENT || entries[middle].kind == SNAPSHOT_DIRECTORY)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
 }
 
 /* Reads a snapshot; `bytes` stays NULL where there is none to be used. */
@@ -374,6 +381,7 @@ static void read_seen(struct snapshot_seen *seen, const char *file, uint64_t key
                                    .entries = entries,
                                    .count = header->entries,
                                    .names = names,
+                                   .there = there_of(entries, header->entries),
                                    .answer = {header->steps, bytes + length - header->text_bytes}};
 }
 
@@ -405,7 +413,7 @@ void snapshot_compare(struct snapshot_seen *seen, const char *file, int root_fd,
         seen->holds = false;
         if (entry->flags & SNAPSHOT_LOADING ||
             (entry->flags & SNAPSHOT_LOADING_FOR &&
-             (entry->kind == SNAPSHOT_ABSENT || !is_there(root_fd, path))))
+             (entry->kind == SNAPSHOT_ABSENT || !snapshot_is_there(root_fd, path))))
             seen->loading_holds = false;
     }
 }

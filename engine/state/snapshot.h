@@ -74,6 +74,15 @@ struct snapshot_answer {
  */
 bool snapshot_write(struct snapshot *snapshot, const char *file, int root_fd, uint64_t key,
                     const struct snapshot_answer *answer);
+struct snapshot_seen;
+/*
+ * The same for all that `last` has, as it has it, but what stands in `changes`: that is taken instead, or
+ * besides. What differs and does not stand there is left out: the caller knows that it decides nothing
+ * any more.
+ */
+bool snapshot_write_again(const struct snapshot_seen *last, struct snapshot *changes,
+                          const char *file, int root_fd, uint64_t key,
+                          const struct snapshot_answer *answer);
 /* True where the file is whole, is for this key, and all that it names is as it was. */
 bool snapshot_check(const char *file, int root_fd, uint64_t key, struct snapshot_answer *answer);
 void snapshot_free(struct snapshot *snapshot);
@@ -83,6 +92,7 @@ struct snapshot_seen {
     char *bytes; /* the file; NULL: there is none that is whole, for the key and the environment */
     struct snapshot_entry *entries; /* as they were; SNAPSHOT_DIFFERS where they are not so now */
     size_t count;
+    size_t there; /* of these come first, sorted by path: what is there */
     const char *names; /* that entries' names are offsets in */
     struct snapshot_answer answer; /* its text is in `bytes` */
     bool holds; /* all of it */
@@ -90,6 +100,9 @@ struct snapshot_seen {
 };
 /* Looks at every path, not only until one differs. */
 void snapshot_compare(struct snapshot_seen *seen, const char *file, int root_fd, uint64_t key);
+/* The entry of a path that is there, of one kind; or NULL. */
+const struct snapshot_entry *snapshot_find(const struct snapshot_seen *seen,
+                                           enum snapshot_kind kind, const char *path);
 void snapshot_seen_free(struct snapshot_seen *seen);
 
 #endif

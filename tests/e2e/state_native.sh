@@ -90,5 +90,21 @@ for damage in 'truncate -s -9' 'truncate -s 0' 'truncate -s +9' flip; do
     { [ "$steps" -ge 2 ] && [ "$steps" -le 9 ]; } || fail "graph damaged by $damage: $steps steps ran"
     [ ! -s "$WORK/err" ] || fail "graph damaged by $damage: something was said"
 done
+
+# So do the records of the steps that are up to date: a journal has one of each, whatever became of them.
+recorded() {
+    journal=$(ls -v build/release.x64/.gantry/journal/* | tail -1)
+    ok "$GANTRY" replay --json "$journal"
+    grep '"event":"step",' "$WORK/out" | sed 's/.*\("step":[0-9]*\).*/\1/' | sort -u | wc -l
+}
+edit "comment in module.mk once more" 0 0 'echo "# more" >>module.mk'
+edit "source, all records told anew" 2 9 'echo "int more_d;" >>kernel/alloc.c'
+all=$(recorded)
+[ "$all" -ge 20 ] || fail "only $all steps are in the journal"
+for damage in true 'truncate -s -9' 'truncate -s 0' 'truncate -s +9' flip 'rm'; do
+    $damage build/.gantry/told-* || fail "$damage"
+    edit "source, records damaged by $damage" 2 9 'echo "int d$RANDOM$RANDOM;" >>kernel/alloc.c'
+    [ "$(recorded)" = "$all" ] || fail "records damaged by $damage: not all steps are in the journal"
+done
 COMPARE=yes
 edit "replaced compiler" 20 99 "printf '#!/bin/sh\nexec /usr/bin/gcc -DNEW \"\$@\"\n' >'$WORK/tools/gcc'"

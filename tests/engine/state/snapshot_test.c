@@ -220,6 +220,118 @@ static void another_environment_or_key_compares_nothing(void **state)
     unsetenv("GANTRY_TEST_VARIABLE");
 }
 
+/* Makes one of the last; `change` puts in what has changed. */
+static bool make_again(struct scene *scene, void (*change)(struct scene *, struct snapshot *))
+{
+    struct snapshot_seen seen;
+    struct snapshot changes = {0};
+    snapshot_compare(&seen, scene->file, scene->root_fd, KEY);
+    if (change)
+        change(scene, &changes);
+    struct snapshot_answer answer = {12, (char *)(uintptr_t) "words"};
+    bool made = snapshot_write_again(&seen, &changes, scene->file, scene->root_fd, KEY, &answer);
+    snapshot_free(&changes);
+    snapshot_seen_free(&seen);
+    return made;
+}
+
+static size_t count_entries(struct scene *scene)
+{
+    struct snapshot_seen seen;
+    snapshot_compare(&seen, scene->file, scene->root_fd, KEY);
+    size_t count = seen.count;
+    snapshot_seen_free(&seen);
+    return count;
+}
+
+static void put_file_anew(struct scene *scene, struct snapshot *changes)
+{
+    struct identity file = identity(scene, "file");
+    snapshot_add(changes, SNAPSHOT_FILE, "file", &file);
+}
+
+static void one_of_the_last_has_what_changed(void **state)
+{
+    struct scene *scene = *state;
+    bool all, loading;
+    size_t count = count_entries(scene);
+    tree_write(scene->tree, "file", "2\n");
+    assert_true(make_again(scene, put_file_anew));
+    assert_true(holds(scene));
+    assert_int_equal(count_entries(scene), count);
+    tree_remove(scene->tree, "file"); /* loading still wants it */
+    assert_int_equal(compare(scene, &all, &loading), 1);
+    assert_false(loading);
+    tree_write(scene->tree, "file", "3\n");
+    assert_true(make_again(scene, NULL)); /* nobody wants it any more */
+    assert_int_equal(count_entries(scene), count - 1);
+    tree_write(scene->tree, "file", "4\n");
+    assert_true(holds(scene));
+    tree_remove(scene->tree, "there"); /* what was not named is as it was */
+    assert_false(holds(scene));
+}
+
+static void put_more(struct scene *scene, struct snapshot *changes)
+{
+    struct identity a = identity(scene, "dir/a"), file = identity(scene, "file"),
+                    z = identity(scene, "zz"), dir = identity(scene, "dir");
+    snapshot_add(changes, SNAPSHOT_FILE, "zz", &z);
+    snapshot_add(changes, SNAPSHOT_FILE, "dir/a", &a);
+    snapshot_add(changes, SNAPSHOT_EXISTS, "file", NULL);
+    snapshot_add(changes, SNAPSHOT_FILE, "file", &file);
+    snapshot_add(changes, SNAPSHOT_FILE, "dir", &dir);
+    snapshot_add(changes, SNAPSHOT_ABSENT, "dir/b", NULL); /* is in */
+    snapshot_add(changes, SNAPSHOT_ABSENT, "dir/d", NULL);
+    snapshot_add(changes, SNAPSHOT_ABSENT, "new/dir/e", NULL);
+}
+
+static void one_of_the_last_has_what_is_more(void **state)
+{
+    struct scene *scene = *state;
+    static const char *const names[] = {"dir/b", "dir/c", "dir/d", "new/dir/e", "gone/x/y", "top"};
+    size_t count = count_entries(scene);
+    tree_write(scene->tree, "zz", "1\n");
+    assert_true(make_again(scene, put_more));
+    assert_true(holds(scene));
+    assert_true(make_again(scene, put_more)); /* the same again: nothing twice */
+    assert_int_equal(count_entries(scene), count + 3 + 4);
+    usleep(80 * 1000);
+    assert_true(make_again(scene, put_more)); /* directories are calm now */
+    assert_true(holds(scene));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        tree_write(scene->tree, names[i], "");
+        assert_false(holds(scene));
+        tree_remove(scene->tree, names[i]);
+        assert_true(make_again(scene, put_more));
+        assert_true(holds(scene));
+    }
+    tree_write(scene->tree, "dir/a", "2\n");
+    assert_false(holds(scene));
+}
+
+static void what_came_meanwhile_makes_none_of_the_last(void **state)
+{
+    struct scene *scene = *state;
+    struct snapshot_seen seen;
+    struct snapshot changes = {0};
+    struct snapshot_answer answer = {12, NULL};
+    snapshot_compare(&seen, scene->file, scene->root_fd, KEY);
+    tree_write(scene->tree, "top", "came after it was looked for\n");
+    assert_false(snapshot_write_again(&seen, &changes, scene->file, scene->root_fd, KEY, &answer));
+    assert_false(tree_has(scene->tree, "snapshot"));
+    snapshot_seen_free(&seen);
+}
+
+static void one_that_came_before_is_left_out(void **state)
+{
+    struct scene *scene = *state;
+    size_t count = count_entries(scene);
+    tree_write(scene->tree, "top", "\n");
+    assert_true(make_again(scene, NULL));
+    assert_true(holds(scene));
+    assert_int_equal(count_entries(scene), count - 2); /* with its directory, that has no other */
+}
+
 static void damage_is_never_believed(void **state)
 {
     struct scene *scene = *state;
@@ -251,6 +363,10 @@ int main(void)
         TEST(what_loading_read_is_told_apart),
         TEST(a_name_that_loading_missed_is_noticed),
         TEST(another_environment_or_key_compares_nothing),
+        TEST(one_of_the_last_has_what_changed),
+        TEST(one_of_the_last_has_what_is_more),
+        TEST(what_came_meanwhile_makes_none_of_the_last),
+        TEST(one_that_came_before_is_left_out),
         TEST(damage_is_never_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,56 @@
+/*
+ * What the files of the snapshot share. The file, in the machine's own byte order:
+ *   header; entries; then one after the other, each text NUL-ended: names, names of environment
+ *   variables, the writer's text.
+ * Of the entries those that are there come first, sorted by path.
+ */
+#ifndef GANTRY_STATE_SNAPSHOT_PRIVATE_H
+#define GANTRY_STATE_SNAPSHOT_PRIVATE_H
+
+#include "state/snapshot.h"
+
+struct header {
+    char magic[8];
+    uint32_t schema, order;
+    uint64_t key, environment; /* hashes */
+    uint64_t steps;
+    uint64_t entries, names_bytes, variables_bytes, text_bytes;
+    uint64_t check; /* XXH3-64 of all that follows, seeded with that of what is before */
+};
+
+/* An entry of the file while they are put in order. */
+struct sorting {
+    const char *path;
+    size_t dir_length; /* of an absent one's directory; else 0 */
+    struct snapshot_entry entry;
+};
+
+struct writing {
+    int root_fd;
+    VEC(struct snapshot_entry) entries;
+    struct str names;
+    int64_t newest_ns; /* stamp of any file */
+};
+
+/* What was to be looked at later: now. */
+void snapshot_look_later(struct snapshot *snapshot, int root_fd);
+/* The entries in the file's order, new: */
+struct sorting *snapshot_sort(const struct snapshot *snapshot);
+/* so many of them are there, and come first. */
+size_t snapshot_count_there(const struct sorting *sorted, size_t count);
+bool snapshot_is_there(int root_fd, const char *path);
+void snapshot_put_entry(struct writing *to, struct snapshot_entry entry, const char *path,
+                        size_t length);
+/* Absent names, sorted: by directories. False where one of them is there. */
+bool snapshot_put_absent(struct writing *to, const struct sorting *sorted, size_t count);
+/* What a directory of absent names is now. One that changes right now would have to be waited for: then
+ * it is something that it never is, and the names are looked at each time. */
+struct identity snapshot_calm_directory(int root_fd, const char *path);
+/* Nothing that carries the newest stamps may have changed under them. */
+bool snapshot_young_hold(const struct writing *to);
+/* Ends a file: writes it, or removes the old one where that is not `good`. Frees. */
+bool snapshot_write_file(struct writing *to, bool good, const char *file, uint64_t key,
+                         const char *variables, size_t variables_bytes,
+                         const struct snapshot_answer *answer);
+
+#endif
