@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,18 @@ char *file_read(const char *path, size_t *length, struct err *err)
     return file_read_own(path, length, err);
 }
 
+/* Room for a file. A large one is in large pages where there are some: the faults of 4 KiB pages would cost
+ * as much as reading it. */
+static char *room_for(size_t bytes)
+{
+    enum { HUGE_BYTES = 2 * 1024 * 1024 };
+    void *room = NULL;
+    if (bytes < HUGE_BYTES || posix_memalign(&room, HUGE_BYTES, bytes) != 0)
+        return mem_alloc(bytes);
+    madvise(room, bytes, MADV_HUGEPAGE);
+    return room;
+}
+
 char *file_read_own(const char *path, size_t *length, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -30,7 +43,7 @@ char *file_read_own(const char *path, size_t *length, struct err *err)
     }
     struct stat st;
     size_t room = fstat(fd, &st) == 0 && st.st_size > 0 ? (size_t)st.st_size + 1 : 4096;
-    char *text = mem_alloc(room + 1);
+    char *text = room_for(room + 1);
     size_t used = 0;
     for (;;) {
         if (used == room)
