@@ -93,14 +93,21 @@ static int build_and_watch(struct cli *cli, const struct build_options *options)
     if (!watch)
         return cli_fail(&err);
     int status;
-    while ((status = stream_build(cli, options)) < 128) {
+    struct build_options own = *options;
+    struct build_changes changes;
+    bool known = false;
+    while ((status = stream_build(cli, &own)) < 128) {
+        if (status == 0)
+            watch_forget(watch);
         if (cli->after)
             watch_take(watch);
         if (cli->output != OUTPUT_JSON) {
             printf("watching %s: ^C ends\n", options->root);
             fflush(stdout);
         }
+        known |= status == 0 && !options->dry_run; /* since a build that looked at all files */
         wait_for_save(watch);
+        own.changes = known && watch_changes(watch, &changes) ? &changes : NULL;
     }
     watch_close(watch);
     return status;

@@ -12,6 +12,16 @@
 #include "base/queue.h"
 #include "conf/conf.h"
 
+/* What changed in a tree since its last build ended, for a build that need not look at all of it: who
+ * watches it knows. Paths are absolute. Not told of need be what is below directories whose names begin
+ * with a dot or look like an editor's own, and what is outside of the tree. */
+struct build_changes {
+    const char *const *paths; /* files that were written, made, moved or removed */
+    size_t paths_count;
+    const char *const *links; /* all symbolic links of the tree: what they lead to is elsewhere */
+    size_t links_count;
+};
+
 struct build_options {
     const char *root; /* the tree, absolute */
     const struct assignment *assigns; /* command line and screen */
@@ -27,6 +37,7 @@ struct build_options {
     double load_limit; /* 0: none */
     bool keep_going, dry_run;
     bool unabridged; /* tell the whole graph even where nothing is to do */
+    const struct build_changes *changes; /* NULL: not known. Must outlive the build */
     bool brief; /* the reader needs no records of steps that are up to date */
     bool metered; /* tell once a second what the lanes' processes take of the machine */
     bool untraced; /* see nothing of what the steps touch */

@@ -172,6 +172,37 @@ static void tell_nothing_to_do(struct build *build, const struct event *begin,
                                       .complete = true});
 }
 
+/* As the state names it: relative where it is below the root. */
+static const char *relative(const struct fresh *fresh, const char *path)
+{
+    size_t length = strlen(fresh->build->options.root);
+    bool below = strncmp(path, fresh->build->options.root, length) == 0 && path[length] == '/';
+    return below ? path + length + 1 : path;
+}
+
+/* Paths as snapshots have them, new; the texts are the given ones'. */
+static const char **relative_all(const struct fresh *fresh, const char *const *paths, size_t count)
+{
+    const char **all = mem_alloc((count + 1) * sizeof *all);
+    for (size_t i = 0; i < count; i++)
+        all[i] = relative(fresh, paths[i]);
+    return all;
+}
+
+/* Whether the last snapshot holds, since nothing but these has changed. */
+static bool stands(const struct fresh *fresh, const struct build_changes *changes,
+                   struct snapshot_answer *answer)
+{
+    const char **paths = relative_all(fresh, changes->paths, changes->paths_count),
+               **links = relative_all(fresh, changes->links, changes->links_count);
+    const struct snapshot_suspects suspects = {paths, changes->paths_count, links,
+                                               changes->links_count};
+    bool good = snapshot_check_suspects(fresh->file, fresh->root_fd, fresh->key, &suspects, answer);
+    free(paths);
+    free(links);
+    return good;
+}
+
 bool fresh_answers(struct fresh *fresh, const struct event *begin)
 {
     struct build *build = fresh->build;
@@ -186,7 +217,8 @@ bool fresh_answers(struct fresh *fresh, const struct event *begin)
             tell_nothing_to_do(build, begin, &fresh->last);
         return fresh->seen.holds;
     }
-    if (!snapshot_check(fresh->file, fresh->root_fd, fresh->key, &answer))
+    if (build->options.changes ? !stands(fresh, build->options.changes, &answer)
+                               : !snapshot_check(fresh->file, fresh->root_fd, fresh->key, &answer))
         return false;
     struct fresh_facts facts = facts_of(&answer);
     tell_nothing_to_do(build, begin, &facts);
@@ -223,14 +255,6 @@ void fresh_take_loading(struct fresh *fresh)
 }
 
 /* ---- what is looked at ---- */
-
-/* As the state names it: relative where it is below the root. */
-static const char *relative(const struct fresh *fresh, const char *path)
-{
-    size_t length = strlen(fresh->build->options.root);
-    bool below = strncmp(path, fresh->build->options.root, length) == 0 && path[length] == '/';
-    return below ? path + length + 1 : path;
-}
 
 static const struct snapshot_entry *entry_of(const struct fresh *fresh, const char *path)
 {

@@ -47,7 +47,8 @@ bool fresh_is_same(const struct fresh *fresh, const char *path);
 bool fresh_was_same(const struct fresh *fresh, const char *path);
 /*
  * True where nothing has changed since: build-begin (as `begin` says, with the kept selection) and
- * graph have been sent and the totals are set; the runner returns 0. False: build.
+ * graph have been sent and the totals are set; the runner returns 0. False: build. Where it is known what
+ * has changed (build_options.changes) little else is looked at.
  */
 bool fresh_answers(struct fresh *fresh, const struct event *begin);
 

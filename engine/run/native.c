@@ -235,8 +235,10 @@ int native_build_run(struct build *build, void *data)
     struct err err = {0};
     int status;
     open_fresh(&native);
-    fresh_look(&native.fresh);
-    if (is_fresh(&native)) {
+    bool answered = build->options.changes && is_fresh(&native);
+    if (!answered)
+        fresh_look(&native.fresh);
+    if (answered || is_fresh(&native)) {
         fresh_close(&native.fresh);
         free(native.graph_file);
         return 0;

@@ -317,9 +317,8 @@ static const struct header *header_of(const char *bytes, size_t length, uint64_t
     return sum == rest ? header : NULL;
 }
 
-/* Looks at an entry; sets how many of the following are to be passed over. */
-static bool entry_holds(const struct snapshot_entry *entry, const char *path, int root_fd,
-                        size_t *skip)
+bool snapshot_entry_holds(const struct snapshot_entry *entry, const char *path, int root_fd,
+                          size_t *skip)
 {
     struct identity now;
     *skip = 0;
@@ -359,8 +358,7 @@ static size_t there_of(const struct snapshot_entry *entries, size_t count)
     return low;
 }
 
-/* Reads a snapshot; `bytes` stays NULL where there is none to be used. */
-static void read_seen(struct snapshot_seen *seen, const char *file, uint64_t key)
+void snapshot_read(struct snapshot_seen *seen, const char *file, uint64_t key)
 {
     size_t length;
     char *bytes = file_read(file, &length, NULL);
@@ -388,11 +386,11 @@ static void read_seen(struct snapshot_seen *seen, const char *file, uint64_t key
 bool snapshot_check(const char *file, int root_fd, uint64_t key, struct snapshot_answer *answer)
 {
     struct snapshot_seen seen;
-    read_seen(&seen, file, key);
+    snapshot_read(&seen, file, key);
     bool holds = seen.bytes != NULL;
     for (size_t i = 0, skip; holds && i < seen.count; i += 1 + skip) {
         const struct snapshot_entry *entry = &seen.entries[i];
-        holds = entry_holds(entry, seen.names + entry->name, root_fd, &skip);
+        holds = snapshot_entry_holds(entry, seen.names + entry->name, root_fd, &skip);
     }
     if (holds)
         *answer = (struct snapshot_answer){seen.answer.steps, mem_copy(seen.answer.text)};
@@ -402,12 +400,12 @@ bool snapshot_check(const char *file, int root_fd, uint64_t key, struct snapshot
 
 void snapshot_compare(struct snapshot_seen *seen, const char *file, int root_fd, uint64_t key)
 {
-    read_seen(seen, file, key);
+    snapshot_read(seen, file, key);
     seen->holds = seen->loading_holds = seen->bytes != NULL;
     for (size_t i = 0, skip; seen->bytes && i < seen->count; i += 1 + skip) {
         struct snapshot_entry *entry = &seen->entries[i];
         const char *path = seen->names + entry->name;
-        if (entry_holds(entry, path, root_fd, &skip))
+        if (snapshot_entry_holds(entry, path, root_fd, &skip))
             continue;
         entry->flags |= SNAPSHOT_DIFFERS;
         seen->holds = false;

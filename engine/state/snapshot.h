@@ -98,6 +98,18 @@ struct snapshot_seen {
     bool holds; /* all of it */
     bool loading_holds; /* all that has SNAPSHOT_LOADING or _FOR */
 };
+/* What may have changed: paths as in the snapshot. */
+struct snapshot_suspects {
+    const char *const *paths;
+    size_t paths_count;
+    const char *const *links; /* these and all below them are looked at, */
+    size_t links_count;
+};
+/* snapshot_check where nothing but suspects may have changed: with them only what is outside of the tree
+ * is looked at, names that begin with a dot or look like an editor's own, and all below these. */
+bool snapshot_check_suspects(const char *file, int root_fd, uint64_t key,
+                             const struct snapshot_suspects *suspects,
+                             struct snapshot_answer *answer);
 /* Looks at every path, not only until one differs. */
 void snapshot_compare(struct snapshot_seen *seen, const char *file, int root_fd, uint64_t key);
 /* The entry of a path that is there, of one kind; or NULL. */

@@ -12,34 +12,6 @@ struct again {
     struct writing to; /* its names begin with those of the last one */
 };
 
-static const char *name_of(const struct snapshot_seen *seen, size_t entry)
-{
-    return seen->names + seen->entries[entry].name;
-}
-
-/* The first entry that is there and does not stand before a path. */
-static size_t first_of(const struct snapshot_seen *seen, const char *path)
-{
-    size_t low = 0, high = seen->there;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(name_of(seen, middle), path) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-const struct snapshot_entry *snapshot_find(const struct snapshot_seen *seen,
-                                           enum snapshot_kind kind, const char *path)
-{
-    for (size_t i = first_of(seen, path); i < seen->there && !strcmp(name_of(seen, i), path); i++)
-        if (seen->entries[i].kind == kind)
-            return &seen->entries[i];
-    return NULL;
-}
-
 static void keep_entry(struct again *own, const struct snapshot_entry *entry)
 {
     if (!(entry->flags & SNAPSHOT_DIFFERS))
@@ -53,7 +25,7 @@ static size_t put_changes(struct again *own, const struct sorting *changes, size
     const char *path = changes->path;
     uint32_t name = UINT32_MAX;
     uint16_t flags = 0;
-    for (; at < last->there && strcmp(name_of(last, at), path) == 0; at++) {
+    for (; at < last->there && strcmp(snapshot_name(last, at), path) == 0; at++) {
         const struct snapshot_entry *old = &last->entries[at];
         bool replaced = false;
         for (size_t i = 0; i < count; i++)
@@ -84,7 +56,7 @@ static void put_there(struct again *own)
     size_t at = 0;
     for (size_t i = 0, end; i < own->there; i = end) {
         const char *path = own->changes[i].path;
-        size_t next = first_of(own->last, path);
+        size_t next = snapshot_first(own->last, path);
         for (end = i + 1; end < own->there && strcmp(own->changes[end].path, path) == 0;)
             end++;
         for (; at < next; at++)
@@ -101,16 +73,16 @@ static bool keep_absent(struct again *own, size_t at)
     const struct snapshot_entry *entries = own->last->entries;
     struct snapshot_entry head = entries[at];
     size_t place = own->to.entries.len;
-    struct identity now = identity_at(own->to.root_fd, name_of(own->last, at));
+    struct identity now = identity_at(own->to.root_fd, snapshot_name(own->last, at));
     bool same = identity_equal(&now, &head.id);
     if (!same)
-        head.id = snapshot_calm_directory(own->to.root_fd, name_of(own->last, at));
+        head.id = snapshot_calm_directory(own->to.root_fd, snapshot_name(own->last, at));
     if (head.id.ctime_ns > own->to.newest_ns)
         own->to.newest_ns = head.id.ctime_ns;
     head.count = 0;
     vec_push(&own->to.entries, head);
     for (size_t i = at + 1; i <= at + entries[at].count; i++) {
-        bool came = !same && snapshot_is_there(own->to.root_fd, name_of(own->last, i));
+        bool came = !same && snapshot_is_there(own->to.root_fd, snapshot_name(own->last, i));
         if (came && !(entries[i].flags & SNAPSHOT_DIFFERS))
             return false;
         if (came)
@@ -124,23 +96,6 @@ static bool keep_absent(struct again *own, size_t at)
     return true;
 }
 
-/* Whether the last one has an absent name. */
-static bool has_absent(const struct snapshot_seen *last, const struct sorting *name)
-{
-    for (size_t head = last->there; head < last->count; head += 1 + last->entries[head].count)
-        for (size_t low = head + 1, high = low + last->entries[head].count; low < high;) {
-            size_t middle = low + (high - low) / 2;
-            int order = strcmp(name_of(last, middle), name->path);
-            if (order == 0)
-                return !(last->entries[middle].flags & SNAPSHOT_DIFFERS);
-            if (order < 0)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-    return false;
-}
-
 static bool put_absent_again(struct again *own)
 {
     const struct snapshot_seen *last = own->last;
@@ -148,9 +103,11 @@ static bool put_absent_again(struct again *own)
     bool good = true;
     for (size_t at = last->there; good && at < last->count; at += 1 + last->entries[at].count)
         good = keep_absent(own, at);
-    for (size_t i = own->there; i < own->count; i++)
-        if (!has_absent(last, &own->changes[i]))
+    for (size_t i = own->there; i < own->count; i++) {
+        size_t known = snapshot_find_absent(last, own->changes[i].path);
+        if (known == SIZE_MAX || (last->entries[known].flags & SNAPSHOT_DIFFERS))
             vec_push(&more, own->changes[i]);
+    }
     good = good && snapshot_put_absent(&own->to, more.at, more.len);
     vec_free(&more);
     return good;

@@ -48,6 +48,16 @@ bool snapshot_put_absent(struct writing *to, const struct sorting *sorted, size_
 struct identity snapshot_calm_directory(int root_fd, const char *path);
 /* Nothing that carries the newest stamps may have changed under them. */
 bool snapshot_young_hold(const struct writing *to);
+/* Reads a snapshot; `bytes` stays NULL where there is none to be used. */
+void snapshot_read(struct snapshot_seen *seen, const char *file, uint64_t key);
+/* Looks at an entry; sets how many of the following are to be passed over. */
+bool snapshot_entry_holds(const struct snapshot_entry *entry, const char *path, int root_fd,
+                          size_t *skip);
+const char *snapshot_name(const struct snapshot_seen *seen, size_t entry);
+/* The first entry that is there and does not stand before a path. */
+size_t snapshot_first(const struct snapshot_seen *seen, const char *path);
+/* The entry of an absent name, or SIZE_MAX. */
+size_t snapshot_find_absent(const struct snapshot_seen *seen, const char *path);
 /* Ends a file: writes it, or removes the old one where that is not `good`. Frees. */
 bool snapshot_write_file(struct writing *to, bool good, const char *file, uint64_t key,
                          const char *variables, size_t variables_bytes,

@@ -69,6 +69,7 @@ cp -r sources Makefile "$bench/make"
 )
 
 BENCH_DIR=$bench "$here/many.sh" "$gantry"
+BENCH_DIR=$bench "$here/watch.sh" "$gantry"
 BENCH_DIR=$bench "$here/compiles.sh" "$gantry"
 
 echo "race analysis"

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,9 +71,70 @@ static void new_directories_are_watched_too(void **state)
     watch_close(watch);
 }
 
+static bool is_told(const struct watch *watch, const char *name)
+{
+    struct build_changes changes;
+    assert_true(watch_changes(watch, &changes));
+    for (size_t i = 0; i < changes.paths_count; i++)
+        if (strcmp(changes.paths[i], scratch(name)) == 0)
+            return true;
+    return false;
+}
+
+static void all_that_was_touched_is_told_until_it_is_forgotten(void **state)
+{
+    (void)state;
+    struct watch *watch = open_watch();
+    struct build_changes changes;
+    assert_true(watch_changes(watch, &changes));
+    assert_int_equal(changes.paths_count, 0);
+    write_in_place("kernel/a.c");
+    write_in_place("build/release.x64/a.o"); /* no edit, but touched */
+    assert_true(watch_take(watch));
+    write_in_place("build/release.x64/a.o");
+    assert_int_equal(unlink(scratch("build/release.x64/a.o")), 0);
+    assert_int_equal(rename(scratch("kernel/a.c"), scratch("kernel/b.c")), 0);
+    assert_true(watch_take(watch));
+    assert_true(is_told(watch, "kernel/a.c"));
+    assert_true(is_told(watch, "kernel/b.c"));
+    assert_true(is_told(watch, "build/release.x64/a.o"));
+    watch_forget(watch);
+    assert_false(is_told(watch, "kernel/a.c"));
+    write_in_place("kernel/b.c");
+    assert_true(watch_take(watch));
+    assert_true(is_told(watch, "kernel/b.c"));
+    watch_close(watch);
+}
+
+static void where_not_all_is_known_nothing_is_told(void **state)
+{
+    (void)state;
+    struct watch *watch = open_watch();
+    struct build_changes changes;
+    assert_int_equal(mkdir(scratch("build/other"), 0777), 0); /* files may be in it already */
+    assert_false(watch_take(watch));
+    assert_false(watch_changes(watch, &changes));
+    watch_forget(watch);
+    assert_true(watch_changes(watch, &changes));
+    write_in_place("build/other/a.o");
+    assert_false(watch_take(watch));
+    assert_true(is_told(watch, "build/other/a.o"));
+    assert_int_equal(changes.links_count, 0);
+    assert_int_equal(symlink("kernel", scratch("link")), 0);
+    watch_take(watch);
+    assert_true(watch_changes(watch, &changes));
+    assert_int_equal(changes.links_count, 1);
+    assert_string_equal(changes.links[0], scratch("link"));
+    watch_close(watch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(all_that_was_touched_is_told_until_it_is_forgotten,
+                                        scratch_make, scratch_remove),
+        cmocka_unit_test_setup_teardown(where_not_all_is_known_nothing_is_told, scratch_make,
+                                        scratch_remove),
         cmocka_unit_test_setup_teardown(saved_moved_and_removed_files_are_seen, scratch_make,
                                         scratch_remove),
         cmocka_unit_test_setup_teardown(outputs_and_an_editors_own_files_are_not, scratch_make,

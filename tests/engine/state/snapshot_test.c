@@ -332,6 +332,50 @@ static void one_that_came_before_is_left_out(void **state)
     assert_int_equal(count_entries(scene), count - 2); /* with its directory, that has no other */
 }
 
+static void put_all_anew(struct scene *scene, struct snapshot *changes)
+{
+    struct identity dir = identity(scene, "dir");
+    put_file_anew(scene, changes);
+    snapshot_add(changes, SNAPSHOT_FILE, "dir", &dir);
+}
+
+static void put_back(struct scene *scene)
+{
+    assert_true(make_again(scene, put_all_anew));
+    assert_true(holds(scene));
+}
+
+static bool stands(struct scene *scene, const char *path, const char *link)
+{
+    struct snapshot_answer answer = {0};
+    const struct snapshot_suspects suspects = {&path, path != NULL, &link, link != NULL};
+    bool good = snapshot_check_suspects(scene->file, scene->root_fd, KEY, &suspects, &answer);
+    if (good)
+        assert_int_equal(answer.steps, 12);
+    free(answer.text);
+    return good;
+}
+
+static void only_suspects_are_looked_at(void **state)
+{
+    struct scene *scene = *state;
+    assert_true(stands(scene, NULL, NULL));
+    tree_write(scene->tree, "other", "nobody's\n");
+    assert_true(stands(scene, "other", NULL));
+    tree_write(scene->tree, "file", "2\n");
+    assert_true(stands(scene, NULL, NULL)); /* nobody told of it */
+    assert_true(stands(scene, "fil", NULL));
+    assert_false(stands(scene, "file", NULL));
+    assert_false(stands(scene, NULL, "file")); /* leads elsewhere */
+    put_back(scene);
+    tree_write(scene->tree, "dir/new", "\n"); /* dir is listed */
+    assert_false(stands(scene, "dir/new", NULL));
+    assert_false(stands(scene, NULL, "dir"));
+    put_back(scene);
+    tree_write(scene->tree, "top", "\n"); /* was looked for in vain */
+    assert_false(stands(scene, "top", NULL));
+}
+
 static void damage_is_never_believed(void **state)
 {
     struct scene *scene = *state;
@@ -367,6 +411,7 @@ int main(void)
         TEST(one_of_the_last_has_what_is_more),
         TEST(what_came_meanwhile_makes_none_of_the_last),
         TEST(one_that_came_before_is_left_out),
+        TEST(only_suspects_are_looked_at),
         TEST(damage_is_never_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
