@@ -1,7 +1,8 @@
 /*
  * What the self-tests in a booted guest print, read from its console: a line "TEST name ok" or
- * "TEST name FAIL: reason" for each, and "TESTS passed=N failed=M" at the end. Other lines are none
- * of ours. One thread.
+ * "TEST name FAIL: reason" for each, and "TESTS passed=N failed=M" at the end; or as OSv's testrunner has
+ * it, "running /tests/name", what the test prints, "ok." or "failed.", and "All tests complete - M/N
+ * failures". Other lines are none of ours. One thread.
  */
 #ifndef GANTRY_TUI_CHECK_REPORT_H
 #define GANTRY_TUI_CHECK_REPORT_H
@@ -22,10 +23,14 @@ struct check_report {
     bool complete; /* the summary came */
     unsigned passed, failed; /* as the summary says */
     struct str line; /* what came of a line so far */
+    char *running; /* OSv's: the test that was begun; NULL: none */
+    enum { SAID_NOTHING, SAID_OK, SAID_FAILED } said; /* of it, by the last line that says either */
 };
 
 /* Takes in console text, cut anywhere. */
 void check_report_feed(struct check_report *report, const char *text);
+/* The console is at its end: a test that was begun has failed. */
+void check_report_end(struct check_report *report);
 /* Every test passed, and the summary agrees with what was seen. */
 bool check_report_good(const struct check_report *report);
 void check_report_free(struct check_report *report);

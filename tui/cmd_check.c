@@ -1,4 +1,6 @@
-/* `gantry check`: the image of the tree's tests is built and booted, and each test reported. */
+/* `gantry check`: the image of the tree's tests is built and booted, and each test reported. Of a tree of
+ * OSv that is image=tests with its testrunner, and nothing of its own check target, which ends every QEMU of
+ * the machine. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +8,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "osv/osv.h"
 #include "tui/check_report.h"
 #include "tui/commands.h"
 #include "tui/native.h"
@@ -55,6 +58,7 @@ static bool see(void *data, const struct event *event)
         return check->cli->verbose && !quiet;
     }
     if (event->kind == EVENT_VM_END) {
+        check_report_end(&check->report);
         snprintf(check->verdict, sizeof check->verdict, "%s", event->verdict);
         check->wall_ns = event->wall_ns;
     }
@@ -146,10 +150,16 @@ static int run_check(struct check *check, struct cli *cli, struct native_tree *t
     if (!stream)
         return cli_fail(&err);
     struct build_options options = native_build_options(tree, cli);
-    struct vm_options vm = {.root = tree->root, .conf = tree->conf, .timeout_s = CHECK_SECONDS};
+    struct vm_options vm = {
+        .root = tree->root, .conf = tree->conf, .timeout_s = CHECK_SECONDS, .crash_ends = true};
+    struct osv_boot boot = {0};
     int status = stream_run_build(stream, &options);
-    if (!status && !cli->dry_run)
+    if (!status && !cli->dry_run && tree->osv &&
+        osv_boot_fill(&boot, &vm, conf_get(tree->conf, "osv-check"), false, &err) < 0)
+        status = cli_fail(&err);
+    else if (!status && !cli->dry_run)
         status = stream_boot(stream, &vm, see, check);
+    osv_boot_free(&boot);
     int written = stream_close(stream);
     return status ? status : written;
 }
@@ -184,7 +194,7 @@ int cmd_check(struct cli *cli, int argc, char **argv)
         picked = picked || strcmp(cli->assigns.at[i].name, "image") == 0;
     if (!picked)
         vec_push(&cli->assigns, (struct assignment){"image", "tests", ORIGIN_COMMAND_LINE});
-    int status = native_open(&tree, cli, &err) < 0 ? cli_fail(&err) : check_tree(cli, &tree);
+    int status = native_open_driven(&tree, cli, &err) < 0 ? cli_fail(&err) : check_tree(cli, &tree);
     native_close(&tree);
     return status;
 }

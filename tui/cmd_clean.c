@@ -322,9 +322,9 @@ static int clean_make_tree(struct cleaning *c, struct err *err)
 {
     if (!c->orphans)
         return err_set(err, ERR_INPUT,
-                       "%s is built by make, which cleans up by its own rules: make clean; gantry "
+                       "%s is built by make, which cleans up by its own rules: %s clean; gantry "
                        "clean --orphans removes what nothing makes any more",
-                       c->tree.root);
+                       c->tree.root, conf_is_osv(c->tree.root) ? "scripts/build" : "make");
     c->out = c->tree.root;
     c->tree.state_dir = path_join(c->tree.root, ".gantry");
     if (access(c->tree.state_dir, F_OK) < 0)

@@ -17,7 +17,7 @@ static int open_tree(struct native_tree *tree, const struct cli *cli, bool drive
         return err_set(
             err, ERR_INPUT,
             "%s is OSv's own, whose steps only its make knows: there are build, compose, "
-            "run, config, and of the last build log, races and replay",
+            "run, check, config, and of the last build log, races and replay",
             tree->root);
     if (kind != TREE_NATIVE && !tree->osv)
         return err_set(err, ERR_INPUT,

@@ -36,3 +36,4 @@ osv-no-symbol = symbol not found .*|symbol is not a function .*
 osv-no-start = ($(osv-no-program)|$(osv-no-elf)|$(osv-no-symbol))\. Powering off\.$$
 osv-no-command = Failed to parse command line|This image has an empty command line\. Nothing to run
 guest-failed = $(osv-no-start)|^($(osv-no-command))\.$$
+osv-check = /testrunner.so

@@ -110,6 +110,8 @@ osv-no-start = ($(osv-no-program)|$(osv-no-elf)|$(osv-no-type)|$(osv-no-symbol))
 osv-no-command = Failed to parse command line|This image has an empty command line\. Nothing to run
 guest-failed = $(osv-no-start)|^($(osv-no-command))\.$$
 guest-begins = ^Cmdline:
+# What check boots with: all of /tests but what scripts/test.py leaves out, too.
+osv-check = --rootfs=$(fs) /testrunner.so -d tst-dns-resolver.so tst-dns-resolver tst-feexcept.so tst-feexcept
 osv-no-value = option '--.*' does not take any arguments|the argument \('.*'\) for option '--
 guest-refused = ^((unrecognized|not an|duplicate) option: |the required argument for option '--|$(osv-no-value))
 

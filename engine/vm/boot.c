@@ -431,6 +431,7 @@ int vm_spec_fill(struct vm_spec *spec, const struct vm_options *options, struct 
         add(&spec->argv, *word);
     spec->expect = options->expect ? mem_copy(options->expect) : NULL;
     spec->timeout_s = options->timeout_s;
+    spec->crash_ends = options->crash_ends;
     return 0;
 }
 

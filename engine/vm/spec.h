@@ -44,6 +44,7 @@ struct vm_spec {
     char *arguments; /* what the kernel is booted with, for vm-begin; may be NULL */
     char *expect; /* as in vm_options */
     unsigned timeout_s;
+    bool crash_ends; /* as in vm_options */
 };
 
 /* A zeroed spec, filled from conf. On error it is to be freed all the same. */

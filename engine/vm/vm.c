@@ -70,7 +70,7 @@ struct vm {
     struct crash *crash; /* NULL: addresses stay what they are */
     pid_t helper; /* that runs beside QEMU; 0: none */
     struct str complaints; /* QEMU's own standard error */
-    bool matched;
+    bool matched, crashed;
     enum verdict verdict;
     int exit; /* of QEMU; -1: ended by a signal */
 };
@@ -311,6 +311,7 @@ static void tell_crash(struct vm *vm, bool at_end)
         tell(vm, &(struct event){.kind = EVENT_VM_OUTPUT, .text = text});
         free(text);
     }
+    vm->crashed = true;
     str_free(&lines);
 }
 
@@ -355,6 +356,8 @@ static void do_what_is_due(struct vm *vm, uint64_t deadline_ns)
         flush_console(vm, false);
     if (vm->matched)
         end_guest(vm, VERDICT_OK);
+    if (vm->crashed && vm->spec.crash_ends)
+        end_guest(vm, VERDICT_FAILED);
     if (stopping)
         end_guest(vm, VERDICT_STOPPED);
     if (deadline_ns && now >= deadline_ns)
@@ -423,6 +426,8 @@ static void judge(struct vm *vm, int status)
                               vm->spec.expect);
     else if (vm->verdict == VERDICT_TIMEOUT)
         sentence = mem_format("%u s are over, and the guest still runs", vm->spec.timeout_s);
+    else if (vm->verdict == VERDICT_FAILED && vm->crashed && vm->spec.crash_ends)
+        sentence = mem_copy("the guest crashed");
     else if (vm->verdict == VERDICT_FAILED && ran_nothing)
         sentence = mem_format("the guest gave up: %s", ran_nothing);
     else if (vm->verdict == VERDICT_FAILED && complaint)

@@ -28,6 +28,7 @@ struct vm_options {
     bool tcg; /* never KVM */
     bool by_kernel; /* QEMU loads conf's qemu-kernel, though the disk could start itself */
     bool wait; /* for a debugger, before the first instruction */
+    bool crash_ends; /* a crash whose addresses were told ends the guest, which has failed then */
     unsigned gdb_port; /* of this machine, where a debugger may come in; 0: none */
     bool own_nics; /* `nics` counts, not conf's qemu-nics */
     unsigned nics; /* network cards, as conf's qemu-nic has one */

@@ -186,6 +186,25 @@ static void a_guest_that_never_ends_is_ended(void **state)
     assert_string_equal(f->verdict, "stopped");
 }
 
+/* A kernel of this machine's own: the test itself has the symbols. */
+static void a_crash_ends_the_guest_where_that_is_wanted(void **state)
+{
+    struct fixture *f = *state;
+    struct vm_spec spec =
+        script("printf '\\n[backtrace]\\n0x0000000000401000 <x+1>\\n\\n'; exec sleep 1000");
+    spec.symbols.addr2line = mem_copy("/bin/true");
+    spec.symbols.kernel = mem_copy("/proc/self/exe");
+    spec.crash_ends = true;
+    assert_int_equal(finish(f, start(f, spec)), 1);
+    assert_string_equal(f->verdict, "failed");
+    assert_string_equal(str_text(&f->messages), "the guest crashed");
+
+    spec = script("printf '\\n[backtrace]\\n0x0000000000401000 <x+1>\\n\\n'");
+    spec.symbols.addr2line = mem_copy("/bin/true");
+    spec.symbols.kernel = mem_copy("/proc/self/exe");
+    assert_int_equal(finish(f, start(f, spec)), 0);
+}
+
 static void typing_reaches_the_guest(void **state)
 {
     struct fixture *f = *state;
@@ -391,6 +410,7 @@ int main(void)
         T(a_clean_end_is_good_and_a_status_is_not),
         T(expected_text_ends_the_run_wherever_it_is_cut),
         T(a_guest_that_never_ends_is_ended),
+        T(a_crash_ends_the_guest_where_that_is_wanted),
         T(typing_reaches_the_guest),
         T(text_keeps_its_characters_whole_and_loses_its_nuls),
         T(a_flood_is_told_in_few_events),
