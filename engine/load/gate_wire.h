@@ -32,7 +32,8 @@ enum wire_kind {
     WIRE_REFUSE, /* a: exit status to end with, silently */
     WIRE_KILL, /* end the command: SIGTERM, and SIGKILL a while later */
     /* hook to engine; all of one make come by one connection */
-    WIRE_MAKE, /* a: pid; text: GANTRY_STEP or "", directory; each NUL-ended */
+    WIRE_MAKE, /* a: pid, b: 1 where it can send WIRE_READ; text: GANTRY_STEP or "", directory; each
+                  NUL-ended */
     WIRE_JOB, /* step, line, a: bytes of target; text: target, then command */
     WIRE_ECHO, /* step, a: 1 on standard error; text: what make printed of this line, in pieces */
     WIRE_STEP_END, /* step, a: 1 where make said that it failed */
@@ -45,10 +46,13 @@ enum wire_kind {
     WIRE_SHELL_AGAIN, /* is it? */
     WIRE_DATABASE, /* a descriptor comes along: what -p printed */
     WIRE_RULES, /* the same in the middle of the build: the section of files alone */
+    WIRE_READ, /* the same where all makefiles are read, and no file was looked at for its time yet:
+                  variables, rules, files; the make waits for WIRE_HEARD */
     /* engine to hook */
     WIRE_WELCOME, /* make: its number, a: 1 where WIRE_RULES is wanted, b: 1 where WIRE_SHELL_SEEN
-                     is answered */
+                     is answered, c: 1 where WIRE_READ is wanted */
     WIRE_SHELL_ANSWER, /* a: 1 yes, 0 no */
+    WIRE_HEARD, /* what was read is known: go on */
 };
 
 struct wire {

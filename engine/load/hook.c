@@ -187,6 +187,7 @@ static void begin(void)
 FILE *fopen(const char *path, const char *mode)
 {
     begin();
+    copy_opens(path);
     return real.fopen(path, mode);
 }
 
@@ -257,7 +258,7 @@ static bool greet(void)
     if (!getcwd(directory, sizeof directory))
         directory[0] = '\0';
     int length = snprintf(text, sizeof text, "%.40s%c%s", step ? step : "", 0, directory);
-    struct wire wire = {.kind = WIRE_MAKE, .a = getpid()};
+    struct wire wire = {.kind = WIRE_MAKE, .a = getpid(), .b = copy_can_tell()};
     send_packet(&wire, text, (size_t)length + 1, -1);
     ssize_t got;
     do
@@ -266,6 +267,8 @@ static bool greet(void)
     hook.make = wire.make;
     if (got >= (ssize_t)sizeof wire && wire.a)
         copy_prepare();
+    if (got >= (ssize_t)sizeof wire && wire.c)
+        copy_tell_when_read();
     hook.repeats = got >= (ssize_t)sizeof wire && wire.b;
     return got >= (ssize_t)sizeof wire && wire.kind == WIRE_WELCOME;
 }

@@ -6,7 +6,7 @@
  *   hook_steps.c   recipes, and where make waits
  *   hook_shell.c   $(shell)
  *   hook_says.c    what make prints: echoes, failures, its data base
- *   hook_copy.c    copies of make that tell its rules meanwhile
+ *   hook_copy.c    copies of make that tell its rules meanwhile, or once they are read
  */
 #ifndef GANTRY_LOAD_HOOK_H
 #define GANTRY_LOAD_HOOK_H
@@ -133,6 +133,15 @@ void copy_make(void);
 void copy_before_wait(void);
 /* The copy that still prints is ended. */
 void copy_end(void);
+
+/* Whether this make can tell its rules once it has read them. */
+bool copy_can_tell(void);
+/* The engine wants that. */
+void copy_tell_when_read(void);
+/* make opens a file: perhaps a makefile. */
+void copy_opens(const char *path);
+/* make starts a recipe: the latest time to tell. */
+void copy_tell_at_last(void);
 
 /* ---- hook_says.c ---- */
 

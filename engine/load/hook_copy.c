@@ -1,14 +1,22 @@
 /*
  * Copies of make that tell the engine which rules there are by then: forked before make waits, where
  * recipes were started since the last one. make goes on meanwhile and never learns of them.
+ *
+ * And one that tells all that was read, before make looks at the first file: by that the engine knows
+ * whether an edit of a makefile changed any rule. For that one make waits.
  */
 #include "load/hook.h"
 
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -110,4 +118,145 @@ void copy_before_wait(void)
     while (count)
         if (jobs[--count].fd >= 0)
             close(jobs[count].fd);
+}
+
+/* ---- all that was read ---- */
+
+static struct {
+    const int *snapped; /* make's own: set once the rules are complete */
+    void (*print_variables)(void);
+    void (*print_rules)(void);
+    void (*print_vpath)(void);
+    bool wanted;
+    uint64_t *opened; /* hashes of names of files that were opened: makefiles, mostly */
+    size_t opened_count, opened_room;
+} read_once;
+
+static uint64_t hash_name(const char *name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+void copy_opens(const char *path)
+{
+    if (!read_once.wanted)
+        return;
+    if (read_once.opened_count == read_once.opened_room) {
+        size_t room = read_once.opened_room ? 2 * read_once.opened_room : 64;
+        uint64_t *opened = realloc(read_once.opened, room * sizeof *opened);
+        if (!opened)
+            return;
+        read_once.opened = opened;
+        read_once.opened_room = room;
+    }
+    read_once.opened[read_once.opened_count++] = hash_name(path);
+}
+
+static bool was_opened(const char *path)
+{
+    uint64_t hash = hash_name(path);
+    for (size_t i = 0; i < read_once.opened_count; i++)
+        if (read_once.opened[i] == hash)
+            return true;
+    return false;
+}
+
+bool copy_can_tell(void)
+{
+    read_once.snapped = dlsym(RTLD_DEFAULT, "snapped_deps");
+    *(void **)&read_once.print_variables = dlsym(RTLD_DEFAULT, "print_variable_data_base");
+    *(void **)&read_once.print_rules = dlsym(RTLD_DEFAULT, "print_rule_data_base");
+    *(void **)&read_once.print_vpath = dlsym(RTLD_DEFAULT, "print_vpath_data_base");
+    return read_once.snapped && read_once.print_vpath && read_once.print_variables &&
+           read_once.print_rules && make_print_files;
+}
+
+void copy_tell_when_read(void)
+{
+    read_once.wanted = true;
+}
+
+static _Noreturn void print_what_was_read(int descriptor)
+{
+    static char buffer[1 << 16];
+    setenv("TZ", "UTC0", 1);
+    hook.swallow = false;
+    hook.base_fd = descriptor;
+    if (dup2(descriptor, STDOUT_FILENO) < 0)
+        _exit(1);
+    __fpurge(stdout);
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+    read_once.print_variables();
+    read_once.print_rules();
+    read_once.print_vpath();
+    make_print_files();
+    _exit(fflush(stdout) == 0 ? 0 : 1);
+}
+
+static void tell_and_wait(struct wire *wire, int descriptor)
+{
+    send_packet(wire, NULL, 0, descriptor);
+    ssize_t got;
+    do
+        got = hook.engine < 0 ? 0 : recv(hook.engine, wire, sizeof *wire, 0);
+    while (got < 0 && errno == EINTR);
+}
+
+static void tell_what_was_read(void)
+{
+    sigset_t all, before;
+    int descriptor = memfd_create("make-read", MFD_CLOEXEC), status = 1;
+    settle();
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid = descriptor < 0 ? -1 : fork();
+    if (pid == 0)
+        print_what_was_read(descriptor);
+    while (pid > 0 && real.waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    struct wire wire = {.kind = WIRE_READ};
+    tell_and_wait(&wire, pid > 0 && status == 0 ? descriptor : -1);
+    if (descriptor >= 0)
+        close(descriptor);
+}
+
+/* Without a descriptor the engine knows that it cannot know. */
+void copy_tell_at_last(void)
+{
+    if (!read_once.wanted || !hook.ready)
+        return;
+    read_once.wanted = false;
+    struct wire wire = {.kind = WIRE_READ};
+    tell_and_wait(&wire, -1);
+}
+
+/* make looks at a file. Once its rules are complete it looks at the times of its makefiles first, whether
+ * they are to be remade. */
+static void before_stat(const char *path)
+{
+    int error = errno;
+    if (!read_once.wanted || !hook.ready || !*read_once.snapped || !was_opened(path))
+        return;
+    read_once.wanted = false;
+    tell_what_was_read();
+    errno = error;
+}
+
+int stat(const char *restrict path, struct stat *restrict status)
+{
+    before_stat(path);
+    return fstatat(AT_FDCWD, path, status, 0);
+}
+
+/* The same of programs that were linked with a C library before 2.33. */
+int __xstat(int version, const char *path, struct stat *status);
+int __xstat(int version, const char *path, struct stat *status)
+{
+    (void)version;
+    before_stat(path);
+    return fstatat(AT_FDCWD, path, status, 0);
 }

@@ -176,6 +176,7 @@ static int spawn_line(pid_t *pid, const char *path, const posix_spawn_file_actio
                       const posix_spawnattr_t *attributes, char *const argv[], char *const env[],
                       const char *target)
 {
+    copy_tell_at_last();
     struct job job = next_line(target);
     tell_job(&job, target, argv);
     char key[48], step[48];

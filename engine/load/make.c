@@ -429,6 +429,26 @@ static bool is_fresh(struct make_build *make)
     return fresh;
 }
 
+static void *look_for_races(void *data)
+{
+    struct make_build *make = data;
+    race_end_of_build(make->build, make->state_dir);
+    return NULL;
+}
+
+/* What is kept of the build, and the races in it: they have nothing to do with each other, and a build
+ * that had little to do takes its time for these. */
+static void end(struct make_build *make, bool good, bool never_ran)
+{
+    pthread_t races;
+    bool beside = !never_ran && pthread_create(&races, NULL, look_for_races, make) == 0;
+    make_state_close(make->kept, good);
+    if (beside)
+        pthread_join(races, NULL);
+    else if (!never_ran)
+        look_for_races(make);
+}
+
 int make_build_run(struct build *build, void *data)
 {
     (void)data;
@@ -455,11 +475,9 @@ int make_build_run(struct build *build, void *data)
     int status = make.command_status;
     if (result < 0)
         race_give_up(build);
-    make_state_close(make.kept, result == 0 && status == 0);
+    end(&make, result == 0 && status == 0, result < 0);
     if (result < 0)
         build_say(build, SEVERITY_ERROR, "%s", err.text);
-    else
-        race_end_of_build(build, make.state_dir);
     steps_free(&make);
     free(make.state_dir);
     free(make.output.path);

@@ -143,7 +143,7 @@ static void make_output_old(struct make_state *kept, const struct step_record *r
     if (!ours && now_of(&kept->now, text) == NOW_OTHER && !link)
         keep_text(kept, path);
     struct aged aged = {record->target, text, st.st_mtim, false, stale};
-    if (link || (record->flags & RUN_SOURCE))
+    if ((link || (record->flags & RUN_SOURCE)) && !make_read_has(kept, path))
         aged.aside = put_aside(kept, text);
     else
         utimensat(kept->now.root_fd, path, old, 0);
@@ -164,6 +164,11 @@ void make_age_outputs(struct make_state *kept, const struct step_record *record,
     kept->aged_of.at[record->target] = (uint32_t)kept->aged.len + 1;
     for (uint32_t i = 0; i < record->outputs; i++)
         make_output_old(kept, record, record_outputs(record)[i], stale);
+}
+
+bool make_age_is_old(const struct make_state *kept, text_id target)
+{
+    return target < kept->aged_of.len && kept->aged_of.at[target];
 }
 
 /* ---- and young again ---- */

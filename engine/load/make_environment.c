@@ -4,15 +4,19 @@
  * anywhere else: the programs that a step ran, or looked for, are searched along both.
  */
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <xxhash.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "load/make_state.h"
+
+extern char **environ;
 
 enum { PATHS_KEPT = 32 };
 
@@ -201,4 +205,103 @@ bool make_environment_holds(struct make_state *kept, const struct step_record *r
 void make_environment_close(struct make_state *kept)
 {
     forget_change(&kept->path_change);
+}
+
+/* ---- what makes add to it ---- */
+
+/* What each make has of its own, and what each shell sets for itself. */
+static bool is_of_makes(const char *entry)
+{
+    static const char *const names[] = {
+        "GANTRY_",     "MAKEFLAGS=",    "MFLAGS=",      "MAKELEVEL=", "MAKE_TERM", "MAKE_RESTARTS",
+        "LD_PRELOAD=", "PWD=",          "OLDPWD=",      "SHLVL=",     "_=",        "COLUMNS=",
+        "LINES=",      "GNUMAKEFLAGS=", "MAKEOVERRIDES"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (str_starts(entry, names[i]))
+            return true;
+    return false;
+}
+
+/* Whether a variable of ours, by its entry, never counts. */
+static bool fresh_ignores_entry(const char *entry, size_t name_length)
+{
+    char *name = mem_copy_n(entry, name_length);
+    bool ignores = fresh_ignores(name);
+    free(name);
+    return ignores;
+}
+
+static bool has_entry(char *const env[], const char *entry, size_t length)
+{
+    for (; *env; env++)
+        if (strncmp(*env, entry, length) == 0 && (entry[length - 1] == '=' || !(*env)[length]))
+            return true;
+    return false;
+}
+
+/* PATH without what was put in front of it for makes to be found. */
+static char *without_ours(const struct make_build *make, const char *path)
+{
+    struct str out = {0};
+    for (const char *at = path; *at;) {
+        size_t length = strcspn(at, ":");
+        bool ours = strncmp(at, make->payload, strlen(make->payload)) == 0 ||
+                    strncmp(at, make->state_dir, strlen(make->state_dir)) == 0;
+        if (!ours) {
+            if (out.len)
+                str_add_char(&out, ':');
+            str_add_n(&out, at, length);
+        }
+        at += length + (at[length] == ':');
+    }
+    return str_take(&out);
+}
+
+static bool always_counts(const char *entry, size_t name_length)
+{
+    for (const char *const *name = fresh_variables; *name; name++)
+        if (strlen(*name) == name_length && strncmp(*name, entry, name_length) == 0)
+            return true;
+    return false;
+}
+
+static void add_entry(struct make_added *added, const char *entry, uint64_t hash)
+{
+    added->any += hash;
+    if (always_counts(entry, strcspn(entry, "=")))
+        added->always += hash;
+}
+
+struct make_added make_environment_added(const struct make_build *make, int32_t pid)
+{
+    char file[64];
+    size_t length = 0;
+    struct make_added added = {0};
+    VEC(char *) entries = {0};
+    snprintf(file, sizeof file, "/proc/%ld/environ", (long)pid);
+    char *text = file_read(file, &length, NULL);
+    for (char *at = text; text && at < text + length; at += strlen(at) + 1)
+        vec_push(&entries, at);
+    vec_push(&entries, NULL);
+    for (char **at = entries.at; text && *at; at++) {
+        if (is_of_makes(*at) || has_entry(environ, *at, strlen(*at)))
+            continue;
+        if (str_starts(*at, "PATH=")) {
+            char *path = without_ours(make, *at + 5);
+            if (strcmp(path, present_path()) != 0)
+                add_entry(&added, *at, XXH3_64bits(path, strlen(path)));
+            free(path);
+        } else {
+            add_entry(&added, *at, XXH3_64bits(*at, strlen(*at)));
+        }
+    }
+    for (char **at = environ; text && *at; at++) {
+        size_t name = strcspn(*at, "=");
+        if ((*at)[name] && !is_of_makes(*at) && !fresh_ignores_entry(*at, name) &&
+            !has_entry(entries.at, *at, name + 1))
+            add_entry(&added, *at, ~XXH3_64bits(*at, name));
+    }
+    vec_free(&entries);
+    free(text);
+    return added;
 }

@@ -290,6 +290,7 @@ void make_state_finish_goal(struct make_state *kept)
     vec_free(&taking.looked);
     take_steps(kept);
     take_sources(kept);
+    make_read_keep(kept);
     bool whole = kept->answers && !kept->unseen && is_quiet(kept) && take_snapshot(kept);
     make_state_commit(kept);
     if (!whole || !kept->open)

@@ -32,6 +32,12 @@ struct step_log {
         stands_since_ns; /* its size while its last line has no end, and since when */
 };
 
+/* Hashes of what makes export to a recipe, 0: nothing. */
+struct make_added {
+    uint64_t any; /* of all */
+    uint64_t always; /* of the variables that count for every program (run/fresh.h) */
+};
+
 /* One recipe of one make (or, after its data base was read, one that had nothing to do). */
 struct make_step {
     uint32_t id; /* of events */
@@ -48,6 +54,7 @@ struct make_step {
     bool begun, ended, failed;
     struct str lines; /* all commands of its recipe so far, by '\1' */
     struct str echoed; /* what make printed of them */
+    struct make_added added;
     bool depends; /* its target has prerequisites: known once a data base was read */
     bool forced; /* one of them is no file, so that make runs it each time; known then, too */
     bool passed; /* lines of it were turned away so, and have to run if it runs after all */
@@ -70,7 +77,9 @@ struct make_process {
     bool alive;
     int32_t pid;
     struct trace
-        *trace; /* what it and its $(shell)s touch; kept to the build's end. NULL: untraced */
+        *trace; /* what it touches itself and, once it ended, also: kept to the build's end. NULL:
+                   untraced */
+    struct trace *below; /* what its $(shell)s do; there where `trace` is */
     VEC(struct shell_call *) shells; /* $(shell)s that can be told when they are the same again */
 };
 
@@ -111,9 +120,9 @@ bool make_trace_works(const struct make_trace *trace);
 bool make_trace_sees_all(const struct make_trace *trace);
 /* Who serves it, or NULL. */
 struct trace_server *make_trace_server(const struct make_trace *trace);
-/* From now on what the descendants of a process do is `whose`, and what it does itself too, where it
- * is no gate. */
-void make_trace_mark(struct make_trace *trace, pid_t pid, bool gate, struct trace *whose);
+/* From now on what the descendants of a process do is `below`, and what it does itself `own`, or, where
+ * that is NULL, nobody's. */
+void make_trace_mark(struct make_trace *trace, pid_t pid, struct trace *own, struct trace *below);
 void make_trace_unmark(struct make_trace *trace, pid_t pid);
 /* Nothing more is added to a trace: it is the caller's alone. */
 void make_trace_drop(struct make_trace *trace, const struct trace *whose);
@@ -121,6 +130,14 @@ void make_trace_drop(struct make_trace *trace, const struct trace *whose);
 pid_t make_trace_parent(pid_t pid);
 /* After the command's end; frees it. */
 void make_trace_end(struct make_trace *trace);
+
+/* ---- make_read.c: whether what makes read comes to other rules ---- */
+
+/* Whether a make that has greeted is to tell what it has read before it goes on; `able`: it
+ * can. */
+bool make_read_wants(struct make_build *make, uint32_t number, bool able);
+/* What it tells; NULL: it could not. What has to be made to look old is, when this returns. */
+void make_read_heard(struct make_build *make, const char *text, size_t length);
 
 /* ---- make_shell.c: $(shell)s that need not run again ---- */
 

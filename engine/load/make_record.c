@@ -368,7 +368,8 @@ static void record(struct make_state *kept, struct make_step *step, struct step_
         .sets = sets,
         .outputs = (uint32_t)taking->made.len,
         .flags = flags,
-        .command_hash = XXH3_64bits(str_text(&step->lines), step->lines.len),
+        .command_hash = XXH3_64bits(str_text(&step->lines), step->lines.len) ^
+                        (flags & RUN_ENV_ANY ? step->added.any : step->added.always),
         .environment_hash = flags & RUN_ENV_ANY      ? kept->all_environment
                             : flags & RUN_ANY_LOCALE ? kept->any_locale
                                                      : kept->environment,

@@ -133,25 +133,45 @@ static void hear_greeting(struct make_server *server, struct connection *from,
     const char *directory = text + strlen(text) + 1;
     from->peer = PEER_MAKE;
     from->make = steps_add_make(server->make, text, directory, (int32_t)wire->a);
+    bool tells = make_read_wants(server->make, from->make, wire->b != 0);
     send_to(from,
             &(struct wire){.kind = WIRE_WELCOME,
                            .make = from->make,
                            .a = server->make->build->live != NULL,
-                           .b = make_shell_repeats(server->make)},
+                           .b = make_shell_repeats(server->make),
+                           .c = tells},
             NULL, 0);
+}
+
+/* What a descriptor has, mapped; NULL where it has nothing. */
+static char *map_text(int fd, size_t *length)
+{
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0 || status.st_size == 0)
+        return NULL;
+    *length = (size_t)status.st_size;
+    void *text = mmap(NULL, *length, PROT_READ, MAP_PRIVATE, fd, 0);
+    return text == MAP_FAILED ? NULL : text;
 }
 
 static void hear_database(struct make_server *server, struct connection *from, int fd)
 {
-    struct stat status;
-    if (fd < 0 || fstat(fd, &status) != 0 || status.st_size == 0)
-        return;
-    size_t length = (size_t)status.st_size;
-    void *text = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (text == MAP_FAILED)
+    size_t length;
+    char *text = map_text(fd, &length);
+    if (!text)
         return;
     database_merge(server->make, from->make, text, length);
     munmap(text, length);
+}
+
+static void hear_read(struct make_server *server, struct connection *from, int fd)
+{
+    size_t length = 0;
+    char *text = map_text(fd, &length);
+    make_read_heard(server->make, text, length);
+    if (text)
+        munmap(text, length);
+    send_to(from, &(struct wire){.kind = WIRE_HEARD}, NULL, 0);
 }
 
 /* What a make knows of its rules so far is for those that look for races meanwhile. */
@@ -229,6 +249,9 @@ static void hear_packet(struct make_server *server, struct connection *from,
         break;
     case WIRE_DATABASE:
         hear_database(server, from, fd);
+        break;
+    case WIRE_READ:
+        hear_read(server, from, fd);
         break;
     case WIRE_RULES:
         hear_rules(server, from, fd);

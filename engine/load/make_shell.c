@@ -129,9 +129,9 @@ bool make_shell_repeats(const struct make_build *make)
 bool make_shell_begins(struct make_build *make, uint32_t number)
 {
     struct make_process *owner = make->makes.at[number];
-    if (!make_shell_repeats(make) || !owner->trace)
+    if (!make_shell_repeats(make) || !owner->below)
         return false;
-    trace_server_mark(make_trace_server(make->trace), owner->trace);
+    trace_server_mark(make_trace_server(make->trace), owner->below);
     return true;
 }
 
@@ -143,12 +143,12 @@ bool make_shell_ended(struct make_build *make, uint32_t number, uint32_t slot,
     if (!call)
         return false;
     forget(call);
-    if (!make_shell_repeats(make) || !make_trace_sees_all(make->trace) || !owner->trace)
+    if (!make_shell_repeats(make) || !make_trace_sees_all(make->trace) || !owner->below)
         return false;
     struct gathering gathering = {
-        .make = make, .trace = owner->trace, .call = call, .since_files_ns = since_files_ns};
+        .make = make, .trace = owner->below, .call = call, .since_files_ns = since_files_ns};
     /* make waits meanwhile: what its trace got since the mark is the call's. */
-    trace_server_since_mark(make_trace_server(make->trace), owner->trace, gather, &gathering);
+    trace_server_since_mark(make_trace_server(make->trace), owner->below, gather, &gathering);
     bool plain = !gathering.fails && call->seen.len;
     if (!plain)
         forget(call);

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
 #include "base/mem.h"
 #include "load/make_state.h"
 
@@ -114,27 +116,6 @@ static const struct step_record *step_record_at(const struct make_state *kept, t
     return record;
 }
 
-/* True where something that the makes themselves read has changed: any command may be another. Says
- * what it was. */
-static bool makefiles_changed(struct make_state *kept)
-{
-    const struct step_record *read = state_record(&kept->state, make_state_key(kept, KEY_READ));
-    text_id why = TEXT_NONE;
-    if (!read)
-        return true;
-    if (make_stale_holds(kept, read, &why))
-        return false;
-    char *text = mem_copy(intern_text(&kept->state.texts, why));
-    char *path = strchr(text, '\t');
-    if (path)
-        path[1 + strcspn(path + 1, "\t")] = '\0';
-    build_say(kept->make->build, SEVERITY_NOTE,
-              "what make reads has changed (%s): every command is compared",
-              path && path[1] ? path + 1 : "the environment");
-    free(text);
-    return true;
-}
-
 /* What this goal's makes considered last, by target: 1, or 2 where another goal has run the step with
  * another command since. */
 enum { OF_GOAL = 1, OTHER_COMMAND };
@@ -212,12 +193,26 @@ void make_stale_prepare(struct make_state *kept)
         return;
     remove_half_made(kept);
     make_age_adopt(kept);
-    bool all = makefiles_changed(kept);
+    bool all = make_read_changed(kept);
     struct make_judgement judging;
     make_stale_judge(kept, all, &judging);
     for (text_id target = 0; target < judging.records; target++) {
         const struct step_record *record = step_record_at(kept, target);
         if (record && (all || judging.stale[target]))
+            make_age_outputs(kept, record, judging.stale[target]);
+    }
+    make_judgement_free(&judging);
+}
+
+void make_stale_age_all(struct make_state *kept)
+{
+    kept->reading.all_old = true;
+    struct make_judgement judging;
+    make_stale_judge(kept, true, &judging);
+    for (text_id target = 0; target < judging.records; target++) {
+        const struct step_record *record = step_record_at(kept, target);
+        bool ran = target < kept->recorded.len && kept->recorded.at[target];
+        if (record && !ran && !make_age_is_old(kept, target))
             make_age_outputs(kept, record, judging.stale[target]);
     }
     make_judgement_free(&judging);
@@ -254,6 +249,15 @@ void make_stale_explain(struct make_state *kept, const struct make_step *step, s
 
 /* ---- when make wants a step ---- */
 
+/* What makes export to a recipe is no part of its text. */
+static bool has_same_exports(const struct make_state *kept, const struct make_step *step,
+                             const struct step_record *record)
+{
+    const char *lines = intern_text(&kept->state.texts, record->command);
+    uint64_t added = record->flags & RUN_ENV_ANY ? step->added.any : step->added.always;
+    return (record->command_hash ^ XXH3_64bits(lines, strlen(lines))) == added;
+}
+
 /* A recipe is passed over by its first line, before the others are known. Where one of those turns out
  * to be new, those before it run, and then it (make_state_line, write_script in make_steps.c). */
 bool make_stale_skips(struct make_state *kept, struct make_step *step)
@@ -267,7 +271,7 @@ bool make_stale_skips(struct make_state *kept, struct make_step *step)
         return false;
     if (target < kept->recorded.len && kept->recorded.at[target])
         return false; /* it ran already, and is wanted again: whoever knows why */
-    if (!make_state_is_as_recorded(kept, step, record))
+    if (!make_state_is_as_recorded(kept, step, record) || !has_same_exports(kept, step, record))
         return false;
     make_age_bring_back(kept, target);
     if (!make_stale_holds(kept, record, NULL)) {

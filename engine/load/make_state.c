@@ -272,6 +272,7 @@ static void free_known(struct make_state *kept)
     vec_free(&kept->aged_of);
     vec_free(&kept->wanted);
     vec_free(&kept->whys);
+    make_read_free(kept);
     free(kept->goal);
     free(kept);
 }

@@ -42,6 +42,18 @@ struct path_change {
     VEC(uint8_t) sets; /* by set id: whether all in it are */
 };
 
+/* What is known of what the goal's first make read (make_read.c). */
+struct reading {
+    bool changed; /* something that its makes read is another now */
+    bool doubt; /* only makefiles that the first make alone reads: do they come to other rules? */
+    bool first; /* nothing was known of the goal */
+    bool all_old; /* every command is compared */
+    char *path; /* what it was that changed */
+    char *digest; /* of what it read in this build; NULL: not told */
+    str_list makefiles; /* that it read, */
+    struct intern names; /* and the same as the state names them; filled when first asked for */
+};
+
 struct make_state {
     struct make_build *make;
     struct fresh fresh;
@@ -66,6 +78,7 @@ struct make_state {
     bool path_named; /* a makefile speaks of PATH */
     struct path_change path_change;
     int64_t start_coarse_ns; /* of the build */
+    struct reading reading;
 };
 
 /* What was asked for is put together; NULL where it is none of ours (a dry run, no make). */
@@ -111,6 +124,9 @@ void make_stale_judge(struct make_state *kept, bool all, struct make_judgement *
 void make_judgement_free(struct make_judgement *judgement);
 /* Before make starts: what is stale is made to look so, whether make knows or not. */
 void make_stale_prepare(struct make_state *kept);
+/* Makes all that is recorded look old that does not yet, and ran in this build not yet, so that every
+ * command is compared. */
+void make_stale_age_all(struct make_state *kept);
 /* A step that make wants: true where nothing calls for it. Its outputs are touched then. */
 bool make_stale_skips(struct make_state *kept, struct make_step *step);
 /* Whether a recorded step is as it was; why not, where `why` is not NULL, as a text. */
@@ -133,6 +149,9 @@ enum make_key {
     KEY_VARIABLES, /* a list, of all goals: names that makefiles have */
     KEY_LOST = 14, /* a list that is there once records were lost; of all goals */
     KEY_PATHS = 16, /* a list, of all goals: values of PATH, the present one last */
+    KEY_RULES =
+        17, /* a list: a digest of what its first make read, then the makefiles that it alone
+                       read; of a goal's last good build */
     KEY_COMMANDS = 15 /* a list: of each of its steps the command, as its makes left it */
 };
 text_id make_state_key(struct make_state *kept, enum make_key key);
@@ -145,11 +164,24 @@ bool make_state_counts(const void *data, const char *path);
 /* Writes what is pending; trouble is told once, and nothing more is kept then. */
 void make_state_commit(struct make_state *kept);
 
+/* ---- make_read.c ---- */
+
+/* Looks whether anything that the goal's makes read has changed; says so, where every command is to be
+ * compared for it, and returns true then. */
+bool make_read_changed(struct make_state *kept);
+/* Whether a make has read it as a makefile in this build: then it is to stay in its place. */
+bool make_read_has(struct make_state *kept, const char *path);
+/* The build ended well: keeps what its first make read. */
+void make_read_keep(struct make_state *kept);
+void make_read_free(struct make_state *kept);
+
 /* ---- make_environment.c ---- */
 
 /* Notes the present PATH. */
 void make_environment_open(struct make_state *kept);
 void make_environment_close(struct make_state *kept);
+/* What the makes above a gate added to the environment, changed in it or took from it. */
+struct make_added make_environment_added(const struct make_build *make, int32_t pid);
 /* Hashes of the values now: of the variables that always count; of these and all that makefiles name. */
 uint64_t make_environment_always(bool locale);
 uint64_t make_environment_all(struct make_state *kept);
@@ -182,6 +214,8 @@ void make_claims_adopt(struct make_state *kept, text_id target, version_id versi
 void make_age_adopt(struct make_state *kept);
 /* Makes a step's outputs look old. `stale`: it is; else its command is to be compared. */
 void make_age_outputs(struct make_state *kept, const struct step_record *record, bool stale);
+/* Whether they do already. */
+bool make_age_is_old(const struct make_state *kept, text_id target);
 /* A make wants a step: it runs or is passed over. */
 void make_age_wanted(struct make_state *kept, text_id target);
 /* What was put aside of a step comes back to be judged; and goes again, to be made. */

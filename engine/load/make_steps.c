@@ -146,7 +146,8 @@ uint32_t steps_add_make(struct make_build *make, const char *step, const char *d
     owner->pid = pid;
     if (make_trace_works(make->trace)) {
         owner->trace = trace_new();
-        make_trace_mark(make->trace, pid, false, owner->trace);
+        owner->below = trace_new();
+        make_trace_mark(make->trace, pid, owner->trace, owner->below);
     }
     if (parent)
         parent->recursive = true;
@@ -167,11 +168,15 @@ void steps_end_make(struct make_build *make, uint32_t number)
         return;
     owner->alive = false;
     record_make_end(make->build->races, number);
-    make_trace_drop(make->trace, owner->trace);
-    if (owner->trace && !make_trace_sees_all(make->trace))
-        owner->trace->flaws |= TRACE_UNREADABLE;
-    if (owner->trace)
+    struct trace *const traces[] = {owner->trace, owner->below};
+    for (size_t i = 0; i < 2; i++)
+        make_trace_drop(make->trace, traces[i]);
+    if (owner->trace) {
+        trace_merge(owner->trace, owner->below);
+        if (!make_trace_sees_all(make->trace))
+            owner->trace->flaws |= TRACE_UNREADABLE;
         record_make_trace(make->build->races, number, owner->trace);
+    }
     for (uint32_t i = 1; i < owner->steps.len; i++) {
         struct make_step *step = make->steps.at[owner->steps.at[i]];
         if (!step->ended && step->command)
@@ -367,7 +372,7 @@ static char *write_script(const struct make_build *make, const struct make_step 
     const char *at = str_text(&step->lines), *last = strrchr(at, '\1');
     for (const char *end; last && at < last; at = end + 1) {
         end = strchr(at, '\1');
-        str_add(&script, "(\n");
+        str_add(&script, "(\n:\n"); /* the line may be a comment alone */
         str_add_n(&script, at, (size_t)(end - at));
         str_add(&script, "\n) || exit $?\n");
     }
@@ -438,6 +443,8 @@ static uint64_t shuffle_delay_ns(const struct make_build *make, const struct mak
 void steps_gate_arrives(struct make_build *make, struct make_step *step, struct connection *gate,
                         int32_t pid)
 {
+    if (make->kept && !step->gate_pid)
+        step->added = make_environment_added(make, pid);
     step->gate = gate;
     step->gate_pid = pid;
     if (make->build->options.shuffle && !step->begun)
@@ -447,7 +454,7 @@ void steps_gate_arrives(struct make_build *make, struct make_step *step, struct 
             step->trace = trace_new();
             live_watch(make->build->live, step->id, make_trace_server(make->trace), step->trace);
         }
-        make_trace_mark(make->trace, pid, true, step->trace);
+        make_trace_mark(make->trace, pid, NULL, step->trace);
     }
     vec_push(&make->waiting, gate);
     for (size_t i = make->waiting.len - 1; i && step->due_ns; i--) { /* by when they are due */
@@ -669,6 +676,7 @@ void steps_finish(struct make_build *make)
         finish_log(make, make->steps.at[i], &make->steps.at[i]->log, "out");
         finish_log(make, make->steps.at[i], &make->steps.at[i]->error_log, "err");
     }
+    make->build->totals.total = make->steps.len;
     build_send(make->build, &(struct event){.kind = EVENT_GRAPH,
                                             .steps = make->steps.len,
                                             .files = make->files,
@@ -693,6 +701,7 @@ void steps_free(struct make_build *make)
         struct make_process *owner = make->makes.at[i];
         free(owner->directory);
         trace_free(owner->trace);
+        trace_free(owner->below);
         vec_free(&owner->steps);
         make_shell_free(owner);
         map_free(&owner->by_name);

@@ -21,8 +21,8 @@ enum { GENERATIONS = 256 }; /* of processes that are looked up at most */
 /* A process that calls are told apart by. */
 struct mark {
     pid_t pid;
-    bool gate; /* its own calls are nobody's */
-    struct trace *trace;
+    struct trace *own; /* its own calls are of this; NULL: nobody's */
+    struct trace *below; /* those of its descendants */
 };
 
 struct make_trace {
@@ -72,7 +72,7 @@ static struct trace *trace_of(void *data, pid_t tid)
         const struct mark *mark = find_mark(trace, pid);
         if (!mark)
             continue;
-        found = mark->gate && pid == tid ? NULL : mark->trace;
+        found = pid == tid ? mark->own : mark->below;
         break;
     }
     pthread_mutex_unlock(&trace->lock);
@@ -114,7 +114,7 @@ void make_trace_started(struct make_trace *trace, pid_t command)
 {
     if (!trace)
         return;
-    make_trace_mark(trace, command, true, trace->other);
+    make_trace_mark(trace, command, NULL, trace->other);
     int listener = supervisor_listener(trace->supervisor);
     trace->server = supervisor_server(trace->supervisor);
     trace->command = command;
@@ -137,13 +137,13 @@ struct trace_server *make_trace_server(const struct make_trace *trace)
     return trace ? trace->server : NULL;
 }
 
-void make_trace_mark(struct make_trace *trace, pid_t pid, bool gate, struct trace *whose)
+void make_trace_mark(struct make_trace *trace, pid_t pid, struct trace *own, struct trace *below)
 {
     if (!trace)
         return;
     make_trace_unmark(trace, pid);
     pthread_mutex_lock(&trace->lock);
-    vec_push(&trace->marks, (struct mark){pid, gate, whose});
+    vec_push(&trace->marks, (struct mark){pid, own, below});
     pthread_mutex_unlock(&trace->lock);
     if (trace->server)
         trace_server_forget(trace->server, pid);
@@ -168,7 +168,7 @@ void make_trace_drop(struct make_trace *trace, const struct trace *whose)
         return;
     pthread_mutex_lock(&trace->lock);
     for (size_t i = trace->marks.len; i-- > 0;)
-        if (trace->marks.at[i].trace == whose)
+        if (trace->marks.at[i].own == whose || trace->marks.at[i].below == whose)
             trace->marks.at[i] = trace->marks.at[--trace->marks.len];
     pthread_mutex_unlock(&trace->lock);
     if (trace->server)

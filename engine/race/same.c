@@ -189,6 +189,11 @@ void same_keep(const struct record *record, const char *state_dir, uint64_t grap
                const struct str *findings)
 {
     char *path = file_of(state_dir);
+    if (!graph) {
+        unlink(path);
+        free(path);
+        return;
+    }
     struct header header = {.schema = SCHEMA,
                             .order = ORDER,
                             .graph = graph,
@@ -208,7 +213,7 @@ void same_keep(const struct record *record, const char *state_dir, uint64_t grap
     str_add_n(&bytes, str_text(findings), findings->len);
     header.check = check_of(bytes.at, bytes.len);
     memcpy(bytes.at, &header, sizeof header);
-    if (!graph || !file_replace(path, bytes.at, bytes.len))
+    if (!file_replace(path, bytes.at, bytes.len))
         unlink(path);
     free(outside);
     str_free(&bytes);

@@ -54,6 +54,7 @@ struct step_record {
     uint32_t rss_kib;
     uint32_t inputs, sets, outputs; /* how many of `ids`, in this order */
     uint32_t flags; /* enum run_flags */
+    /* Make trees: and, by exclusive or, of what makes added to the environment. */
     uint64_t command_hash;
     uint64_t environment_hash; /* of the variables that counted for it; 0: not known */
     uint64_t ended_ns; /* wall clock */

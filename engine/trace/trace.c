@@ -373,6 +373,54 @@ const struct access *trace_find(const struct trace *trace, const char *path)
     return &trace->accesses.at[own->access_of.at[id] - 1];
 }
 
+static uint32_t merged_text(struct intern *texts, const struct intern *from, uint32_t text)
+{
+    return text == INTERN_NONE ? INTERN_NONE : intern_id(texts, intern_text(from, text));
+}
+
+static void merge_access(struct trace *trace, const struct trace *from, const struct access *access,
+                         uint32_t first_process)
+{
+    struct trace_private *own = trace->private;
+    uint32_t path = merged_text(&trace->paths, &from->paths, access->path);
+    bool known = path < own->access_of.len && own->access_of.at[path];
+    const struct access *before = known ? &trace->accesses.at[own->access_of.at[path] - 1] : NULL;
+    uint32_t process =
+        access->process == INTERN_NONE ? INTERN_NONE : access->process + first_process;
+    struct access all = *access;
+    if (before) {
+        bool earlier = before->first_ns <= access->first_ns;
+        all.found = earlier ? before->found : access->found;
+        all.first_ns = earlier ? before->first_ns : access->first_ns;
+        all.last_ns = before->last_ns > access->last_ns ? before->last_ns : access->last_ns;
+        process = earlier ? before->process : process;
+    }
+    keep_access(trace, &(struct pending){path, access->kinds, all.found}, process, all.first_ns);
+    struct access *merged = &trace->accesses.at[own->access_of.at[path] - 1];
+    all.kinds = merged->kinds;
+    all.path = path;
+    all.process = process;
+    *merged = all;
+}
+
+void trace_merge(struct trace *trace, const struct trace *from)
+{
+    uint32_t first_process = (uint32_t)trace->processes.len;
+    for (size_t i = 0; i < from->processes.len; i++) {
+        struct trace_process process = from->processes.at[i];
+        process.program = merged_text(&trace->paths, &from->paths, process.program);
+        process.command = merged_text(&trace->commands, &from->commands, process.command);
+        vec_push(&trace->processes, process);
+    }
+    trace->private->marked = false;
+    for (size_t i = 0; i < from->accesses.len; i++)
+        merge_access(trace, from, &from->accesses.at[i], first_process);
+    trace->calls += from->calls;
+    trace->noted += from->noted;
+    trace->flaws |= from->flaws;
+    trace->network |= from->network;
+}
+
 void trace_free(struct trace *trace)
 {
     if (!trace)

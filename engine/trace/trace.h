@@ -157,6 +157,10 @@ void trace_server_since_mark(struct trace_server *server, const struct trace *tr
 /* The server of a trace that has one of its own (trace_open), until trace_free. */
 struct trace_server *trace_own_server(const struct trace *trace);
 
+/* Adds what another trace has, which nobody adds to any more, nor to this one; as if one trace had been
+ * of both. */
+void trace_merge(struct trace *trace, const struct trace *from);
+
 /* The access of a canonical path, or NULL. */
 const struct access *trace_find(const struct trace *trace, const char *path);
 

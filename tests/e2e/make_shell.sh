@@ -99,9 +99,9 @@ ok "$GANTRY" build --json -j1 -- make -s -j1
 say "after an edit of the makefile, when all commands are compared"
 plain_and_ours 'cat config'
 sleep 0.05
-echo '# an edit' >>Makefile
+echo 'UNUSED = an edit' >>Makefile
 ok "$GANTRY" build --json -j1 -- make -s -j1
-[ "$(steps_run)" = 0 ] || fail "$(steps_run) steps ran after a comment"
+[ "$(steps_run)" = 0 ] || fail "$(steps_run) steps ran after a variable that nobody uses"
 [ "$(calls 1 true)" = 7 ] || fail "$(calls 1 true) calls were not run when commands were compared"
 echo two >config
 ok "$GANTRY" build --json -j1 -- make -s -j1
