@@ -388,10 +388,13 @@ bool snapshot_check(const char *file, int root_fd, uint64_t key, struct snapshot
     struct snapshot_seen seen;
     snapshot_read(&seen, file, key);
     bool holds = seen.bytes != NULL;
+    struct snapshot_place place = {.root_fd = root_fd};
     for (size_t i = 0, skip; holds && i < seen.count; i += 1 + skip) {
-        const struct snapshot_entry *entry = &seen.entries[i];
-        holds = snapshot_entry_holds(entry, seen.names + entry->name, root_fd, &skip);
+        const char *name;
+        int fd = snapshot_place_of(&place, &seen, i, &name);
+        holds = snapshot_entry_holds(&seen.entries[i], name, fd, &skip);
     }
+    snapshot_place_close(&place);
     if (holds)
         *answer = (struct snapshot_answer){seen.answer.steps, mem_copy(seen.answer.text)};
     snapshot_seen_free(&seen);
@@ -402,18 +405,21 @@ void snapshot_compare(struct snapshot_seen *seen, const char *file, int root_fd,
 {
     snapshot_read(seen, file, key);
     seen->holds = seen->loading_holds = seen->bytes != NULL;
+    struct snapshot_place place = {.root_fd = root_fd};
     for (size_t i = 0, skip; seen->bytes && i < seen->count; i += 1 + skip) {
         struct snapshot_entry *entry = &seen->entries[i];
-        const char *path = seen->names + entry->name;
-        if (snapshot_entry_holds(entry, path, root_fd, &skip))
+        const char *name;
+        int fd = snapshot_place_of(&place, seen, i, &name);
+        if (snapshot_entry_holds(entry, name, fd, &skip))
             continue;
         entry->flags |= SNAPSHOT_DIFFERS;
         seen->holds = false;
         if (entry->flags & SNAPSHOT_LOADING ||
             (entry->flags & SNAPSHOT_LOADING_FOR &&
-             (entry->kind == SNAPSHOT_ABSENT || !snapshot_is_there(root_fd, path))))
+             (entry->kind == SNAPSHOT_ABSENT || !snapshot_is_there(fd, name))))
             seen->loading_holds = false;
     }
+    snapshot_place_close(&place);
 }
 
 void snapshot_seen_free(struct snapshot_seen *seen)

@@ -1,6 +1,9 @@
 /* Looking for single paths of a snapshot: what is there is sorted; absent names are so by directory. */
+#include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "state/snapshot_private.h"
@@ -47,6 +50,48 @@ size_t snapshot_find_absent(const struct snapshot_seen *seen, const char *path)
                 high = middle;
         }
     return SIZE_MAX;
+}
+
+/* Bytes of a path before its last slash; 0: it is of no directory that would be opened. */
+static size_t directory_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? (size_t)(slash - path) : 0;
+}
+
+void snapshot_place_close(struct snapshot_place *place)
+{
+    if (place->dir)
+        close(place->dir_fd);
+    place->dir = NULL;
+}
+
+int snapshot_place_of(struct snapshot_place *place, const struct snapshot_seen *seen, size_t entry,
+                      const char **name)
+{
+    enum { ENOUGH = 6 }; /* entries in a row, for an open to be worth it */
+    const char *path = snapshot_name(seen, entry);
+    size_t length = directory_length(path);
+    *name = path;
+    if (place->dir && length == place->length && memcmp(path, place->dir, length) == 0) {
+        *name = path + length + 1;
+        return place->dir_fd;
+    }
+    if (!length || entry + ENOUGH >= seen->there)
+        return place->root_fd;
+    const char *later = snapshot_name(seen, entry + ENOUGH);
+    if (directory_length(later) != length || memcmp(path, later, length) != 0)
+        return place->root_fd;
+    snapshot_place_close(place);
+    char *dir = mem_copy_n(path, length);
+    place->dir_fd = openat(place->root_fd, dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    free(dir);
+    if (place->dir_fd < 0)
+        return place->root_fd;
+    place->dir = path;
+    place->length = length;
+    *name = path + length + 1;
+    return place->dir_fd;
 }
 
 static bool holds(const struct snapshot_seen *seen, size_t entry, int root_fd)

@@ -53,6 +53,18 @@ void snapshot_read(struct snapshot_seen *seen, const char *file, uint64_t key);
 /* Looks at an entry; sets how many of the following are to be passed over. */
 bool snapshot_entry_holds(const struct snapshot_entry *entry, const char *path, int root_fd,
                           size_t *skip);
+/* Where names are looked at: many of one directory by its descriptor, so that the way there is gone once. A
+ * zeroed one but for root_fd is ready; what is open at the end is to be closed. */
+struct snapshot_place {
+    int root_fd;
+    const char *dir; /* NULL: the root alone; else `length` bytes, open as: */
+    size_t length;
+    int dir_fd;
+};
+/* Where to look at an entry; *name is its name there. */
+int snapshot_place_of(struct snapshot_place *place, const struct snapshot_seen *seen, size_t entry,
+                      const char **name);
+void snapshot_place_close(struct snapshot_place *place);
 const char *snapshot_name(const struct snapshot_seen *seen, size_t entry);
 /* The first entry that is there and does not stand before a path. */
 size_t snapshot_first(const struct snapshot_seen *seen, const char *path);
