@@ -44,6 +44,19 @@ static void grow(struct intern *in)
     free(old);
 }
 
+void intern_reserve(struct intern *in, size_t count)
+{
+    size_t slots = 64;
+    while (slots * 2 < count * 3)
+        slots *= 2;
+    if (in->slots || slots == 64)
+        return;
+    in->slots_count = slots;
+    in->slots = mem_zero(slots, sizeof *in->slots);
+    vec_reserve(&in->names, count);
+    vec_reserve(&in->lengths_of, count);
+}
+
 uint32_t intern_id_n(struct intern *in, const char *text, size_t length)
 {
     if ((in->names.len + 1) * 3 > in->slots_count * 2)

@@ -32,6 +32,8 @@ struct intern {
 /* The id of a string, adding it where it is new. A zeroed struct intern is ready. */
 uint32_t intern_id(struct intern *in, const char *text);
 uint32_t intern_id_n(struct intern *in, const char *text, size_t length);
+/* Makes room in an empty one for about so many strings. */
+void intern_reserve(struct intern *in, size_t count);
 /* The id of a string, or INTERN_NONE. */
 uint32_t intern_find(const struct intern *in, const char *text);
 uint32_t intern_find_n(const struct intern *in, const char *text, size_t length);

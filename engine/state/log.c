@@ -115,11 +115,8 @@ static bool load_record(struct state *state, const struct record *record)
     const struct refresh_payload *refresh = payload;
     switch (record->type) {
     case RECORD_TEXT:
-        if (memchr(payload, '\0', record->length) ||
-            intern_find_n(&state->texts, payload, record->length) != INTERN_NONE)
-            return false;
-        state_add_text(state, payload, record->length);
-        return true;
+        return !memchr(payload, '\0', record->length) &&
+               state_add_text(state, payload, record->length);
     case RECORD_VERSION:
         if (record->length != sizeof *version || version->path >= intern_count(&state->texts))
             return false;
@@ -228,6 +225,8 @@ int log_load(struct state *state, enum state_mode mode, struct str *notes, struc
             str_addf(notes, "%s was cut to %zu bytes; all is built anew", state->path, size);
         return start_log(state, err);
     }
+    enum { BYTES_A_TEXT = 200 }; /* of log, with the versions and records that go with it */
+    intern_reserve(&state->texts, size / BYTES_A_TEXT);
     size_t good = load_records(state, size);
     state->length = good;
     if (good == size || mode == STATE_READ)

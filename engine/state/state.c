@@ -57,15 +57,16 @@ size_t step_record_size(const struct step_record *record)
            sizeof(uint32_t) * ((size_t)record->inputs + record->sets + record->outputs);
 }
 
-void state_add_text(struct state *state, const char *text, size_t length)
+bool state_add_text(struct state *state, const char *text, size_t length)
 {
     pthread_mutex_lock(&state->lock);
-    intern_id_n(&state->texts, text, length);
+    uint32_t before = intern_count(&state->texts), id = intern_id_n(&state->texts, text, length);
     while (state->latest.len < intern_count(&state->texts)) {
         vec_push(&state->latest, VERSION_NONE);
         vec_push(&state->records, NULL);
     }
     pthread_mutex_unlock(&state->lock);
+    return id == before;
 }
 
 text_id state_text(struct state *state, const char *text)

@@ -185,7 +185,8 @@ size_t step_record_size(const struct step_record *record);
 void state_place(struct state *state, const struct step_record *record);
 void state_add_version(struct state *state, text_id path, const struct identity *id,
                        struct hash hash);
-void state_add_text(struct state *state, const char *text, size_t length);
+/* False where it is known already. */
+bool state_add_text(struct state *state, const char *text, size_t length);
 void state_place_list(struct state *state, const struct text_list *list);
 void state_mark(struct state *state, text_id target, bool running);
 /* A set from its bytes: false where they name a version that is not there, or the set is known. */
