@@ -30,7 +30,7 @@ struct watch {
     str_list touched; /* since watch_forget; absolute */
     str_list links; /* symbolic links; absolute */
     bool blind; /* not all that was touched is known */
-    bool products_unknown; /* nor ever will be: there are too many directories */
+    bool never; /* nor ever will be: some directories are not watched, or are elsewhere by now */
 };
 
 /* What is nobody's source. */
@@ -72,8 +72,9 @@ static int add_tree(struct watch *watch, const char *top, struct err *err)
                              watch->root, DIRS_MAX);
         if (id >= 0 && (!watch->dirs.len || watch->dirs.at[watch->dirs.len - 1].id < id))
             vec_push(&watch->dirs, (struct watched){id, mem_copy(path), products});
+        watch->never |= id < 0 && errno != ENOENT && errno != ENOTDIR;
         if (status && products) { /* they are only watched to save a look at each */
-            watch->products_unknown = true;
+            watch->never = true;
             status = 0;
             free(path);
             continue;
@@ -176,7 +177,8 @@ static bool take_one(struct watch *watch, const struct inotify_event *event)
         watch->blind |=
             !is_passed_over(event->name); /* files may be in it already, or be gone with it */
         if (event->mask & (IN_CREATE | IN_MOVED_TO) && !is_passed_over(event->name))
-            add_tree(watch, path, NULL);
+            watch->never |= add_tree(watch, path, NULL) < 0;
+        watch->never |= (event->mask & (IN_MOVED_FROM | IN_MOVED_TO)) != 0;
         free(path);
         return edit;
     }
@@ -203,7 +205,7 @@ bool watch_take(struct watch *watch)
 
 bool watch_changes(const struct watch *watch, struct build_changes *changes)
 {
-    if (watch->blind || watch->products_unknown)
+    if (watch->blind || watch->never)
         return false;
     *changes = (struct build_changes){(const char *const *)watch->touched.at, watch->touched.len,
                                       (const char *const *)watch->links.at, watch->links.len};

@@ -144,6 +144,7 @@ static struct fresh_facts facts_of(const struct snapshot_answer *answer)
         *words[i] = *word ? word : NULL;
     }
     facts.graph = strtoull(take_line(&at), NULL, 16);
+    facts.again = strtoull(take_line(&at), NULL, 10);
     return facts;
 }
 
@@ -360,10 +361,10 @@ void fresh_keep(struct fresh *fresh)
     const struct fresh_facts *facts = &fresh->facts;
     if (fresh->root_fd < 0 || file_make_parents(fresh->file, NULL) < 0)
         return;
-    char *text =
-        mem_format("%" PRIu64 "\n%" PRIu64 "\n%s\n%s\n%s\n%" PRIx64 "\n", facts->files,
-                   facts->edges, facts->arch ? facts->arch : "", facts->mode ? facts->mode : "",
-                   facts->image ? facts->image : "", facts->graph);
+    char *text = mem_format("%" PRIu64 "\n%" PRIu64 "\n%s\n%s\n%s\n%" PRIx64 "\n%" PRIu64 "\n",
+                            facts->files, facts->edges, facts->arch ? facts->arch : "",
+                            facts->mode ? facts->mode : "", facts->image ? facts->image : "",
+                            facts->graph, fresh->again ? fresh->last.again + 1 : 0);
     struct snapshot_answer answer = {facts->steps, text};
     if (fresh->again)
         snapshot_write_again(&fresh->seen, &fresh->snapshot, fresh->file, fresh->root_fd,

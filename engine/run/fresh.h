@@ -13,6 +13,7 @@ struct fresh_facts {
     uint64_t steps, files, edges;
     const char *arch, *mode, *image; /* or NULL */
     uint64_t graph; /* id of the graph that load_keep wrote, or 0 */
+    uint64_t again; /* how many times it was made of the one before, since one was made anew */
 };
 
 struct fresh {

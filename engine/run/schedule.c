@@ -465,7 +465,10 @@ static void keep_fresh(struct schedule *s)
 {
     struct fresh *fresh = s->settings->fresh;
     struct fresh_facts facts = {.files = s->graph->files.len};
-    fresh->again = s->plan.described && plan_take_changes(&s->plan, &fresh->seen, &fresh->snapshot);
+    /* Paths of what is not used any more stay in one that is made of the last, for a while. */
+    enum { AGAIN_MOST = 200 };
+    fresh->again = s->plan.described && fresh->last.again < AGAIN_MOST &&
+                   plan_take_changes(&s->plan, &fresh->seen, &fresh->snapshot);
     if (!fresh->again) {
         if (s->settings->graph_id)
             fresh_take_loading(fresh);

@@ -106,6 +106,20 @@ static void all_that_was_touched_is_told_until_it_is_forgotten(void **state)
     watch_close(watch);
 }
 
+static void what_was_moved_with_its_directory_is_never_told(void **state)
+{
+    (void)state;
+    struct watch *watch = open_watch();
+    struct build_changes changes;
+    assert_int_equal(rename(scratch("kernel"), scratch("core")), 0);
+    assert_true(watch_take(watch));
+    watch_forget(watch);
+    write_in_place("core/a.c");
+    assert_true(watch_take(watch));
+    assert_false(watch_changes(watch, &changes));
+    watch_close(watch);
+}
+
 static void where_not_all_is_known_nothing_is_told(void **state)
 {
     (void)state;
@@ -132,6 +146,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_that_was_touched_is_told_until_it_is_forgotten,
+                                        scratch_make, scratch_remove),
+        cmocka_unit_test_setup_teardown(what_was_moved_with_its_directory_is_never_told,
                                         scratch_make, scratch_remove),
         cmocka_unit_test_setup_teardown(where_not_all_is_known_nothing_is_told, scratch_make,
                                         scratch_remove),
