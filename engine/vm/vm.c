@@ -415,7 +415,9 @@ static void judge(struct vm *vm, int status)
     const char *program = path_base(vm->spec.argv.at[0]);
     vm->exit = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     if (vm->verdict == VERDICT_NONE) {
-        bool good = vm->exit == 0 && (vm->expect ? vm->matched : !words_complaint(vm->words));
+        bool crashed = vm->crashed && vm->spec.crash_ends;
+        bool ran = vm->expect ? vm->matched : !words_complaint(vm->words);
+        bool good = vm->exit == 0 && ran && !crashed;
         vm->verdict = good ? VERDICT_OK : VERDICT_FAILED;
     }
     const char *ran_nothing = vm->exit == 0 ? words_complaint(vm->words) : NULL;

@@ -118,6 +118,25 @@ refuses "M or G" "$GANTRY" run -m 2X
 refuses "loader-stripped.elf" "$GANTRY" run --as-is --kernel
 refuses "run takes options only" "$GANTRY" run usr.img
 
+say "check boots the test runner, and reads what it says (the stand-in prints its arguments)"
+runner() { # runner TEXT NAME=VALUE...: the report of a runner that printed this
+    local text=$1
+    shift
+    run "$GANTRY" check image=native-example qemu-kvm-arch=none qemu-machine='-m 64' osv-check="$text" "$@"
+}
+good=$'/testrunner.so\nrunning /tests/tst-a.so\nok.\nrunning /tests/tst-b\nok.\nAll tests complete - 0/2 failures'
+runner "$good" symbols=
+[ $status = 0 ] || fail "exit $status"
+has "$WORK/out" "ok      tst-a.so"
+has "$WORK/out" "ok: x64 release: 2 passed, 0 failed"
+runner "${good/ok./failed.}" symbols= --json
+[ $status = 1 ] || fail "exit $status"
+has "$WORK/out" '"name":"tst-a.so","ok":false,"reason":"it returned an error"'
+runner $'/testrunner.so\nrunning /tests/tst-a.so\nok.'
+[ $status = 1 ] || fail "exit $status"
+has "$WORK/err" "the guest crashed"
+has "$WORK/out" "0 passed, 1 failed, and more did not run"
+
 say "a directory by virtio-fs: its server is started, and ended again"
 cat >virtiofsd <<'S'
 #!/bin/sh
