@@ -47,9 +47,9 @@ static bool is_define(struct slice line)
 }
 
 /* make itself would read a file without that it is seen what for. */
-static bool reads_files(struct slice line)
+static bool reads_files(struct slice text)
 {
-    return memmem(line.at, line.length, "(file ", 6) || memmem(line.at, line.length, "{file ", 6);
+    return memmem(text.at, text.length, "(file ", 6) || memmem(text.at, text.length, "{file ", 6);
 }
 
 static void take_makefiles(struct reading *reading, struct slice line)
@@ -95,12 +95,11 @@ static char *digest_of(const struct make_build *make, struct reading *reading, s
 {
     XXH3_state_t *state = XXH3_createState();
     struct slice line;
-    bool defines = false, of_environment = false, whole = true;
+    bool defines = false, of_environment = false, whole = !reads_files(rest);
     XXH3_64bits_reset(state);
     while (whole && next_line(&rest, &line)) {
         bool of_define = defines;
         defines = defines ? !line_starts(line, "endef") : is_define(line);
-        whole = !reads_files(line);
         if (!of_define && !defines && line_starts(line, "# environment")) {
             of_environment = true; /* its value is the next line, or lines */
             continue;
