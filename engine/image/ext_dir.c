@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 #include "image/bytes.h"
 #include "image/ext_private.h"
 
@@ -22,8 +23,8 @@ enum {
 
 struct name {
     uint32_t hash, minor, inode;
-    const char *text;
     uint8_t length, type;
+    const char *text;
 };
 
 static int by_hash(const void *left, const void *right)
@@ -157,7 +158,7 @@ static int put_hashed(struct ext *ext, uint32_t directory, struct name *names, s
     for (size_t i = 0; i < count; i++)
         ext2fs_dirhash(version, names[i].text, names[i].length, super->s_hash_seed, &names[i].hash,
                        &names[i].minor);
-    qsort(names, count, sizeof *names, by_hash);
+    sort_array(names, count, sizeof *names, by_hash);
     size_t leaves = leaves_of(names, count), nodes = 0;
     if (leaves > ROOT_MOST)
         nodes = (leaves + NODE_MOST - 1) / NODE_MOST;

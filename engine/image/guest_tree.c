@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/sort.h"
+
 /* The directory of a guest path, with its parents, added where it is new. */
 static uint32_t add_directory(struct guest_tree *tree, const char *path, size_t length)
 {
@@ -94,8 +96,7 @@ int guest_tree_make(struct guest_tree *tree, const struct manifest_list *list, s
         vec_push(&tree->children, (struct guest_child){tree->parent_of.at[d], d,
                                                        strrchr(path, '/') + 1, GUEST_DIRECTORY});
     }
-    if (tree->children.len)
-        qsort(tree->children.at, tree->children.len, sizeof *tree->children.at, by_directory);
+    sort_array(tree->children.at, tree->children.len, sizeof *tree->children.at, by_directory);
     return 0;
 }
 

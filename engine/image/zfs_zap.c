@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 
 enum {
     MICRO_NAME_MAX = 49,
@@ -61,7 +62,7 @@ static struct placed *place(uint64_t salt, const struct zap_entry *entries, size
     struct placed *placed = mem_zero(count, sizeof *placed);
     for (size_t i = 0; i < count; i++)
         placed[i] = (struct placed){hash_of(salt, entries[i].name), &entries[i], 0};
-    qsort(placed, count, sizeof *placed, by_hash);
+    sort_array(placed, count, sizeof *placed, by_hash);
     for (size_t i = 1; i < count; i++)
         if (placed[i].hash == placed[i - 1].hash)
             placed[i].differs = placed[i - 1].differs + 1;

@@ -48,10 +48,10 @@ struct manifest_entry {
     unsigned line;
     uint32_t order; /* of its line, over all manifests */
     enum entry_kind kind;
-    uint64_t size_bytes;
-    const char *problem; /* what a strict reading stops at, or NULL */
     bool missing; /* the host file is not there */
     bool duplicate; /* a later line names the same guest file, and wins as in OSv */
+    uint64_t size_bytes;
+    const char *problem; /* what a strict reading stops at, or NULL */
 };
 
 struct manifest_list {

@@ -16,6 +16,7 @@
 #include "base/path.h"
 #include "base/queue.h"
 #include "base/re.h"
+#include "base/sort.h"
 #include "base/text.h"
 #include "journal/event.h"
 
@@ -168,6 +169,43 @@ static void events_survive_json(void **state)
     str_free(&out);
 }
 
+struct sorted {
+    uint32_t key, check; /* of the key */
+    char more[16];
+};
+
+static int by_key(const void *left, const void *right)
+{
+    const struct sorted *a = left, *b = right;
+    return a->key < b->key ? -1 : a->key > b->key;
+}
+
+static void arrays_of_any_size_are_sorted(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {0, 1, 2, 3, 1000, 21845, 21846, 60000, 100001};
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+        for (uint32_t range = 1; range < 1000000; range *= 997) {
+            struct sorted *array = calloc(counts[c] + 1, sizeof *array);
+            uint64_t sum = 0, again = 0;
+            uint32_t random = 1;
+            for (size_t i = 0; i < counts[c]; i++) {
+                random = random * 1664525u + 1013904223u;
+                array[i].key = (random >> 4) % range;
+                array[i].check = ~array[i].key;
+                sum += array[i].key;
+            }
+            sort_array(array, counts[c], sizeof *array, by_key);
+            for (size_t i = 0; i < counts[c]; i++) {
+                assert_int_equal(array[i].check, ~array[i].key);
+                assert_true(!i || array[i - 1].key <= array[i].key);
+                again += array[i].key;
+            }
+            assert_int_equal(sum, again);
+            free(array);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +217,7 @@ int main(void)
         cmocka_unit_test(files_are_replaced_whole_or_not_at_all),
         cmocka_unit_test(patterns_find_and_bad_ones_say_where),
         cmocka_unit_test(events_survive_json),
+        cmocka_unit_test(arrays_of_any_size_are_sorted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
