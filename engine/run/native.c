@@ -16,6 +16,7 @@
 #include "race/end.h"
 #include "run/build_internal.h"
 #include "run/fresh.h"
+#include "run/guard.h"
 #include "toolchain/toolchain.h"
 #include "vcs/vcs.h"
 
@@ -243,6 +244,9 @@ int native_build_run(struct build *build, void *data)
         free(native.graph_file);
         return 0;
     }
+    /* Forked while there is little to share: what is written afterwards would be copied page by page. */
+    if (!build->options.dry_run)
+        build->guard = guard_new(&err); /* where it fails, the first step says so */
     fresh_watch(&native.fresh, false);
     int ready = prepare(&native, &err);
     fresh_unwatch();
