@@ -247,7 +247,9 @@ void race_end_of_build(struct build *build, const char *state_dir)
 {
     str_list told = {0};
     end_live(build, &told);
-    if (is_kept(build))
+    if (is_kept(build)) {
+        record_loosen(build->races);
         end_anew(build, state_dir, 0, &told);
+    }
     str_list_free(&told);
 }

@@ -264,6 +264,8 @@ void live_stop(struct live *live, str_list *told)
     pthread_mutex_unlock(&live->lock);
     if (!pthread_equal(live->thread, pthread_self()))
         pthread_join(live->thread, NULL);
+    if (told && live->order.reader)
+        live_give_needs(live);
     for (size_t i = 0; told && i < live->told.len; i++)
         if (live->told.at[i].stands)
             vec_push(told, mem_copy(live->told.at[i].id));

@@ -96,6 +96,8 @@ void live_take(struct live *live);
 /* Whether a step's place in the declared order is known. */
 bool live_is_ordered(const struct live *live, uint32_t step);
 void live_free_watch(struct watch *watch);
+/* After the thread's end: what makes said of steps whose data base never came goes into the record. */
+void live_give_needs(struct live *live);
 /* Length of what stands before the last slash of a path; 0 for a name in the root. */
 size_t live_directory_length(const char *path);
 

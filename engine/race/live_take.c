@@ -349,12 +349,10 @@ static void take_watches(struct live *live)
     pthread_mutex_unlock(&live->lock);
 }
 
-void live_take(struct live *live)
+/* What makes have said of their rules since the last time. */
+static void take_rules(struct live *live)
 {
     VEC(struct rules) rules = {0};
-    peek_at_running(live);
-    take_record(live);
-    grow(live);
     pthread_mutex_lock(&live->lock);
     for (size_t i = 0; i < live->rules.len; i++)
         vec_push(&rules, live->rules.at[i]);
@@ -363,6 +361,37 @@ void live_take(struct live *live)
     for (size_t i = 0; i < rules.len; i++)
         read_rules(live, &rules.at[i]);
     vec_free(&rules);
+}
+
+/* Whether a make ended without a word on what its steps need. */
+static bool is_unordered(const struct record_step *step)
+{
+    return (step->flags & RECORD_RAN) && !(step->flags & (RECORD_ORDERED | RECORD_MAKE));
+}
+
+void live_give_needs(struct live *live)
+{
+    struct record *record = live->build->races;
+    bool any = false;
+    for (size_t i = 0; i < record->steps.len && !any; i++)
+        any = is_unordered(&record->steps.at[i]);
+    if (!any)
+        return;
+    take_record(live);
+    take_rules(live);
+    for (uint32_t i = 0; i < record->steps.len && i < live->needs_of.len; i++) {
+        const struct told_needs *needs = &live->needs_of.at[i];
+        if (needs->known && is_unordered(&record->steps.at[i]))
+            record_needs(record, i, live->needs.at + needs->start, needs->count);
+    }
+}
+
+void live_take(struct live *live)
+{
+    peek_at_running(live);
+    take_record(live);
+    grow(live);
+    take_rules(live);
     order_steps(live);
     take_accesses(live);
     take_watches(live);

@@ -255,6 +255,36 @@ void record_end(struct record *record, uint32_t id, bool failed)
     pthread_mutex_unlock(&record->lock);
 }
 
+/* Whether a make became another by executing itself again. */
+static bool goes_on(const struct record *record, uint32_t number)
+{
+    int32_t pid = record->makes.at[number].pid;
+    for (uint32_t i = number + 1; i < record->makes.len; i++)
+        if (pid > 0 && record->makes.at[i].pid == pid)
+            return true;
+    return false;
+}
+
+void record_loosen(struct record *record)
+{
+    pthread_mutex_lock(&record->lock);
+    bool *told = mem_zero(record->makes.len + 1, sizeof *told);
+    for (uint32_t i = 0; i < record->makes.len; i++)
+        told[i] = goes_on(record, i);
+    for (size_t i = 0; i < record->steps.len; i++) {
+        const struct record_step *step = &record->steps.at[i];
+        if ((step->flags & RECORD_ORDERED) && step->make < record->makes.len)
+            told[step->make] = true;
+    }
+    for (size_t i = 0; i < record->steps.len; i++) {
+        struct record_step *step = &record->steps.at[i];
+        if (step->make < record->makes.len && !told[step->make] && !(step->flags & RECORD_ORDERED))
+            step->flags |= RECORD_LOOSE;
+    }
+    free(told);
+    pthread_mutex_unlock(&record->lock);
+}
+
 static bool is_there(const char *path)
 {
     struct stat status;

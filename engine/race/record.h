@@ -42,6 +42,7 @@ enum record_flags {
     RECORD_PHONY = 16, /* its target is no file */
     RECORD_MAKE = 32, /* no recipe: what its make did itself, before all of its steps */
     RECORD_ORDERED = 64, /* what it needs is known */
+    RECORD_LOOSE = 128, /* nobody will ever know: its make was killed before it could tell */
 };
 
 struct record_step {
@@ -92,6 +93,10 @@ struct record {
 /* An empty record; `root` is absolute. */
 struct record *record_new(const char *root);
 void record_free(struct record *record);
+
+/* At the end of a make build: steps of makes that were killed before they told their rules are loose;
+ * no race is told of them. */
+void record_loosen(struct record *record);
 
 /* How the whole build was started: NULL-ended words, and where; for starting it again. */
 void record_command(struct record *record, const char *const *words, const char *directory);
@@ -151,7 +156,10 @@ struct record_input {
     VEC(struct race_step) steps;
     VEC(uint32_t) need_start, needs, parent, serial;
     VEC(struct race_witness) goals;
-    VEC(struct race_access) accesses; /* where steps are forecast: the record's, and theirs */
+    VEC(struct race_access)
+    accesses; /* where steps are forecast or loose: the record's, and the
+                                         forecast's, but the loose ones' */
+    bool filtered; /* `accesses` is to be used, though it may be empty */
 };
 void record_input(const struct record *record, struct record_input *out);
 void record_input_free(struct record_input *input);

@@ -347,12 +347,34 @@ static void add_forecasts(struct builder *b)
     free(writer);
 }
 
+/* What steps touched whose place in the order nobody knows is left out. */
+static void leave_out_loose(struct builder *b)
+{
+    const struct record *record = b->record;
+    struct record_input *out = b->out;
+    bool any = false;
+    for (size_t i = 0; i < record->steps.len && !any; i++)
+        any = (record->steps.at[i].flags & RECORD_LOOSE) && record->steps.at[i].accesses_count;
+    if (!any)
+        return;
+    if (!out->accesses.len)
+        for (size_t i = 0; i < record->accesses.len; i++)
+            vec_push(&out->accesses, record->accesses.at[i]);
+    size_t kept = 0;
+    for (size_t i = 0; i < out->accesses.len; i++)
+        if (!(record->steps.at[out->accesses.at[i].step].flags & RECORD_LOOSE))
+            out->accesses.at[kept++] = out->accesses.at[i];
+    out->accesses.len = kept;
+    out->filtered = true;
+}
+
 void record_input(const struct record *record, struct record_input *out)
 {
     *out = (struct record_input){0};
     struct builder b = {.record = record, .out = out, .steps = (uint32_t)record->steps.len};
     add_steps(&b);
     add_forecasts(&b);
+    leave_out_loose(&b);
     add_declared(&b);
     sort_by_make(&b);
     add_makes(&b);
@@ -371,14 +393,15 @@ void record_input(const struct record *record, struct record_input *out)
     out->parent.at = b.parents.at;
     out->parent.len = b.parents.len;
     out->parent.cap = b.parents.cap;
+    bool own = out->accesses.len || out->filtered;
     out->input = (struct race_input){
         .order = {b.steps, out->need_start.at, out->needs.at, out->parent.at, out->serial.at},
         .steps = out->steps.at,
         .paths = &record->texts,
         .goals = out->goals.at,
         .goals_count = (uint32_t)out->goals.len,
-        .accesses = out->accesses.len ? out->accesses.at : record->accesses.at,
-        .accesses_count = out->accesses.len ? out->accesses.len : record->accesses.len,
+        .accesses = own ? out->accesses.at : record->accesses.at,
+        .accesses_count = own ? out->accesses.len : record->accesses.len,
     };
     vec_free(&b.edges);
     free(b.of_make);

@@ -47,7 +47,15 @@ const struct race_access *race_access_of(const struct record *record, uint32_t s
 static bool is_shared_name(enum race_class class)
 {
     return class == RACE_WRITE_WRITE || class == RACE_SCRATCH || class == RACE_DOUBLE_WORK ||
-           class == RACE_CHECK_THEN_CREATE || class == RACE_DIRECTORY;
+           class == RACE_CHECK_THEN_CREATE;
+}
+
+/* What the id of a finding goes by in place of its class, which differs with the order in which the
+ * steps happened to run. */
+static const char *kind_of(enum race_class class)
+{
+    bool edge = class == RACE_MISSING_EDGE || class == RACE_OVERWRITE || class == RACE_SHADOW;
+    return edge ? "edge" : is_shared_name(class) ? "shared" : race_class_name(class);
 }
 
 /* Which of two witnesses tells more: by path, then by target, as texts. */
@@ -69,21 +77,58 @@ static uint32_t parent_of(const struct record *record, uint32_t step)
     return make < record->makes.len ? record->makes.at[make].parent : ORDER_TOP;
 }
 
-static void name_finding(const struct record *record, struct report_finding *finding)
+/* The first path by name of all that show a finding. */
+static uint32_t least_path(const struct record *record, const struct report_finding *finding)
+{
+    uint32_t least = finding->path;
+    for (uint32_t i = 0; i < finding->witnesses_count; i++)
+        if (strcmp(record_text(record, finding->witnesses[i].path), record_text(record, least)) < 0)
+            least = finding->witnesses[i].path;
+    return least;
+}
+
+/* What the id is made of: the kind, the path that is shared or the step that one edit concerns, and the
+ * step that runs its make. */
+static char *key_of(const struct record *record, const struct report_finding *finding)
 {
     enum race_class class = finding->class;
-    bool edge = class == RACE_MISSING_EDGE || class == RACE_OVERWRITE || class == RACE_SHADOW;
-    bool shared = is_shared_name(class);
+    if (is_shared_name(class) || class == RACE_DIRECTORY)
+        return mem_format("%s|%s|", kind_of(class), race_path(record, least_path(record, finding)));
     uint32_t step = class == RACE_LISTING ? finding->second : finding->first;
-    uint32_t runs = shared ? ORDER_TOP : parent_of(record, step);
-    char *text = mem_format("%s|%s|%s", edge ? "edge" : race_class_name(class),
-                            shared ? race_path(record, finding->path) : race_target(record, step),
-                            runs == ORDER_TOP ? "" : race_target(record, runs));
-    struct hash hash = hash_bytes(text, strlen(text));
+    uint32_t runs = parent_of(record, step);
+    return mem_format("%s|%s|%s", kind_of(class), race_target(record, step),
+                      runs == ORDER_TOP ? "" : race_target(record, runs));
+}
+
+static bool is_id_taken(const struct race_report *report, size_t count, const char *id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(report->findings.at[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+static void put_id(struct report_finding *finding, const char *key)
+{
     static const char digits[] = "0123456789abcdef";
+    struct hash hash = hash_bytes(key, strlen(key));
     for (unsigned i = 0; i < 8; i++)
         finding->id[i] = digits[hash.low >> (4 * i) & 15];
-    free(text);
+}
+
+/* Names the finding at `index`; those before it have their ids. */
+static void name_finding(struct race_report *report, size_t index)
+{
+    struct report_finding *finding = &report->findings.at[index];
+    char *key = key_of(report->record, finding);
+    put_id(finding, key);
+    for (unsigned more = 0; is_id_taken(report, index, finding->id); more++) {
+        char *longer = mem_format("%s|%s|%s|%u", key, race_target(report->record, finding->first),
+                                  race_target(report->record, finding->second), more);
+        put_id(finding, longer);
+        free(longer);
+    }
+    free(key);
 }
 
 static void add_finding(struct race_report *report, const struct race_finding *from)
@@ -101,7 +146,6 @@ static void add_finding(struct race_report *report, const struct race_finding *f
                                      .path = best->path,
                                      .witnesses = all,
                                      .witnesses_count = from->witnesses_count};
-    name_finding(report->record, &finding);
     vec_push(&report->findings, finding);
 }
 
@@ -125,6 +169,8 @@ static void name_findings(struct race_report *report)
     if (report->findings.len)
         qsort_r(report->findings.at, report->findings.len, sizeof *report->findings.at, by_weight,
                 (void *)(uintptr_t)report->record);
+    for (size_t i = 0; i < report->findings.len; i++)
+        name_finding(report, i);
 }
 
 void race_report_make(struct race_report *report, const struct record *record)

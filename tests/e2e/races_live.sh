@@ -164,6 +164,37 @@ for case in within between; do
     done
 done
 
+say "a build that is killed: what is in order is told neither then nor later, what is not stays"
+tree killed <<'E'
+all: one.h two rival
+one.h:
+    echo > $@
+sub: one.h
+two: | sub rival
+    cat one.h; wait_for '"event":"finding"'; touch half; sleep 60; touch $@
+rival:
+    sleep 0.3; cat one.h; touch $@
+.PHONY: sub all
+E
+for signals in 1 2 3; do
+    rm -rf one.h two half rival .gantry
+    "$GANTRY" build --plain -j2 -- make >"$WORK/out" 2>&1 &
+    pid=$!
+    for _ in $(seq 1200); do
+        [ -e half ] && break
+        sleep 0.1
+    done
+    for _ in $(seq $signals); do
+        kill -TERM $pid 2>/dev/null
+        sleep 0.1
+    done
+    wait $pid && fail "it ended well"
+    ok "$GANTRY" races list
+    has "$WORK/out" "rival reads one.h, which one.h makes"
+    grep -q "two reads" "$WORK/out" && fail "what is in order was told"
+    [ "$(grep -c '^!' "$WORK/out")" = 1 ] || fail "something else was found"
+done
+
 say "make deletes nothing that a copy of it had to do with"
 tree stop <<'E'
 all: one two

@@ -18,6 +18,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "race/race.h"
+#include "race/report.h"
 #include "trace/trace.h"
 
 enum { STEPS_MAX = 8, EDGES_MAX = 12, EXPECT_MAX = 12, OPS_MAX = 12, PATHS_MAX = 64, ORDERS = 22 };
@@ -164,6 +165,15 @@ static const struct mini minis[] = {
                {.ops = {"create! /t/gen.h"}, .target = "/t/gen.h", .parent = 1},
                {.ops = {"read! /t/gen.h"}, .parent = 2}},
      .expect = {"2 3 /t/gen.h missing-edge"}},
+    {.name = "two write a file that is looked for first",
+     .there = {"/t"},
+     .steps = {{.ops = {"guard! /t/x"}, .command = "test -e x || echo >x"},
+               {.ops = {"guard! /t/x", "edit! /t/x"}, .command = "test -e x || echo >x; ed x"}},
+     .expect = {"0 1 /t/x check-then-create overwrite write-write missing-edge"}},
+    {.name = "two use one name, and one leaves it behind",
+     .there = {"/t"},
+     .steps = {{.ops = {"create! /t/tmp", "rm /t/tmp"}}, {.ops = {"create! /t/tmp"}}},
+     .expect = {"0 1 /t/tmp scratch write-write removal"}},
     /* ---- none ---- */
     {.name = "a directory of a search path, in which nothing is made that is looked for",
      .there = {"/t", "/t/inc", "/t/inc/x.h"},
@@ -489,7 +499,60 @@ static int expected(const struct mini *mini, const struct race_witness *w, const
     return found;
 }
 
-static void check(struct run *run, unsigned lanes, unsigned order)
+/* The ids of a miniature's findings, by pair and path, over all of its orders. */
+struct ids {
+    struct map by_witness; /* "A B path" -> char * */
+};
+
+/* The build as a record, for the report that names findings. Paths of the result become its texts. */
+static struct record *record_of(struct run *run, struct race_result *result)
+{
+    const struct mini *mini = run->mini;
+    struct record *record = record_new("/t");
+    record_make(record, 0, ORDER_TOP, 0, ".");
+    for (uint32_t step = 0; step < run->steps; step++) {
+        char *name = mem_format("step%u", step);
+        uint32_t parent = mini->steps[step].parent;
+        if (parent)
+            record_make(record, parent, parent - 1, 0, ".");
+        record_step(record, &(struct record_spec){.step = step, .make = parent, .target = name});
+        free(name);
+    }
+    for (size_t i = 0; i < result->witnesses.len; i++)
+        result->witnesses.at[i].path =
+            intern_id(&record->texts, intern_text(&run->paths, result->witnesses.at[i].path));
+    return record;
+}
+
+/* Whatever the order, a pair and path belong to a finding of the same name. Takes the result. */
+static void check_ids(struct run *run, struct race_result *result, struct ids *ids)
+{
+    struct record *record = record_of(run, result);
+    struct race_report report;
+    race_report_of(&report, record, result);
+    for (size_t i = 0; i < report.findings.len; i++) {
+        const struct report_finding *finding = &report.findings.at[i];
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(report.findings.at[k].id, finding->id);
+        for (uint32_t k = 0; k < finding->witnesses_count; k++) {
+            const struct race_witness *w = &finding->witnesses[k];
+            uint32_t a = w->first < w->second ? w->first : w->second;
+            char *key =
+                mem_format("%u %u %s", a, w->first ^ w->second ^ a, record_text(record, w->path));
+            const char *before = map_get(&ids->by_witness, key);
+            if (before && strcmp(before, finding->id) != 0)
+                fail_msg("%s: %s was %s and is %s as %s", run->mini->name, key, before, finding->id,
+                         race_class_name(finding->class));
+            if (!before)
+                map_put(&ids->by_witness, key, mem_copy(finding->id));
+            free(key);
+        }
+    }
+    race_report_free(&report);
+    record_free(record);
+}
+
+static void check(struct run *run, unsigned lanes, unsigned order, struct ids *ids)
 {
     const struct mini *mini = run->mini;
     struct race_result result;
@@ -508,10 +571,10 @@ static void check(struct run *run, unsigned lanes, unsigned order)
         if (!met[i] && mini->expect[i][0] != '?')
             fail_msg("%s: -j%u, order %u: not found: %s", mini->name, lanes, order,
                      mini->expect[i]);
-    race_result_free(&result);
+    check_ids(run, &result, ids);
 }
 
-static bool run_one(const struct mini *mini, unsigned lanes, unsigned order)
+static bool run_one(const struct mini *mini, unsigned lanes, unsigned order, struct ids *ids)
 {
     struct run run = {.mini = mini, .seed = order * 977 + lanes};
     while (run.steps < STEPS_MAX && mini->steps[run.steps].ops[0])
@@ -520,7 +583,7 @@ static bool run_one(const struct mini *mini, unsigned lanes, unsigned order)
         run.there[intern_id(&run.paths, mini->there[i])] = true;
     run_build(&run, lanes, order);
     if (!run.failed)
-        check(&run, lanes, order);
+        check(&run, lanes, order, ids);
     intern_free(&run.paths);
     return !run.failed;
 }
@@ -531,11 +594,15 @@ static void every_order_shows_the_same(void **state)
     static const unsigned lanes[] = {1, 2, 16};
     for (size_t i = 0; i < sizeof minis / sizeof *minis; i++) {
         unsigned went_well = 0;
+        struct ids ids = {0};
         for (unsigned l = 0; l < 3; l++)
             for (unsigned order = 0; order < ORDERS; order++)
-                went_well += run_one(&minis[i], lanes[l], order);
+                went_well += run_one(&minis[i], lanes[l], order, &ids);
         if (went_well < 3)
             fail_msg("%s: only %u orders went well", minis[i].name, went_well);
+        for (size_t k = 0; k < ids.by_witness.values.len; k++)
+            free(ids.by_witness.values.at[k]);
+        map_free(&ids.by_witness);
     }
 }
 
