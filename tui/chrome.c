@@ -138,14 +138,16 @@ static void counters(const struct app *app, char out[static 64], enum style *sty
 {
     const struct model *model = &app->model;
     unsigned long long failed = model->counts[STEP_STATE_FAILED], races = model->races;
+    struct str text = {0};
     *style = failed ? STYLE_FAILED : STYLE_RACE;
-    out[0] = '\0';
-    if (races && failed)
-        snprintf(out, 64, "⚑%llu ✗%llu", races, failed);
-    else if (races)
-        snprintf(out, 64, "⚑%llu", races);
-    else if (failed)
-        snprintf(out, 64, "✗%llu", failed);
+    if (races)
+        str_addf(&text, " ⚑%llu", races);
+    if (failed)
+        str_addf(&text, " ✗%llu", failed);
+    if (model->holds.len)
+        str_addf(&text, " held %zu", model->holds.len);
+    snprintf(out, 64, "%s", text.len ? text.at + 1 : "");
+    str_free(&text);
 }
 
 void chrome_header(const struct app *app, const struct canvas *canvas)

@@ -126,8 +126,13 @@ static void print_finding(const struct races *r, const struct report_finding *fi
            race_class_name(finding->class), str_text(&sentence));
     if (finding->witnesses_count > 1)
         printf(" (and %u more)", finding->witnesses_count - 1);
-    if (entry->verdict != VERDICT_SUSPECTED)
-        printf("  [%s]", race_verdict_name(entry->verdict));
+    bool held = ledger_is_held(&r->ledger, finding->id);
+    if (entry->verdict != VERDICT_SUSPECTED || held)
+        printf("  [%s%s]",
+               entry->verdict != VERDICT_SUSPECTED ? race_verdict_name(entry->verdict) : "",
+               !held                                 ? ""
+               : entry->verdict != VERDICT_SUSPECTED ? ", held"
+                                                     : "held");
     putchar('\n');
     str_free(&sentence);
 }
@@ -151,10 +156,27 @@ static void print_total(const struct races *r)
     printf("%u finding%s", r->kept, r->kept == 1 ? "" : "s");
     if (r->excused)
         printf(", %u excused in %s", r->excused, LEDGER_EXCUSES);
+    if (r->ledger.holds.list.len)
+        printf(", %zu held in %s", r->ledger.holds.list.len, HOLDS_FILE);
     printf("; built %s: %llu steps, %llu ran then, %llu traced", when, steps, ran, traced);
     if (partly)
         printf(", %llu of them not wholly", partly);
     putchar('\n');
+}
+
+/* What is held though the last build showed no such finding: mended by hand, perhaps. */
+static void print_needless_holds(const struct races *r)
+{
+    for (size_t i = 0; i < r->ledger.holds.list.len; i++) {
+        const struct hold *hold = &r->ledger.holds.list.at[i];
+        bool there = false;
+        for (size_t k = 0; k < r->report.findings.len; k++)
+            there |= strcmp(r->report.findings.at[k].id, hold->id) == 0;
+        if (!there)
+            printf(
+                "  %s is held, and was not seen in the last build: gantry races release %s (%s)\n",
+                hold->id, hold->id, hold->what);
+    }
 }
 
 static int write_baseline(const struct races *r, struct err *err)
@@ -187,6 +209,7 @@ static int run_list(struct races *r, struct err *err)
         for (size_t i = 0; i < r->report.findings.len; i++)
             if (r->keep[i])
                 print_finding(r, &r->report.findings.at[i]);
+        print_needless_holds(r);
         for (size_t i = 0; i < hints.list.len; i++)
             hints_print(&r->report, &hints, &hints.list.at[i]);
         print_total(r);
@@ -276,6 +299,19 @@ static void print_rules(const struct races *r, const struct report_finding *find
 
 static void print_likelihood(const struct races *r, const struct report_finding *finding);
 
+static void print_held(const struct races *r, const char *id)
+{
+    const struct hold *hold = holds_find(&r->ledger.holds, id);
+    for (size_t i = 0; hold && i < hold->edges.len; i++) {
+        if (i == WITNESSES_SHOWN) {
+            printf("      and %zu more\n", hold->edges.len - i);
+            break;
+        }
+        printf("%s%s starts when %s has ended\n", i ? "      " : "held: ", hold->edges.at[i].second,
+               hold->edges.at[i].first);
+    }
+}
+
 static int run_show(struct races *r, struct err *err)
 {
     const struct report_finding *finding = wanted(r, err);
@@ -321,6 +357,7 @@ static int run_show(struct races *r, struct err *err)
         printf("%s\n", entry->evidence);
     if (entry->script && *entry->script)
         printf("repeat it: sh %s\n", entry->script);
+    print_held(r, finding->id);
     if (reason)
         printf("excused: %s\n", reason);
     fflush(stdout); /* a long history takes its time */
@@ -351,6 +388,48 @@ static int run_suppress(struct races *r, struct err *err)
     str_free(&line);
     free(path);
     return status;
+}
+
+/* ---- hold, release ---- */
+
+static int run_hold(struct races *r, struct err *err)
+{
+    const struct report_finding *finding = wanted(r, err);
+    if (!finding || holds_add(r->root, &r->report, finding, err) < 0)
+        return -1;
+    struct ledger now;
+    if (ledger_read(&now, r->root, r->state_dir, err) < 0)
+        return -1;
+    ledger_free(&r->ledger);
+    r->ledger = now;
+    print_held(r, finding->id);
+    printf("every build keeps that until it is mended (gantry races mend %s) or released (gantry "
+           "races release %s)\n",
+           finding->id, finding->id);
+    return 0;
+}
+
+static int run_release(struct races *r, struct err *err)
+{
+    char id[9] = "";
+    if (!r->id)
+        return err_set(err, ERR_INPUT, "name what is to be released; gantry races list shows it");
+    int dropped = holds_drop(r->root, r->id, id, err);
+    if (dropped == 0)
+        return err_set(err, ERR_INPUT, "%s is not held", r->id);
+    if (dropped < 0)
+        return -1;
+    printf("%s is held no more\n", id);
+    return 0;
+}
+
+/* What is mended need not be held. */
+static int drop_hold(const struct races *r, const char *id, struct err *err)
+{
+    int dropped = ledger_is_held(&r->ledger, id) ? holds_drop(r->root, id, NULL, err) : 0;
+    if (dropped > 0 && !json(r->cli))
+        printf("%s is held no more\n", id);
+    return dropped < 0 ? -1 : 0;
 }
 
 /* ---- prove ---- */
@@ -452,6 +531,8 @@ static int run_mend(struct races *r, struct err *err)
             printf("gantry races mend %s --apply edits %s\n", finding->id, path_base(mend.file));
     }
     mend_free(&mend);
+    if (status == 0 && r->apply)
+        status = drop_hold(r, finding->id, err);
     return status;
 }
 
@@ -529,6 +610,12 @@ static int run_verify(struct races *r, struct err *err)
         status = open_races(&after, err);
     if (status == 0)
         status = compare(r, &after, r->id, err);
+    for (size_t i = 0; status == 0 && i < after.ledger.holds.list.len; i++)
+        if (str_starts(after.ledger.holds.list.at[i].id, r->id)) {
+            char id[9];
+            memcpy(id, after.ledger.holds.list.at[i].id, sizeof id);
+            status = drop_hold(&after, id, err);
+        }
     close_races(&after);
     return status;
 }
@@ -539,8 +626,9 @@ static const struct {
     const char *name;
     int (*run)(struct races *r, struct err *err);
 } actions[] = {
-    {"list", run_list}, {"prove", run_prove}, {"mend", run_mend},         {"verify", run_verify},
-    {"undo", run_undo}, {"show", run_show},   {"suppress", run_suppress},
+    {"list", run_list},         {"prove", run_prove}, {"mend", run_mend},
+    {"verify", run_verify},     {"undo", run_undo},   {"show", run_show},
+    {"suppress", run_suppress}, {"hold", run_hold},   {"release", run_release},
 };
 enum { ACTIONS = sizeof actions / sizeof *actions };
 

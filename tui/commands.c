@@ -73,6 +73,8 @@ const struct command commands[] = {
      "gantry races prove ID|all              does it do harm? tried in copies of the tree\n"
      "gantry races mend ID [--apply]         the edit that removes it\n"
      "gantry races verify ID | undo ID       build again: is it gone? take the edit back\n"
+     "gantry races hold ID | release ID      every build keeps the missing order until it is "
+     "mended\n"
      "gantry races suppress ID --reason TEXT excuse it, in .gantry-races",
      "which steps race, from the last build; gantry-race(7)", NULL},
     {"replay", cmd_replay, GROUP_LOOK, "[JOURNAL]",

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "race/ledger.h"
 #include "race/report.h"
 #include "tui/console.h"
@@ -14,6 +15,34 @@ static bool is_there(const struct race_report *report, const char *id)
         if (strcmp(report->findings.at[i].id, id) == 0)
             return true;
     return !report;
+}
+
+/* Which orders are held now. */
+static void tell_holds(struct model *model, const struct holds *holds)
+{
+    for (size_t i = model->holds.len; i-- > 0;) {
+        const char *id = model_text(model, model->holds.at[i].id);
+        if (!holds_find(holds, id))
+            model_event(model, &(struct event){.kind = EVENT_HOLD, .id = id, .state = "released"});
+    }
+    for (size_t i = 0; i < holds->list.len; i++) {
+        const struct hold *hold = &holds->list.at[i];
+        bool known = false;
+        for (size_t k = 0; k < model->holds.len; k++)
+            known |= strcmp(model_text(model, model->holds.at[k].id), hold->id) == 0;
+        if (known || !hold->edges.len)
+            continue;
+        char *text = mem_format("%s starts when %s has ended", hold->edges.at[0].second,
+                                hold->edges.at[0].first);
+        model_event(model, &(struct event){.kind = EVENT_HOLD,
+                                           .id = hold->id,
+                                           .first_target = hold->edges.at[0].first,
+                                           .second_target = hold->edges.at[0].second,
+                                           .witnesses = hold->edges.len,
+                                           .state = "held",
+                                           .text = text});
+        free(text);
+    }
 }
 
 static uint32_t step_id(const struct model *model, uint32_t index)
@@ -54,7 +83,8 @@ void findings_refresh(struct console *console, bool built)
     struct record *record = built ? record_read(state_dir, &none) : NULL;
     if (record)
         race_report_make(&report, record);
-    if (ledger_read(&ledger, console->root, state_dir, &none) == 0)
+    if (ledger_read(&ledger, console->root, state_dir, &none) == 0) {
+        tell_holds(model, &ledger.holds);
         for (size_t i = 0; i < model->findings.len; i++) {
             const char *id = model_text(model, model->findings.at[i].id);
             tell(model, i,
@@ -63,6 +93,7 @@ void findings_refresh(struct console *console, bool built)
                      ? "suppressed"
                      : race_verdict_name(ledger_verdict(&ledger, id)->verdict));
         }
+    }
     ledger_free(&ledger);
     if (record)
         race_report_free(&report);

@@ -100,6 +100,7 @@ static void free_build(struct model *model)
     vec_free(&model->diagnostics);
     vec_free(&model->causes);
     vec_free(&model->findings);
+    vec_free(&model->holds);
     vec_free(&model->messages);
     vec_free(&model->parts);
     vec_free(&model->ended);
@@ -533,6 +534,32 @@ static void take_finding(struct model *model, const struct event *event)
     }
 }
 
+const struct model_hold *model_hold_of(const struct model *model, uint32_t id)
+{
+    for (size_t i = 0; i < model->holds.len; i++)
+        if (model->holds.at[i].id == id)
+            return &model->holds.at[i];
+    return NULL;
+}
+
+static void take_hold(struct model *model, const struct event *event)
+{
+    const char *state = event->state ? event->state : "";
+    uint32_t id = text_id(model, event->id ? event->id : "");
+    size_t at = 0;
+    while (at < model->holds.len && model->holds.at[at].id != id)
+        at++;
+    if (strcmp(state, "released") == 0) {
+        if (at < model->holds.len)
+            model->holds.at[at] = model->holds.at[--model->holds.len];
+        return;
+    }
+    if (at == model->holds.len)
+        vec_push(&model->holds, (struct model_hold){.id = id});
+    model->holds.at[at].text = text_id(model, event->text);
+    model->holds.at[at].let_go |= strcmp(state, "let-go") == 0;
+}
+
 /* ---- the build ---- */
 
 static void take_build_begin(struct model *model, const struct event *event)
@@ -674,6 +701,9 @@ void model_event(struct model *model, const struct event *event)
         break;
     case EVENT_FINDING:
         take_finding(model, event);
+        break;
+    case EVENT_HOLD:
+        take_hold(model, event);
         break;
     case EVENT_LANE:
         take_lane(model, event);

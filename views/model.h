@@ -91,6 +91,12 @@ struct model_finding {
     uint8_t severity;
 };
 
+/* An order that the makefiles lack and that builds keep. */
+struct model_hold {
+    uint32_t id, text; /* interned */
+    bool let_go; /* this build goes on without */
+};
+
 struct model_message {
     uint32_t text; /* interned */
     uint8_t severity;
@@ -125,6 +131,7 @@ struct model {
     VEC(struct model_diagnostic) diagnostics;
     VEC(struct model_cause) causes;
     VEC(struct model_finding) findings;
+    VEC(struct model_hold) holds;
     VEC(struct model_message) messages;
     VEC(struct model_part) parts; /* what was composed */
     VEC(uint32_t) ended; /* steps in the order in which they ended */
@@ -193,6 +200,8 @@ uint64_t model_total(const struct model *model);
 /* Nanoseconds that the rest will take: by what the steps took before, where that is known of most, else
  * by what has run so far; 0: nobody knows. */
 uint64_t model_left_ns(const struct model *model);
+/* The order that is held for a finding, by its id (interned); or NULL. */
+const struct model_hold *model_hold_of(const struct model *model, uint32_t id);
 /* Whether a finding counts as a race. */
 bool model_finding_counts(const struct model *model, const struct model_finding *finding);
 /* The word of a state: "running"; of a step that is over with its outcome's: "unchanged". */

@@ -38,6 +38,7 @@ struct plain {
     VEC(struct plain_step) steps; /* by step id */
     VEC(uint32_t) failed; /* step ids, in the order of their ends */
     uint64_t done, total, graph_steps;
+    unsigned held; /* orders that the build keeps */
     struct shell_costs shell;
     bool begun, complete;
     struct sanitize console; /* of the guest's console, from its begin to its end */
@@ -370,6 +371,20 @@ static void on_message(struct plain *plain, const struct event *event)
     put_line(plain, event->severity == SEVERITY_NOTE ? PLAIN_OUT : PLAIN_ERR);
 }
 
+/* An order that the makefiles lack, and that this build keeps; or does not. */
+static void on_hold(struct plain *plain, const struct event *event)
+{
+    bool let_go = event->state && strcmp(event->state, "let-go") == 0;
+    plain->held += !let_go;
+    if (plain->options.raw)
+        return;
+    end_console_line(plain);
+    str_addf(&plain->line, "gantry: %s %s: %s", let_go ? "let go" : "held", event->id, event->text);
+    if (!let_go && event->witnesses > 1)
+        str_addf(&plain->line, ", and %" PRIu64 " more", event->witnesses - 1);
+    put_line(plain, PLAIN_OUT);
+}
+
 /* The tail of what a failed step said, indented. */
 static void repeat_output(struct plain *plain, const struct plain_step *step)
 {
@@ -466,8 +481,11 @@ static void on_build_end(struct plain *plain, const struct event *event)
         plain->io.write(plain->io.data, PLAIN_OUT, costs.at, costs.len);
     str_free(&costs);
     if (event->findings) {
-        str_addf(&plain->line, "%" PRIu64 " race%s: gantry races", event->findings,
+        str_addf(&plain->line, "%" PRIu64 " race%s", event->findings,
                  event->findings == 1 ? "" : "s");
+        if (plain->held)
+            str_addf(&plain->line, ", %u held", plain->held);
+        str_add(&plain->line, ": gantry races");
         put_line(plain, PLAIN_OUT);
     }
 }
@@ -568,6 +586,9 @@ void plain_event(struct plain *plain, const struct event *event)
         break;
     case EVENT_BUILD_END:
         on_build_end(plain, event);
+        break;
+    case EVENT_HOLD:
+        on_hold(plain, event);
         break;
     default:
         break;

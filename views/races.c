@@ -92,6 +92,14 @@ static enum style verdict_style(const struct model *model, const struct model_fi
                                                    : STYLE_WARNING;
 }
 
+/* What the row says of it in one word: that its order is held, where no experiment said more. */
+static const char *word_of(const struct model *model, const struct model_finding *finding)
+{
+    const char *verdict = model_text(model, finding->verdict);
+    bool held = model_hold_of(model, finding->id) && strcmp(verdict, "suspected") == 0;
+    return held ? "held" : verdict;
+}
+
 static void draw_row(void *data, const struct canvas *canvas, int y, size_t index)
 {
     const struct races_view *races = data;
@@ -103,7 +111,7 @@ static void draw_row(void *data, const struct canvas *canvas, int y, size_t inde
     int x =
         canvas_column(canvas, 3, y, id_w, STYLE_STRONG, FIT_LEFT, model_text(model, finding->id)) +
         1;
-    x = canvas_column(canvas, x, y, 10, style, FIT_LEFT, model_text(model, finding->verdict)) + 1;
+    x = canvas_column(canvas, x, y, 10, style, FIT_LEFT, word_of(model, finding)) + 1;
     if (class_w)
         x = canvas_column(canvas, x, y, class_w, STYLE_TEXT, FIT_LEFT,
                           model_text(model, finding->class)) +
@@ -224,6 +232,9 @@ static void draw_detail(const struct canvas *canvas, const struct model *model,
     y = draw_text(&body, y, "file", model_text(model, finding->path));
     y = draw_text(&body, y, "what", model_text(model, finding->text));
     y = draw_text(&body, y, "order", order_text(model, finding));
+    const struct model_hold *hold = model_hold_of(model, finding->id);
+    if (hold)
+        y = draw_text(&body, y, "held", model_text(model, hold->text));
     snprintf(text, sizeof text, "%llu file%s show it", (unsigned long long)finding->witnesses,
              finding->witnesses == 1 ? "" : "s");
     if (finding->witnesses > 1)
@@ -335,7 +346,8 @@ static bool verb(struct races_view *races, enum request request, const struct vi
         const char *verb, *option;
     } verbs[] = {{REQ_ENTER, "show", NULL},    {REQ_PROVE, "prove", NULL},
                  {REQ_MEND, "mend", NULL},     {REQ_WRITE, "mend", "--apply"},
-                 {REQ_VERIFY, "verify", NULL}, {REQ_UNDO, "undo", NULL}};
+                 {REQ_VERIFY, "verify", NULL}, {REQ_UNDO, "undo", NULL},
+                 {REQ_HOLD, "hold", NULL}};
     const struct model_finding *finding = selected(races);
     const char *id = finding ? model_text(ctx->model, finding->id) : NULL;
     size_t at = 0, count = sizeof verbs / sizeof *verbs;
@@ -355,7 +367,8 @@ static bool verb(struct races_view *races, enum request request, const struct vi
         ctx->ops->copy(ctx->app, text);
         ctx->ops->say(ctx->app, SEVERITY_NOTE, "the command that proves it is in the clipboard");
     } else {
-        command(verbs[at].verb, id, verbs[at].option, NULL, ctx);
+        bool held = request == REQ_HOLD && model_hold_of(ctx->model, finding->id);
+        command(held ? "release" : verbs[at].verb, id, verbs[at].option, NULL, ctx);
     }
     return true;
 }
@@ -471,10 +484,10 @@ static void races_close(struct view *view)
 }
 
 static const struct view_key keys[] = {
-    {REQ_ENTER, "evidence"}, {REQ_PROVE, NULL},  {REQ_MEND, NULL},     {REQ_WRITE, "make it"},
-    {REQ_VERIFY, NULL},      {REQ_UNDO, "undo"}, {REQ_SUPPRESS, NULL}, {REQ_HIDDEN, NULL},
-    {REQ_FILTER, NULL},      {REQ_GRAPH, NULL},  {REQ_LOG, NULL},      {REQ_COPY, NULL},
-    {REQ_NONE, NULL}};
+    {REQ_ENTER, "evidence"}, {REQ_PROVE, NULL},  {REQ_MEND, NULL},  {REQ_WRITE, "make it"},
+    {REQ_VERIFY, NULL},      {REQ_UNDO, "undo"}, {REQ_HOLD, NULL},  {REQ_SUPPRESS, NULL},
+    {REQ_HIDDEN, NULL},      {REQ_FILTER, NULL}, {REQ_GRAPH, NULL}, {REQ_LOG, NULL},
+    {REQ_COPY, NULL},        {REQ_NONE, NULL}};
 
 const struct view_ops view_races = {
     .name = "races",

@@ -28,13 +28,13 @@ const struct field event_fields[] = {
     F(files, U64, K(GRAPH)),
     F(edges, U64, K(GRAPH)),
     F(complete, BOOL, K(GRAPH)),
-    F(id, TEXT, K(FINDING)),
+    F(id, TEXT, K(FINDING) | K(HOLD)),
     F(class, TEXT, K(FINDING)),
     F(first, U32, K(FINDING)),
-    F(first_target, TEXT, K(FINDING)),
+    F(first_target, TEXT, K(FINDING) | K(HOLD)),
     F(second, U32, K(FINDING)),
-    F(second_target, TEXT, K(FINDING)),
-    F(witnesses, U64, K(FINDING)),
+    F(second_target, TEXT, K(FINDING) | K(HOLD)),
+    F(witnesses, U64, K(FINDING) | K(HOLD)),
     F(step, U32,
       K(STEP) | K(STEP_ADD) | K(STEP_READY) | K(STEP_BEGIN) | K(STEP_OUTPUT) | K(STEP_PROGRESS) |
           K(STEP_END) | K(LANE) | K(DIAGNOSTIC) | K(TOUCHED)),
@@ -62,7 +62,7 @@ const struct field event_fields[] = {
     F(column, U32, K(DIAGNOSTIC)),
     F(command, TEXT, K(SHELL_CALL)),
     F(severity, SEVERITY, K(DIAGNOSTIC) | K(MESSAGE) | K(FINDING)),
-    F(state, TEXT, K(LANE) | K(STEP) | K(STEP_OUTPUT)),
+    F(state, TEXT, K(LANE) | K(STEP) | K(STEP_OUTPUT) | K(HOLD)),
     F(idle_why, TEXT, K(LANE)),
     F(part, TEXT, K(COMPOSE)),
     F(bytes, U64, K(COMPOSE) | K(STEP_PROGRESS)),
@@ -71,7 +71,7 @@ const struct field event_fields[] = {
     F(verdict, TEXT, K(VM_END) | K(FINDING)),
     F(text, TEXT,
       K(STEP_ADD) | K(STEP_BEGIN) | K(VM_BEGIN) | K(VM_OUTPUT) | K(DIAGNOSTIC) | K(MESSAGE) |
-          K(FINDING)),
+          K(FINDING) | K(HOLD)),
     F(status, STATUS, K(BUILD_END)),
     F(exit, INT, K(STEP_END) | K(VM_END) | K(BUILD_END)),
     F(signal, INT, K(STEP_END)),
@@ -95,10 +95,10 @@ enum { FIELDS = sizeof event_fields / sizeof *event_fields, JOURNAL_VERSION = 1 
 const unsigned event_fields_count = FIELDS;
 
 static const char *const kind_names[EVENT_KINDS] = {
-    "build-begin", "graph",         "step",      "step-add",   "step-ready", "step-begin",
-    "step-output", "step-progress", "step-end",  "shell-call", "finding",    "lane",
-    "compose",     "vm-begin",      "vm-output", "vm-end",     "path",       "touched",
-    "diagnostic",  "message",       "build-end",
+    "build-begin", "graph",         "step",     "step-add",   "step-ready", "step-begin",
+    "step-output", "step-progress", "step-end", "shell-call", "finding",    "hold",
+    "lane",        "compose",       "vm-begin", "vm-output",  "vm-end",     "path",
+    "touched",     "diagnostic",    "message",  "build-end",
 };
 static const char *const outcome_names[OUTCOMES] = {"ran", "unchanged", "restored", "failed",
                                                     "cancelled"};

@@ -33,6 +33,8 @@ enum event_kind {
     EVENT_SHELL_CALL, /* make(its directory) path(makefile) line command wall_ns repeated */
     EVENT_FINDING, /* id class severity path first first_target second second_target witnesses
                     verdict text(a sentence): a race, or what was found out about one */
+    EVENT_HOLD, /* id first_target second_target witnesses(edges) state(held|released|let-go) text: an
+                 order that the makefiles lack and that the build keeps all the same, by finding */
     EVENT_LANE, /* lane state(idle|running) step cpu_ns(so far) rss_kib idle_why */
     EVENT_COMPOSE, /* part bytes hash */
     EVENT_VM_BEGIN, /* argv text(boot arguments) */

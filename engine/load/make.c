@@ -23,6 +23,7 @@
 #include "load/make_state.h"
 #include "load/payload.h"
 #include "race/end.h"
+#include "race/hold.h"
 #include "race/record.h"
 #include "vcs/vcs.h"
 
@@ -63,8 +64,8 @@ static char *makeflags(const struct make_build *make)
     bool jobs = given && (strstr(given, "-j") || strstr(given, "--jobserver"));
     if (build->options.shuffle && !jobs && !asks_for_jobs(build->options.command))
         str_addf(&flags, " -j%u", SHUFFLE_JOBS); /* there is to be a choice; lanes are ours */
-    else if (build->options.lanes && !jobs && !asks_for_jobs(build->options.command))
-        str_addf(&flags, " -j%u", build->lanes);
+    else if (!make->unlimited && !jobs && !asks_for_jobs(build->options.command))
+        str_addf(&flags, " -j%u", build->lanes + make_holds_count(make->holds));
     if (build->options.load_limit > 0)
         str_addf(&flags, " -l%g", build->options.load_limit);
     return str_take(&flags);
@@ -369,7 +370,9 @@ static void listen_until_end(struct make_build *make, struct make_server *server
     uint64_t told_ns = clock_ns();
     enum stop_state acted = STOP_NO;
     while (!make->command_ended) {
+        uint64_t heard = make->heard;
         server_hear(server, make->build->options.shuffle ? SHUFFLE_MS : TELL_MS);
+        make_holds_tick(make->holds, make->heard != heard);
         if (make->build->options.shuffle)
             steps_give_lanes(make); /* those whose time has come */
         enum stop_state stop = build_stopping(make->build);
@@ -449,6 +452,24 @@ static void end(struct make_build *make, bool good, bool never_ran)
         look_for_races(make);
 }
 
+/* A make that nobody asked for jobs runs one at a time, and a step that is held would keep it from going
+ * on: it gets as many more as are held, and the one lane stays. */
+static void open_holds(struct make_build *make)
+{
+    struct build *build = make->build;
+    bool is_one = make->unlimited && is_make(build->options.command[0]) &&
+                  !asks_for_jobs(build->options.command);
+    unsigned lanes = build->lanes;
+    struct holds any;
+    if (is_one && holds_read(&any, build->options.root, NULL) == 0 && any.list.len) {
+        make->unlimited = false;
+        build->lanes = lanes = 1;
+    }
+    holds_free(&any);
+    tell_begin(build);
+    make->holds = make_holds_open(make);
+}
+
 int make_build_run(struct build *build, void *data)
 {
     (void)data;
@@ -460,15 +481,17 @@ int make_build_run(struct build *build, void *data)
     make.state_dir = path_join(build->options.root, ".gantry");
     make.kept = make_state_new(&make);
     if (is_fresh(&make)) {
+        make_holds_close(make_holds_open(&make));
         make_state_close(make.kept, false);
         free(make.state_dir);
         return 0;
     }
-    tell_begin(build);
+    open_holds(&make);
     int lock = make.lock = prepare(&make, &err);
     if (lock >= 0) {
         make_state_open(make.kept);
         make_stale_prepare(make.kept);
+        make_holds_prepare(make.holds);
         race_begin(build, make.state_dir, database_read_rules);
     }
     int result = lock < 0 ? -1 : run_command(&make, &err);
@@ -479,6 +502,7 @@ int make_build_run(struct build *build, void *data)
     if (result < 0)
         build_say(build, SEVERITY_ERROR, "%s", err.text);
     steps_free(&make);
+    make_holds_close(make.holds);
     free(make.state_dir);
     free(make.output.path);
     free(make.error_output.path);

@@ -83,6 +83,8 @@ struct make_process {
     VEC(struct shell_call *) shells; /* $(shell)s that can be told when they are the same again */
 };
 
+struct make_holds; /* make_hold.c */
+
 struct make_build {
     struct build *build;
     char *state_dir;
@@ -104,6 +106,8 @@ struct make_build {
     struct make_trace *trace; /* NULL: nothing is traced */
     bool anew; /* what was known was lost: make is to make everything (-B) */
     struct make_state *kept; /* what is known from earlier builds; NULL: nothing is kept */
+    struct make_holds *holds; /* orders that the makefiles lack; NULL before they are read */
+    uint64_t heard; /* words of gates and makes so far */
 };
 
 /* ---- make_trace.c: the accesses of the whole command. NULL for the trace: nothing is done ---- */
@@ -152,6 +156,23 @@ bool make_shell_ended(struct make_build *make, uint32_t number, uint32_t slot,
 /* Whether it is. */
 bool make_shell_is_same(struct make_build *make, uint32_t number, uint32_t slot);
 void make_shell_free(struct make_process *owner);
+
+/* ---- make_hold.c: orders that are held; NULL for them: none ---- */
+
+/* Reads and tells them. */
+struct make_holds *make_holds_open(struct make_build *make);
+void make_holds_close(struct make_holds *held);
+/* How many steps may stand at their gates though make counts them as jobs. */
+unsigned make_holds_count(const struct make_holds *held);
+/* What is known from earlier builds is judged: which first steps may come. */
+void make_holds_prepare(struct make_holds *held);
+/* A recipe came; it begins. */
+void make_holds_came(struct make_holds *held, const struct make_step *step);
+void make_holds_begun(struct make_holds *held, const struct make_step *step);
+/* Whether a step that has not begun is to wait for another. */
+bool make_holds_back(const struct make_holds *held, const struct make_step *step);
+/* Now and then; whether anything was heard since. Lets a step go where nothing else can come. */
+void make_holds_tick(struct make_holds *held, bool heard);
 
 /* ---- make_steps.c ---- */
 

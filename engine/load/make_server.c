@@ -303,6 +303,7 @@ static void hear(struct make_server *server, struct connection *from)
             continue;
         if (length < 0 && errno == EAGAIN)
             return;
+        server->make->heard++;
         if (length < (ssize_t)sizeof(struct wire)) {
             hang_up(server, from);
             return;

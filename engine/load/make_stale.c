@@ -201,6 +201,9 @@ void make_stale_prepare(struct make_state *kept)
         if (record && (all || judging.stale[target]))
             make_age_outputs(kept, record, judging.stale[target]);
     }
+    kept->stale = judging.stale;
+    kept->stale_count = judging.records;
+    judging.stale = NULL;
     make_judgement_free(&judging);
 }
 
@@ -216,6 +219,22 @@ void make_stale_age_all(struct make_state *kept)
             make_age_outputs(kept, record, judging.stale[target]);
     }
     make_judgement_free(&judging);
+}
+
+/* Steps are kept as DIRECTORY//TARGET, by the directory of their make: any cut may be that. */
+bool make_stale_may_run(const struct make_state *kept, const char *target)
+{
+    if (!kept || !kept->open || kept->reading.changed || kept->reading.all_old)
+        return true;
+    for (const char *cut = target; cut; cut = strchr(cut + 1, '/')) {
+        char *name = cut == target ? mem_copy(target)
+                                   : mem_format("%.*s/%s", (int)(cut - target), target, cut);
+        text_id text = intern_find(&kept->state.texts, name);
+        free(name);
+        if (text < kept->stale_count && step_record_at(kept, text))
+            return kept->stale[text];
+    }
+    return true;
 }
 
 text_id make_stale_why(const struct make_state *kept, text_id target)

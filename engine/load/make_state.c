@@ -150,7 +150,7 @@ bool make_state_counts(const void *data, const char *path)
     const struct make_state *kept = data;
     return intern_find(&kept->products, path) == INTERN_NONE &&
            intern_find(&kept->product_dirs, path) == INTERN_NONE &&
-           strcmp(path_base(path), ".gantry") != 0 && !is_of_editor(path_base(path));
+           !str_starts(path_base(path), ".gantry") && !is_of_editor(path_base(path));
 }
 
 void make_state_commit(struct make_state *kept)
@@ -273,6 +273,7 @@ static void free_known(struct make_state *kept)
     vec_free(&kept->wanted);
     vec_free(&kept->whys);
     make_read_free(kept);
+    free(kept->stale);
     free(kept->goal);
     free(kept);
 }

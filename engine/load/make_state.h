@@ -73,6 +73,8 @@ struct make_state {
     VEC(uint32_t) aged_of; /* by target: its first of these + 1, or 0 */
     VEC(uint8_t) wanted; /* by target: a make wanted it in this build */
     VEC(text_id) whys; /* by text id of a stale step: why, or TEXT_NONE */
+    uint8_t *stale; /* by text id of a step, of those recorded before make started */
+    size_t stale_count;
     uint64_t environment, all_environment; /* hashes: of the variables that always count; of all */
     uint64_t any_locale; /* of those that always count without the locale */
     bool path_named; /* a makefile speaks of PATH */
@@ -127,6 +129,8 @@ void make_stale_prepare(struct make_state *kept);
 /* Makes all that is recorded look old that does not yet, and ran in this build not yet, so that every
  * command is compared. */
 void make_stale_age_all(struct make_state *kept);
+/* Whether a step, as events name it, may run in this build: false where it is known to be as recorded. */
+bool make_stale_may_run(const struct make_state *kept, const char *target);
 /* A step that make wants: true where nothing calls for it. Its outputs are touched then. */
 bool make_stale_skips(struct make_state *kept, struct make_step *step);
 /* Whether a recorded step is as it was; why not, where `why` is not NULL, as a text. */

@@ -302,6 +302,7 @@ void steps_add_line(struct make_build *make, uint32_t number, uint32_t serial, c
     struct make_step *step = new_step(make, number, name);
     free(name);
     vec_push(&owner->steps, step->id);
+    make_holds_came(make->holds, step);
     step->command = mem_copy_n(command, command_length);
     step->rule = is_stage(make, number) ? "stage" : make_rule_of(step->command);
     make_state_line(make->kept, step, step->command);
@@ -404,6 +405,7 @@ static void begin(struct make_build *make, struct make_step *step)
     }
     if (!step->begun) {
         step->begun = true;
+        make_holds_begun(make->holds, step);
         step->begin_ns = clock_ns();
         record_begin(make->build->races, step->id, step->lane);
         uint64_t expect_ns = make_state_expect_ns(make->kept, step);
@@ -481,7 +483,7 @@ void steps_give_lanes(struct make_build *make)
             gate_send_refuse(step->gate, 0);
             continue;
         }
-        if (step->due_ns > now_ns) {
+        if (step->due_ns > now_ns || make_holds_back(make->holds, step)) {
             make->waiting.at[kept++] = make->waiting.at[i];
             continue;
         }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "plan/command.h"
 #include "plan/libraries.h"
 #include "plan/why.h"
@@ -35,7 +36,7 @@ bool product_counts(const void *data, const char *path)
     file_id file = graph_find_file(products->graph, path);
     if (file != FILE_NONE && products->graph->files.at[file].producer != STEP_NONE)
         return false;
-    return intern_find(&products->dirs, path) == INTERN_NONE && !str_ends(path, "/.gantry");
+    return intern_find(&products->dirs, path) == INTERN_NONE && !str_starts(path_base(path), ".gantry");
 }
 
 int plan_open(struct plan *plan, const struct graph *graph, struct state *state, const char *root,
@@ -83,6 +84,7 @@ void plan_close(struct plan *plan)
     free(plan->verdict);
     free(plan->waiting);
     vec_free(&plan->extra);
+    vec_free(&plan->held);
     vec_free(&plan->makers);
     free(plan->set_makers);
     vec_free(&plan->ready);
@@ -204,6 +206,86 @@ static void sort_extra(struct plan *plan)
     plan->extra.len = kept;
 }
 
+/* The first extra edge of a step, as an index. */
+static size_t first_extra(const struct plan *plan, step_id from)
+{
+    size_t low = 0, high = plan->extra.len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (plan->extra.at[middle].from < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void plan_hold(struct plan *plan, step_id first, step_id second)
+{
+    vec_push(&plan->held, (struct plan_edge){first, second});
+}
+
+bool plan_holds(const struct plan *plan, step_id first, step_id second)
+{
+    for (size_t i = 0; i < plan->held.len; i++)
+        if (plan->held.at[i].from == first && plan->held.at[i].to == second)
+            return true;
+    return false;
+}
+
+struct way {
+    uint8_t *seen; /* by step */
+    VEC(step_id) stack;
+};
+
+static void go_to(struct way *way, step_id step)
+{
+    if (step == STEP_NONE || way->seen[step])
+        return;
+    way->seen[step] = 1;
+    vec_push(&way->stack, step);
+}
+
+/* Whether a step must come before another. */
+static bool leads_to(const struct plan *plan, step_id from, step_id to)
+{
+    struct way way = {.seen = mem_zero(plan->graph->steps.len + 1, 1)};
+    go_to(&way, from);
+    while (way.stack.len && !way.seen[to]) {
+        step_id step = way.stack.at[--way.stack.len];
+        uint32_t outputs_count, uses_count;
+        const file_id *outputs = graph_outputs(plan->graph, step, &outputs_count);
+        for (uint32_t i = 0; i < outputs_count; i++) {
+            const step_id *uses = graph_uses(plan->graph, outputs[i], &uses_count);
+            for (uint32_t u = 0; u < uses_count; u++)
+                go_to(&way, uses[u]);
+        }
+        for (size_t i = first_extra(plan, step);
+             i < plan->extra.len && plan->extra.at[i].from == step; i++)
+            go_to(&way, plan->extra.at[i].to);
+    }
+    bool leads = way.seen[to];
+    free(way.seen);
+    vec_free(&way.stack);
+    return leads;
+}
+
+/* Puts the held order beside that of headers, but what is in vain or would close a ring. */
+static void add_held(struct plan *plan)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < plan->held.len; i++) {
+        struct plan_edge edge = plan->held.at[i];
+        if (edge.from == edge.to || !plan->in_cone[edge.from] || !plan->in_cone[edge.to] ||
+            leads_to(plan, edge.to, edge.from))
+            continue;
+        plan->held.at[kept++] = edge;
+        vec_push(&plan->extra, edge);
+        sort_extra(plan);
+    }
+    plan->held.len = kept;
+}
+
 void plan_select(struct plan *plan, const file_id *goals, size_t count)
 {
     const struct graph *graph = plan->graph;
@@ -219,6 +301,7 @@ void plan_select(struct plan *plan, const file_id *goals, size_t count)
         add_header_edges(plan, step);
     }
     sort_extra(plan);
+    add_held(plan);
     for (size_t i = 0; i < plan->extra.len; i++)
         plan->waiting[plan->extra.at[i].to]++;
     for (step_id step = 0; step < graph->steps.len; step++) {
@@ -245,20 +328,6 @@ static void settle_one(struct plan *plan, step_id user)
 {
     if (--plan->waiting[user] == 0 && plan->in_cone[user])
         vec_push(&plan->ready, user);
-}
-
-/* The first extra edge of a step, as an index. */
-static size_t first_extra(const struct plan *plan, step_id from)
-{
-    size_t low = 0, high = plan->extra.len;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (plan->extra.at[middle].from < from)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
 }
 
 void plan_settle(struct plan *plan, step_id step)

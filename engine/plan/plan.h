@@ -82,7 +82,8 @@ struct plan {
     uint32_t *waiting; /* by step_id: prerequisites that are not settled */
     struct set_makers *set_makers; /* by set id, of the sets that state had; NULL until needed */
     VEC(step_id) makers;
-    VEC(struct plan_edge) extra; /* order by headers that steps make, sorted by `from` */
+    VEC(struct plan_edge) extra; /* order by headers that steps make, and held; sorted by `from` */
+    VEC(struct plan_edge) held; /* order that the caller adds */
     VEC(step_id) ready; /* settled prerequisites, not judged yet */
     uint64_t *cost_ns; /* by step_id: the longest way to the end; NULL until asked for */
     struct str text, was, now_text, why_path; /* scratch, and texts of the last why */
@@ -99,6 +100,11 @@ typedef VEC(file_id) file_list;
 int plan_goals(const struct graph *graph, const char *out, const char *const *names, size_t count,
                file_list *goals, struct err *err);
 
+/* Before plan_select: where both steps are in the cone, `first` is to come first. What would close a
+ * ring is left out then. */
+void plan_hold(struct plan *plan, step_id first, step_id second);
+/* Whether such an order stands; after plan_select. */
+bool plan_holds(const struct plan *plan, step_id first, step_id second);
 /* Sets the cone of some files. Call once. */
 void plan_select(struct plan *plan, const file_id *goals, size_t count);
 /* The next step whose prerequisites are settled, or STEP_NONE. */

@@ -75,6 +75,7 @@ void race_export_finding(const struct race_report *report, const struct ledger *
     json_put_text(out, "evidence", entry->evidence);
     json_put_text(out, "script", entry->script);
     json_put_text(out, "suppressed", ledger_reason(ledger, finding->id));
+    json_put_bool(out, "held", ledger_is_held(ledger, finding->id));
     put_step(report, finding->first, finding->path, "first", out);
     put_step(report, finding->second, finding->path, "second", out);
     json_put_array(out, "witnesses");

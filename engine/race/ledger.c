@@ -34,6 +34,7 @@ void ledger_free(struct ledger *ledger)
         free(ledger->reasons.values.at[i]);
     for (size_t i = 0; i < ledger->verdicts.values.len; i++)
         free_entry(ledger->verdicts.values.at[i]);
+    holds_free(&ledger->holds);
     map_free(&ledger->reasons);
     map_free(&ledger->verdicts);
 }
@@ -41,6 +42,11 @@ void ledger_free(struct ledger *ledger)
 const char *ledger_reason(const struct ledger *ledger, const char *id)
 {
     return map_get(&ledger->reasons, id);
+}
+
+bool ledger_is_held(const struct ledger *ledger, const char *id)
+{
+    return holds_find(&ledger->holds, id) != NULL;
 }
 
 const struct ledger_entry *ledger_verdict(const struct ledger *ledger, const char *id)
@@ -175,7 +181,7 @@ int ledger_read(struct ledger *ledger, const char *root, const char *state_dir, 
     char *path = path_join(root, LEDGER_EXCUSES);
     int status = access(path, F_OK) == 0 ? ledger_read_excuses(ledger, path, err) : 0;
     free(path);
-    return status;
+    return status == 0 ? holds_read(&ledger->holds, root, err) : status;
 }
 
 int ledger_set_verdict(const char *state_dir, const char *id, enum race_verdict verdict,

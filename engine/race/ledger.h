@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "race/hold.h"
 
 struct str;
 struct race_report;
@@ -27,6 +28,7 @@ struct ledger_entry {
 struct ledger {
     struct map reasons; /* id -> char *: why it is excused */
     struct map verdicts; /* id -> struct ledger_entry * */
+    struct holds holds; /* orders that builds keep until they are mended */
 };
 
 #define LEDGER_EXCUSES ".gantry-races"
@@ -36,6 +38,8 @@ int ledger_read(struct ledger *ledger, const char *root, const char *state_dir, 
 void ledger_free(struct ledger *ledger);
 /* The reason of an excused finding, or NULL. */
 const char *ledger_reason(const struct ledger *ledger, const char *id);
+/* Whether a finding's order is held. */
+bool ledger_is_held(const struct ledger *ledger, const char *id);
 /* What experiments said; never NULL. */
 const struct ledger_entry *ledger_verdict(const struct ledger *ledger, const char *id);
 

@@ -85,11 +85,13 @@ int osv_build_run(struct build *build, void *data);
 
 struct graph;
 struct fresh;
+struct holds;
 struct run_settings {
     const char *state_dir; /* absolute; its lock is held by the caller */
     const char *out; /* prefix that is left out of log names and source dirs, or "" */
     const char *const *targets; /* goals as paths; none: the graph's own */
     size_t targets_count;
+    const struct holds *holds; /* orders that the graph lacks (race/hold.h); or NULL */
     struct fresh *fresh; /* NULL; or gets, at a good end, all that decided */
     uint64_t graph_id; /* the graph is the one that was kept under this id, for `fresh`; or 0 */
 };

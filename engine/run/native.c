@@ -14,6 +14,7 @@
 #include "conf/conf.h"
 #include "load/load.h"
 #include "race/end.h"
+#include "race/hold.h"
 #include "run/build_internal.h"
 #include "run/fresh.h"
 #include "run/guard.h"
@@ -32,6 +33,7 @@ struct native {
     char *state_dir;
     int lock;
     struct fresh fresh;
+    struct holds holds;
 };
 
 struct build *build_start(const struct build_options *options, struct queue *events,
@@ -128,6 +130,7 @@ static int run_graph(struct native *native)
                                     .out = native->facts.out,
                                     .targets = targets,
                                     .targets_count = options->targets_count,
+                                    .holds = &native->holds,
                                     .fresh = &native->fresh,
                                     .graph_id = native->conf ? 0 : native->fresh.last.graph};
     race_begin_native(native->build, &native->graph, native->state_dir);
@@ -179,6 +182,7 @@ static int prepare(struct native *native, struct err *err)
             load_facts_of(native->conf, &native->facts);
     }
     tell_begin_of_build(native);
+    holds_open(build, &native->holds);
     if (!kept && !native->conf)
         return -1;
     for (size_t i = 0; i < native->facts.warnings_count; i++)
@@ -240,6 +244,8 @@ int native_build_run(struct build *build, void *data)
     if (!answered)
         fresh_look(&native.fresh);
     if (answered || is_fresh(&native)) {
+        holds_open(build, &native.holds);
+        holds_free(&native.holds);
         fresh_close(&native.fresh);
         free(native.graph_file);
         return 0;
@@ -264,6 +270,7 @@ int native_build_run(struct build *build, void *data)
         close(native.lock);
     free(native.state_dir);
     free(native.graph_file);
+    holds_free(&native.holds);
     fresh_close(&native.fresh);
     return status;
 }

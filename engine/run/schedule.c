@@ -14,6 +14,7 @@
 #include "base/path.h"
 #include "plan/libraries.h"
 #include "plan/plan.h"
+#include "race/hold.h"
 #include "run/build_internal.h"
 #include "run/fresh.h"
 #include "run/guard.h"
@@ -490,6 +491,45 @@ static void keep_fresh(struct schedule *s)
     fresh->complete = true;
 }
 
+static step_id step_that_makes(const struct graph *graph, const char *target)
+{
+    file_id file = graph_find_file(graph, target);
+    return file == FILE_NONE ? STEP_NONE : graph->files.at[file].producer;
+}
+
+/* Gives the plan the orders that are held. */
+static void hold_orders(struct schedule *s)
+{
+    const struct holds *holds = s->settings->holds;
+    for (size_t i = 0; holds && i < holds->list.len; i++)
+        for (size_t k = 0; k < holds->list.at[i].edges.len; k++) {
+            const struct hold_edge *edge = &holds->list.at[i].edges.at[k];
+            step_id first = step_that_makes(s->graph, edge->first),
+                    second = step_that_makes(s->graph, edge->second);
+            if (first != STEP_NONE && second != STEP_NONE)
+                plan_hold(&s->plan, first, second);
+        }
+}
+
+/* Says which of them the plan could not take, though both steps are to be had. */
+static void tell_let_go(struct schedule *s)
+{
+    const struct holds *holds = s->settings->holds;
+    for (size_t i = 0; holds && i < holds->list.len; i++)
+        for (size_t k = 0; k < holds->list.at[i].edges.len; k++) {
+            const struct hold_edge *edge = &holds->list.at[i].edges.at[k];
+            step_id first = step_that_makes(s->graph, edge->first),
+                    second = step_that_makes(s->graph, edge->second);
+            if (first == STEP_NONE || second == STEP_NONE || !s->plan.in_cone[first] ||
+                !s->plan.in_cone[second] || plan_holds(&s->plan, first, second))
+                continue;
+            char *why = mem_format("%s is not held for %s: it comes before that one already",
+                                   edge->second, edge->first);
+            holds_tell_let_go(s->build, &holds->list.at[i], edge, why);
+            free(why);
+        }
+}
+
 int build_run_graph(struct build *build, const struct graph *graph,
                     const struct run_settings *settings)
 {
@@ -499,7 +539,9 @@ int build_run_graph(struct build *build, const struct graph *graph,
     int status = 2;
     if (open_all(&s, &err) == 0 && plan_goals(graph, settings->out, settings->targets,
                                               settings->targets_count, &goals, &err) == 0) {
+        hold_orders(&s);
         plan_select(&s.plan, goals.at, goals.len);
+        tell_let_go(&s);
         status = run_cone(&s);
         if (status == 0 && settings->fresh && !build->options.dry_run)
             keep_fresh(&s);

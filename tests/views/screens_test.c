@@ -508,11 +508,26 @@ static void time_keys_play(void **state)
     test_screen_close(screen);
 }
 
+static void sample_held(struct test_screen *screen)
+{
+    build_events_raced(screen);
+    model_event(&test_screen_app(screen)->model,
+                &(struct event){.kind = EVENT_HOLD,
+                                .id = "R1",
+                                .first_target = "one",
+                                .second_target = "two",
+                                .witnesses = 1,
+                                .state = "held",
+                                .text = "two starts when one has ended"});
+}
+
 static void races_and_what_is_known_of_them(void **state)
 {
     (void)state;
     test_goldens("races-never", NULL, "4");
     test_goldens("races", build_events_raced, "4");
+    test_goldens("races-held", sample_held, "4");
+    test_goldens("build-held", sample_held, "1");
     test_goldens("races-live", build_events_racing, "4");
     test_goldens("races-hidden", build_events_raced, "4 H End");
     test_goldens("races-reason", build_events_raced, "4 S 'it is a log'");
@@ -534,6 +549,28 @@ static void races_keys_ask_for_commands(void **state)
     assert_string_equal(test_screen_asked(screen), "");
     test_screen_keys(screen, "'a log' Enter");
     assert_string_equal(test_screen_asked(screen), "command(races suppress R2 --reason a log)");
+    test_screen_close(screen);
+}
+
+static void held_orders_come_and_go(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    sample_held(screen);
+    struct model *model = &test_screen_app(screen)->model;
+    assert_int_equal(model->holds.len, 1);
+    assert_non_null(model_hold_of(model, model->findings.at[0].id));
+    assert_null(model_hold_of(model, model->findings.at[1].id));
+    struct event event = {.kind = EVENT_HOLD, .id = "R1", .state = "let-go", .text = "no"};
+    model_event(model, &event);
+    assert_int_equal(model->holds.len, 1);
+    assert_true(model->holds.at[0].let_go);
+    assert_non_null(strstr(test_screen_text(screen), "held 1"));
+    event.state = "released";
+    model_event(model, &event);
+    assert_int_equal(model->holds.len, 0);
+    model_event(model, &event);
+    assert_null(strstr(test_screen_text(screen), "held 1"));
     test_screen_close(screen);
 }
 
@@ -669,6 +706,7 @@ int main(void)
         cmocka_unit_test(time_keys_play),
         cmocka_unit_test(races_and_what_is_known_of_them),
         cmocka_unit_test(races_keys_ask_for_commands),
+        cmocka_unit_test(held_orders_come_and_go),
         cmocka_unit_test(what_is_told_again_of_a_race_counts),
         cmocka_unit_test(two_builds_side_by_side),
         cmocka_unit_test(compare_keys_go_to_its_steps),

@@ -368,6 +368,98 @@ static void ids_stay_and_excuses_hold(void **state)
     record_free(record);
 }
 
+static void orders_are_held_and_released(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct record *record = two_steps();
+    struct race_report report;
+    struct holds holds;
+    char id[9] = "";
+    race_report_make(&report, record);
+    const struct report_finding *finding = &report.findings.at[0];
+    assert_int_equal(holds_read(&holds, scratch_dir(), &err), 0);
+    assert_int_equal(holds.list.len, 0);
+    assert_int_equal(holds_add(scratch_dir(), &report, finding, &err), 0);
+    assert_int_equal(holds_add(scratch_dir(), &report, finding, &err), -1);
+    assert_non_null(strstr(err.text, "held already"));
+    assert_int_equal(holds_read(&holds, scratch_dir(), &err), 0);
+    const struct hold *hold = holds_find(&holds, finding->id);
+    assert_non_null(hold);
+    assert_int_equal(hold->edges.len, 1);
+    assert_string_equal(hold->edges.at[0].first, race_target(record, finding->first));
+    assert_string_equal(hold->edges.at[0].second, race_target(record, finding->second));
+    holds_free(&holds);
+    assert_int_equal(holds_drop(scratch_dir(), "zz", id, &err), 0);
+    assert_int_equal(holds_drop(scratch_dir(), (char[]){finding->id[0], '\0'}, id, &err), 1);
+    assert_string_equal(id, finding->id);
+    assert_int_not_equal(access(scratch(HOLDS_FILE), F_OK), 0);
+    race_report_free(&report);
+    record_free(record);
+}
+
+static void a_ring_of_held_orders_is_refused(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct record *record = record_new(scratch_dir());
+    record_make(record, 0, ORDER_TOP, 100, ".");
+    static const char *const names[] = {"ring.a", "ring.b", "ring.c"};
+    for (uint32_t i = 0; i < 3; i++) {
+        run_step(record, i, 0, names[i]);
+        record_needs(record, i, &(uint32_t){0}, i == 2); /* c needs a */
+        touch(record, i, names[i], ACCESS_CREATE, false);
+    }
+    touch(record, 1, "ring.c", ACCESS_READ, true); /* b reads c */
+    touch(record, 0, "ring.b", ACCESS_READ, true); /* and a reads b */
+    record_settle(record);
+    struct race_report report;
+    race_report_make(&report, record);
+    assert_int_equal(report.findings.len, 2);
+    assert_int_equal(holds_add(scratch_dir(), &report, &report.findings.at[0], &err), 0);
+    assert_int_equal(holds_add(scratch_dir(), &report, &report.findings.at[1], &err), -1);
+    assert_non_null(strstr(err.text, "ring"));
+    assert_int_equal(holds_drop(scratch_dir(), "", NULL, &err), 1);
+    race_report_free(&report);
+    record_free(record);
+}
+
+static void damaged_holds_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"\ta\tb\n", "what\n", "0123abcd x\n\ta\n",
+                                      "0123abcd x\n\t\tb\n", "0123abcd x\n\ta\t\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct err err = {0};
+        struct holds holds;
+        assert_int_equal(file_write(scratch(HOLDS_FILE), bad[i], strlen(bad[i]), 0666, NULL), 0);
+        assert_int_equal(holds_read(&holds, scratch_dir(), &err), -1);
+        assert_non_null(strstr(err.text, HOLDS_FILE ":"));
+        holds_free(&holds);
+    }
+    remove(scratch(HOLDS_FILE));
+}
+
+/* A make that was killed never told what its steps need: nothing is told of them. */
+static void steps_of_a_killed_make_are_left_out(void **state)
+{
+    (void)state;
+    for (int told = 0; told < 2; told++) {
+        struct record *record = record_new(scratch_dir());
+        record_make(record, 0, ORDER_TOP, 100, ".");
+        run_step(record, 0, 0, "killed.a");
+        run_step(record, 1, 0, "killed.b");
+        touch(record, 0, "killed.a", ACCESS_CREATE, false);
+        touch(record, 1, "killed.a", ACCESS_READ, true);
+        for (uint32_t i = 0; told && i < 2; i++)
+            record_needs(record, i, NULL, 0);
+        record_loosen(record);
+        assert_int_equal(record_write(record, scratch_dir(), NULL), 0);
+        assert_int_equal(findings(record, NULL), told);
+        record_free(record);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +472,10 @@ int main(void)
         cmocka_unit_test(by_products_are_not_forecast),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(damage_is_refused),
+        cmocka_unit_test(orders_are_held_and_released),
+        cmocka_unit_test(a_ring_of_held_orders_is_refused),
+        cmocka_unit_test(damaged_holds_are_refused),
+        cmocka_unit_test(steps_of_a_killed_make_are_left_out),
         cmocka_unit_test(ids_stay_and_excuses_hold),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
