@@ -525,6 +525,18 @@ static void op_edit(void *app, const char *path, unsigned line)
     free(whole);
 }
 
+/* What says little, or takes its time, does not need the terminal. */
+static bool is_asked_beside(const char *const *words)
+{
+    static const char *const verbs[] = {"prove", "mend", "undo", "hold", "release", "suppress"};
+    if (strcmp(words[0], "races") != 0 || !words[1] || !words[2])
+        return false;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(words[1], verbs[i]) == 0)
+            return true;
+    return false;
+}
+
 /* Runs ourselves with what is picked here, and waits for Enter, so that it can be read. */
 static void op_command(void *app, const char *const *words)
 {
@@ -532,6 +544,10 @@ static void op_command(void *app, const char *const *words)
     struct app *front = &console->app;
     if (!console->terminal || !console->root)
         return;
+    if (is_asked_beside(words)) {
+        asking_start(console, words);
+        return;
+    }
     const struct command *command = command_find(words[0]);
     if (!command || (words[1] && !strstr(command->usage, words[1]))) {
         char text[100];

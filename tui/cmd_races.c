@@ -518,6 +518,8 @@ static int run_mend(struct races *r, struct err *err)
     int status = race_mend(&r->report, finding, &mend, err);
     if (status == 0 && r->apply)
         status = mend_apply(&mend, r->state_dir, finding->id, err);
+    if (status == 0 && r->apply)
+        status = drop_hold(r, finding->id, err);
     if (status == 0 && json(r->cli)) {
         status = mend_json(r, finding, &mend);
     } else if (status == 0) {
@@ -531,8 +533,6 @@ static int run_mend(struct races *r, struct err *err)
             printf("gantry races mend %s --apply edits %s\n", finding->id, path_base(mend.file));
     }
     mend_free(&mend);
-    if (status == 0 && r->apply)
-        status = drop_hold(r, finding->id, err);
     return status;
 }
 

@@ -68,6 +68,7 @@ struct console {
     char *compare_first, *compare_second; /* those; NULL: the last two of this tree */
     struct err compare_err; /* why there are not two */
     struct edges_screen *edges; /* what steps declare and use; NULL: not asked for yet */
+    struct asking *asking; /* what `gantry races` is asked beside the screen; NULL: nothing */
     struct logs *logs;
     struct vcs_state vcs;
     char head[160];
@@ -89,6 +90,13 @@ void actions_ended(struct console *console, const struct event *event);
 /* Tells the model what `gantry races` found out since the build: verdicts, excuses, and, where it
  * built again, which findings are gone. */
 void findings_refresh(struct console *console, bool built);
+/* Asks `gantry WORDS` ("races", a verb, an id, ...) beside the screen; what it says is told in
+ * app.state.races. False where something else is asked still. Its descriptors to wait for (-1: none),
+ * what to do then (true: something to show), and its end before its time. */
+bool asking_start(struct console *console, const char *const *words);
+void asking_fds(const struct console *console, int fds[2]);
+bool asking_take(struct console *console);
+void asking_end(struct console *console);
 /* The table's rows for the screens target and compose; what is read for them is kept until it is
  * forgotten. What is staged stays, unless it was written. */
 void target_screen_fill(struct app_ops *ops);

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "race/ledger.h"
+#include "race/mend.h"
 #include "race/report.h"
 #include "tui/console.h"
 
@@ -50,10 +51,16 @@ static uint32_t step_id(const struct model *model, uint32_t index)
     return index == MODEL_NONE ? EVENT_NONE : model->steps.at[index].id;
 }
 
-static void tell(struct model *model, size_t at, const char *verdict)
+static const char *text_or_null(const struct model *model, uint32_t text)
+{
+    return text == MODEL_NONE ? NULL : model_text(model, text);
+}
+
+static void tell(struct model *model, size_t at, const char *verdict, const char *evidence)
 {
     const struct model_finding *finding = &model->findings.at[at];
-    if (strcmp(model_text(model, finding->verdict), verdict) == 0)
+    bool same = strcmp(model_text(model, finding->evidence), evidence ? evidence : "") == 0;
+    if (same && strcmp(model_text(model, finding->verdict), verdict) == 0)
         return;
     model_event(model, &(struct event){.kind = EVENT_FINDING,
                                        .id = model_text(model, finding->id),
@@ -66,6 +73,13 @@ static void tell(struct model *model, size_t at, const char *verdict)
                                        .second_target = model_text(model, finding->second_target),
                                        .witnesses = finding->witnesses,
                                        .verdict = verdict,
+                                       .first_place = text_or_null(model, finding->place[0]),
+                                       .second_place = text_or_null(model, finding->place[1]),
+                                       .first_access = text_or_null(model, finding->access[0]),
+                                       .second_access = text_or_null(model, finding->access[1]),
+                                       .first_at_ns = finding->at_ns[0],
+                                       .second_at_ns = finding->at_ns[1],
+                                       .evidence = evidence && *evidence ? evidence : NULL,
                                        .text = model_text(model, finding->text)});
 }
 
@@ -87,11 +101,13 @@ void findings_refresh(struct console *console, bool built)
         tell_holds(model, &ledger.holds);
         for (size_t i = 0; i < model->findings.len; i++) {
             const char *id = model_text(model, model->findings.at[i].id);
+            const struct ledger_entry *entry = ledger_verdict(&ledger, id);
             tell(model, i,
                  !is_there(record ? &report : NULL, id) ? "gone"
-                 : ledger_reason(&ledger, id)
-                     ? "suppressed"
-                     : race_verdict_name(ledger_verdict(&ledger, id)->verdict));
+                 : ledger_reason(&ledger, id)     ? "suppressed"
+                 : mend_is_applied(state_dir, id) ? "mended"
+                                                  : race_verdict_name(entry->verdict),
+                 entry->evidence);
         }
     }
     ledger_free(&ledger);

@@ -416,6 +416,8 @@ static void run(struct console *console)
                 read_head(console);
             head_read = true;
         }
+        int asked[2];
+        asking_fds(console, asked);
         struct pollfd fds[] = {
             {.fd = terminal_fd(console->terminal), .events = POLLIN},
             {.fd = terminal_signal_fd(console->terminal), .events = POLLIN},
@@ -424,6 +426,8 @@ static void run(struct console *console)
             {.fd = console->watch ? watch_fd(console->watch) : -1, .events = POLLIN},
             {.fd = console->comparison ? comparison_fd(console->comparison) : -1, .events = POLLIN},
             {.fd = edges_screen_fd(console), .events = POLLIN},
+            {.fd = asked[0], .events = POLLIN},
+            {.fd = asked[1], .events = POLLIN},
         };
         if (terminal_unsent(console->terminal))
             fds[0].events |= POLLOUT;
@@ -448,6 +452,8 @@ static void run(struct console *console)
             console->dirty = true;
         if (fds[5].revents && console->comparison && comparison_take(console->comparison))
             console->dirty = true;
+        if ((fds[7].revents || fds[8].revents) && asking_take(console))
+            console->dirty = true;
         if (fds[6].revents && edges_screen_fd(console) >= 0) {
             edges_screen_take(console);
             console->dirty = true;
@@ -467,11 +473,13 @@ static void free_console(struct console *console)
     vec_free(&console->assigns);
     free((char *)(uintptr_t)console->app.state.tree_error);
     free((char *)(uintptr_t)console->app.state.command);
+    free(console->app.state.races.text);
     target_screen_free(console);
     compose_screen_free(console);
     compare_forget(console);
     free(console->compare_first);
     free(console->compare_second);
+    asking_end(console);
     edges_screen_forget(console);
     actions_forget_batch(console);
     str_list_free(&console->command);

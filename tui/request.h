@@ -57,7 +57,7 @@
     X(MEND, "M", "mend", "the edit that removes it", "gantry races mend ID")                       \
     X(VERIFY, "V", "verify", "build again: is it gone?", "gantry races verify ID")                 \
     X(HOLD, "O", "hold", "every build keeps the missing order until it is mended; again: no more", \
-      "gantry races hold ID, release ID")                                                          \
+      "gantry races hold ID")                                                                      \
     X(SUPPRESS, "S", "suppress", "do not count it (asks for the reason)",                          \
       "gantry races suppress ID")                                                                  \
     X(HIDDEN, "H", "hidden", "show what does not count, too", "gantry races list")                 \

@@ -193,6 +193,14 @@ struct app_ops {
 enum app_tree { APP_TREE_NONE, APP_TREE_NATIVE, APP_TREE_OSV, APP_TREE_MAKE };
 
 /* What the console knows besides the events. Read-only for views, except `focus`. */
+/* What was asked about a finding last (`gantry races VERB ID`), and what came of it. */
+struct app_races {
+    char verb[16], id[16];
+    bool busy, failed;
+    char progress[160]; /* how far it is: "2/3  what it tries" */
+    char *text; /* what it printed; NULL: nothing yet. The app's */
+};
+
 struct app_state {
     const char *root; /* the tree, absolute; NULL: none */
     enum app_tree tree;
@@ -209,6 +217,7 @@ struct app_state {
     bool killing; /* and then to kill what runs */
     bool replaying, playing; /* what is shown is a recorded build; time runs in it */
     unsigned speed; /* that many times as fast as it was; 0 and 1: as fast */
+    struct app_races races;
     uint32_t focus; /* the step that log, why and graph speak of; EVENT_NONE: none */
 };
 

@@ -498,6 +498,10 @@ static struct model_finding finding_of(struct model *model, const struct event *
         .second = model_find(model, event->second),
         .verdict = text_id(model, event->verdict ? event->verdict : "suspected"),
         .text = text_id(model, event->text),
+        .place = {text_id(model, event->first_place), text_id(model, event->second_place)},
+        .access = {text_id(model, event->first_access), text_id(model, event->second_access)},
+        .at_ns = {event->first_at_ns, event->second_at_ns},
+        .evidence = text_id(model, event->evidence),
         .witnesses = event->witnesses,
         .severity = (uint8_t)event->severity};
 }

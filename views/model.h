@@ -87,6 +87,9 @@ struct model_finding {
     uint32_t first_target, second_target; /* interned */
     uint32_t first, second; /* dense step indexes, or MODEL_NONE */
     uint32_t verdict, text; /* interned; text may be MODEL_NONE */
+    uint32_t place[2], access[2],
+        evidence; /* of the first and the second; interned or MODEL_NONE */
+    uint64_t at_ns[2]; /* when it did that */
     uint64_t witnesses;
     uint8_t severity;
 };

@@ -14,7 +14,13 @@
 #include "views/model.h"
 #include "views/views.h"
 
-enum { LABEL_W = 10, DETAIL_ROWS = 11 };
+enum {
+    LABEL_W = 10,
+    DETAIL_ROWS = 11,
+    LIST_ROWS = 4, /* of the list at least, where there is more than that */
+    BARS_FROM = 15, /* rows of the detail from which on it has time lines */
+    NEXT_ROWS = 4, /* of it that the proof leaves */
+};
 
 struct races_view {
     struct view view;
@@ -63,8 +69,9 @@ static void sync(struct races_view *races, const struct model *model)
     races->shown.len = 0;
     for (size_t i = 0; i < model->findings.len; i++) {
         const struct model_finding *finding = &model->findings.at[i];
-        if ((races->hidden || model_finding_counts(model, finding)) &&
-            (!races->filter_re || passes(races->filter_re, model, finding)))
+        bool shown = races->hidden || model_finding_counts(model, finding) ||
+                     strcmp(model_text(model, finding->verdict), "gone") == 0;
+        if (shown && (!races->filter_re || passes(races->filter_re, model, finding)))
             vec_push(&races->shown, (uint32_t)i);
     }
     if (races->shown.len)
@@ -107,7 +114,8 @@ static void draw_row(void *data, const struct canvas *canvas, int y, size_t inde
     const struct model_finding *finding = &model->findings.at[races->shown.at[index]];
     enum style style = verdict_style(model, finding);
     int w = canvas->w - 1, id_w = w >= 60 ? 8 : 4, class_w = w >= 76 ? 18 : 0;
-    canvas_put(canvas, 1, y, style, model_finding_counts(model, finding) ? "⚑" : "○");
+    bool gone = strcmp(model_text(model, finding->verdict), "gone") == 0;
+    canvas_put(canvas, 1, y, style, gone ? "✓" : model_finding_counts(model, finding) ? "⚑" : "○");
     int x =
         canvas_column(canvas, 3, y, id_w, STYLE_STRONG, FIT_LEFT, model_text(model, finding->id)) +
         1;
@@ -158,13 +166,22 @@ static void draw_time(const struct model *model, uint32_t index, struct str *out
     str_addf(out, "lane %u, %s to %s", step->lane + 1, begin, end);
 }
 
-/* One of the two: its target, then when and where it ran. */
-static int draw_side(const struct canvas *canvas, int y, const char *label,
-                     const struct model *model, uint32_t target, uint32_t index)
+/* One of the two: its target, then where its recipe stands, and when and where it ran. */
+static int draw_side(const struct canvas *canvas, int y, const struct model *model,
+                     const struct model_finding *finding, int which)
 {
+    uint32_t target = which ? finding->second_target : finding->first_target,
+             index = which ? finding->second : finding->first;
     struct str when = {0};
     draw_time(model, index, &when);
-    canvas_put(canvas, 1, y, STYLE_FAINT, label);
+    canvas_put(canvas, 1, y, STYLE_FAINT, which ? "second" : "first");
+    const char *place = model_text(model, finding->place[which]);
+    if (*place && canvas->w >= 100) {
+        struct str both = {0};
+        str_addf(&both, "%s   %s", place, str_text(&when));
+        str_free(&when);
+        when = both;
+    }
     int room = canvas->w - LABEL_W - 1, when_w = canvas_columns(str_text(&when));
     bool beside = room >= when_w + 30;
     canvas_column(canvas, LABEL_W, y, beside ? room - when_w - 2 : room, STYLE_STRONG, FIT_MIDDLE,
@@ -173,6 +190,83 @@ static int draw_side(const struct canvas *canvas, int y, const char *label,
         canvas_put(canvas, canvas->w - when_w - 1, y, STYLE_TEXT, str_text(&when));
     str_free(&when);
     return y + 1;
+}
+
+/* The time that both took together, and where in a row of it a moment lies. */
+struct span {
+    uint64_t from_ns, to_ns;
+    int x, w;
+};
+
+static int column_of(const struct span *span, uint64_t at_ns)
+{
+    if (at_ns <= span->from_ns)
+        return span->x;
+    uint64_t length_ns = span->to_ns - span->from_ns, since_ns = at_ns - span->from_ns;
+    if (since_ns >= length_ns)
+        return span->x + span->w - 1;
+    return span->x + (int)((double)since_ns / (double)length_ns * (span->w - 1));
+}
+
+static uint64_t end_of(const struct model *model, const struct model_step *step)
+{
+    return step->end_ns ? step->end_ns : model->now_ns;
+}
+
+/* When one of them ran, and when it touched the path, on the time line of both. */
+static void draw_bar(const struct canvas *canvas, int y, const struct model *model,
+                     const struct model_finding *finding, int which, const struct span *span)
+{
+    char at[16];
+    const struct model_step *step = &model->steps.at[which ? finding->second : finding->first];
+    const char *access = model_text(model, finding->access[which]);
+    int from = column_of(span, step->begin_ns), to = column_of(span, end_of(model, step));
+    for (int x = span->x; x < span->x + span->w; x++)
+        canvas_put(canvas, x, y, STYLE_FAINT, "·");
+    for (int x = from; x <= to; x++)
+        canvas_put(canvas, x, y, STYLE_RUNNING, x == from ? "[" : x == to ? "]" : "─");
+    if (!*access)
+        return;
+    int flag = column_of(span, finding->at_ns[which]);
+    text_duration(at, finding->at_ns[which]);
+    canvas_put(canvas, flag, y, STYLE_RACE, "⚑");
+    struct str text = {0};
+    str_addf(&text, " %s at %s ", access, at);
+    int w = canvas_columns(str_text(&text));
+    int x = flag + 1 + w <= span->x + span->w ? flag + 1 : flag - w;
+    if (x >= span->x)
+        canvas_put(canvas, x, y, STYLE_STRONG, str_text(&text));
+    str_free(&text);
+}
+
+static bool has_run(const struct model *model, uint32_t index)
+{
+    return index != MODEL_NONE &&
+           (model->steps.at[index].end_ns || model->steps.at[index].state == STEP_STATE_RUNNING);
+}
+
+/* Both sides, and where there is room when each did what. */
+static int draw_sides(const struct canvas *canvas, const struct model *model,
+                      const struct model_finding *finding)
+{
+    struct span span = {.from_ns = UINT64_MAX, .x = LABEL_W, .w = canvas->w - LABEL_W - 1};
+    bool bars = canvas->h >= BARS_FROM && span.w >= 40 && has_run(model, finding->first) &&
+                has_run(model, finding->second);
+    for (int i = 0; i < 2 && bars; i++) {
+        const struct model_step *step = &model->steps.at[i ? finding->second : finding->first];
+        if (step->begin_ns < span.from_ns)
+            span.from_ns = step->begin_ns;
+        if (end_of(model, step) > span.to_ns)
+            span.to_ns = end_of(model, step);
+    }
+    bars &= span.to_ns > span.from_ns;
+    int y = 0;
+    for (int i = 0; i < 2; i++) {
+        y = draw_side(canvas, y, model, finding, i);
+        if (bars)
+            draw_bar(canvas, y++, model, finding, i, &span);
+    }
+    return y;
 }
 
 static int draw_text(const struct canvas *canvas, int y, const char *label, const char *text)
@@ -220,29 +314,95 @@ static const char *order_text(const struct model *model, const struct model_find
     return "none is declared: with another -j or on another machine they run the other way round";
 }
 
+/* What is known of it by now, and what an order is held for. */
+static void state_text(const struct model *model, const struct model_finding *finding,
+                       struct str *out)
+{
+    const struct model_hold *hold = model_hold_of(model, finding->id);
+    str_add(out, model_text(model, finding->verdict));
+    if (hold && hold->let_go)
+        str_addf(out, ", held, but let go in this build: %s", model_text(model, hold->text));
+    else if (hold)
+        str_addf(out, ", held: %s", model_text(model, hold->text));
+}
+
+/* What can be done about it, the next thing first. */
+static const char *next_text(const struct model *model, const struct model_finding *finding)
+{
+    const char *verdict = model_text(model, finding->verdict);
+    if (strcmp(verdict, "gone") == 0)
+        return "u takes the edit back, if it was one";
+    if (strcmp(verdict, "mended") == 0)
+        return "V builds again to verify that it is gone; u takes the edit back";
+    if (strcmp(verdict, "suppressed") == 0)
+        return "it does not count; the reason is in .gantry-races";
+    if (strcmp(verdict, "harmless") == 0)
+        return "nothing need be done; M shows the edit that would order them all the same";
+    if (strcmp(verdict, "suspected") == 0)
+        return "P proves it in copies of the tree, M shows the edit that mends it, W makes it, V "
+               "builds "
+               "again to verify, u takes it back; O holds the order until then; S says why it does "
+               "not "
+               "matter";
+    return "M shows the edit that mends it, W makes it, V builds again to verify, u takes it back; "
+           "O "
+           "holds the order until then; y copies the command that proves it";
+}
+
+/* Lines as they are, but cut to what fits. */
+static int draw_lines(const struct canvas *canvas, int y, const char *label, const char *text,
+                      int rows)
+{
+    bool first = true;
+    for (const char *at = text; *at && rows > 0 && y < canvas->h; rows--, y++) {
+        size_t length = strcspn(at, "\n");
+        char *line = mem_copy_n(at, length);
+        if (first)
+            canvas_put(canvas, 1, y, STYLE_FAINT, label);
+        canvas_column(canvas, LABEL_W, y, canvas->w - LABEL_W - 1, STYLE_TEXT, FIT_LEFT, line);
+        free(line);
+        first = false;
+        at += length + (at[length] == '\n');
+    }
+    return y;
+}
+
+/* What was asked of this finding last: how far that is, or what it printed, where that is no more than
+ * what stands there anyway. */
+static int draw_asked(const struct canvas *canvas, int y, const struct model *model,
+                      const struct model_finding *finding, const struct app_races *asked)
+{
+    if (strcmp(asked->id, model_text(model, finding->id)) != 0)
+        return y;
+    if (asked->busy)
+        return draw_text(canvas, y, asked->verb, *asked->progress ? asked->progress : "…");
+    if (!asked->text || (strcmp(asked->verb, "prove") == 0 && !asked->failed))
+        return y;
+    return draw_lines(canvas, y, asked->verb, asked->text, canvas->h - y - NEXT_ROWS);
+}
+
 static void draw_detail(const struct canvas *canvas, const struct model *model,
-                        const struct model_finding *finding)
+                        const struct model_finding *finding, const struct app_races *asked)
 {
     char text[64];
+    struct str state = {0};
     struct canvas body = canvas_part(canvas, (struct rect){0, 1, canvas->w, canvas->h - 1});
     canvas_title(canvas, 0, false, model_text(model, finding->id),
                  model_text(model, finding->verdict));
-    int y = draw_side(&body, 0, "first", model, finding->first_target, finding->first);
-    y = draw_side(&body, y, "second", model, finding->second_target, finding->second);
+    int y = draw_sides(&body, model, finding);
     y = draw_text(&body, y, "file", model_text(model, finding->path));
     y = draw_text(&body, y, "what", model_text(model, finding->text));
     y = draw_text(&body, y, "order", order_text(model, finding));
-    const struct model_hold *hold = model_hold_of(model, finding->id);
-    if (hold)
-        y = draw_text(&body, y, "held", model_text(model, hold->text));
     snprintf(text, sizeof text, "%llu file%s show it", (unsigned long long)finding->witnesses,
              finding->witnesses == 1 ? "" : "s");
     if (finding->witnesses > 1)
         y = draw_text(&body, y, "seen", text);
-    draw_text(
-        &body, y, "next",
-        "P proves it in copies of the tree, M shows the edit that mends it, W makes it, V builds "
-        "again to verify, u takes it back; S says why it does not matter");
+    y = draw_lines(&body, y, "proof", model_text(model, finding->evidence), body.h - y - NEXT_ROWS);
+    y = draw_asked(&body, y, model, finding, asked);
+    state_text(model, finding, &state);
+    y = draw_text(&body, y, "state", str_text(&state));
+    draw_text(&body, y, "next", next_text(model, finding));
+    str_free(&state);
 }
 
 /* ---- the whole ---- */
@@ -255,11 +415,17 @@ static const char *nothing_text(const struct model *model)
                                            : "nothing built yet";
 }
 
-static void draw_title(const struct races_view *races, const struct canvas *canvas)
+static void draw_title(const struct races_view *races, const struct canvas *canvas,
+                       const struct app_races *asked)
 {
     const struct model *model = races->model;
     struct str right = {0};
-    size_t hints = model->findings.len - (size_t)model->races;
+    if (asked->busy)
+        str_addf(&right, "%s %s: %s   ", asked->verb, asked->id, asked->progress);
+    size_t hints = 0;
+    for (size_t i = 0; i < model->findings.len; i++)
+        hints += !model_finding_counts(model, &model->findings.at[i]) &&
+                 strcmp(model_text(model, model->findings.at[i].verdict), "gone") != 0;
     if (races->filter)
         str_addf(&right, "f: %s  ", races->filter);
     str_addf(&right, "%llu", (unsigned long long)model->races);
@@ -269,16 +435,29 @@ static void draw_title(const struct races_view *races, const struct canvas *canv
     str_free(&right);
 }
 
+/* The evidence gets what the list does not need, and the list what it shows, as far as there is room. */
+static int detail_rows(const struct races_view *races, int h)
+{
+    int list = races->shown.len < (size_t)h ? (int)races->shown.len : h, room = h - 1;
+    if (!races->shown.len || h < 8)
+        return 0;
+    if (list < LIST_ROWS)
+        list = LIST_ROWS;
+    int most = room - (room / 3 > LIST_ROWS ? room / 3 : LIST_ROWS);
+    int rows = room - list > most ? room - list : most;
+    if (rows < DETAIL_ROWS)
+        rows = room - 2 < DETAIL_ROWS ? room - 2 : DETAIL_ROWS;
+    return rows;
+}
+
 static void races_draw(struct view *view, const struct canvas *canvas, const struct view_ctx *ctx)
 {
     struct races_view *races = (struct races_view *)view;
     sync(races, ctx->model);
     races->seen = ctx->model->races;
     races->top = 1;
-    draw_title(races, canvas);
-    int detail = races->shown.len && canvas->h >= 8 ? canvas->h / 2 : 0;
-    if (detail && detail < DETAIL_ROWS)
-        detail = canvas->h - 3 < DETAIL_ROWS ? canvas->h - 3 : DETAIL_ROWS;
+    draw_title(races, canvas, &ctx->state->races);
+    int detail = detail_rows(races, canvas->h);
     struct canvas rows =
         canvas_part(canvas, (struct rect){0, 1, canvas->w, canvas->h - 1 - detail});
     struct list_source source = source_of(races);
@@ -289,7 +468,7 @@ static void races_draw(struct view *view, const struct canvas *canvas, const str
     struct canvas part =
         canvas_part(canvas, (struct rect){0, canvas->h - detail, canvas->w, detail});
     if (finding && detail)
-        draw_detail(&part, ctx->model, finding);
+        draw_detail(&part, ctx->model, finding, &ctx->state->races);
     if (view->typing) {
         canvas_fill(canvas, (struct rect){0, canvas->h - 1, canvas->w, 1}, STYLE_TEXT, ' ');
         int x = canvas_put(canvas, 1, canvas->h - 1, STYLE_KEY, "reason: ");

@@ -34,6 +34,13 @@ const struct field event_fields[] = {
     F(first_target, TEXT, K(FINDING) | K(HOLD)),
     F(second, U32, K(FINDING)),
     F(second_target, TEXT, K(FINDING) | K(HOLD)),
+    F(first_place, TEXT, K(FINDING)),
+    F(first_access, TEXT, K(FINDING)),
+    F(first_at_ns, U64, K(FINDING)),
+    F(second_place, TEXT, K(FINDING)),
+    F(second_access, TEXT, K(FINDING)),
+    F(second_at_ns, U64, K(FINDING)),
+    F(evidence, TEXT, K(FINDING)),
     F(witnesses, U64, K(FINDING) | K(HOLD)),
     F(step, U32,
       K(STEP) | K(STEP_ADD) | K(STEP_READY) | K(STEP_BEGIN) | K(STEP_OUTPUT) | K(STEP_PROGRESS) |

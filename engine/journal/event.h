@@ -32,7 +32,8 @@ enum event_kind {
     EVENT_STEP_END, /* step target outcome exit signal wall_ns cpu_ns rss_kib accesses traced */
     EVENT_SHELL_CALL, /* make(its directory) path(makefile) line command wall_ns repeated */
     EVENT_FINDING, /* id class severity path first first_target second second_target witnesses
-                    verdict text(a sentence): a race, or what was found out about one */
+                    verdict text(a sentence) evidence first_place first_access first_at_ns
+                    second_place ...: a race, or what was found out about one */
     EVENT_HOLD, /* id first_target second_target witnesses(edges) state(held|released|let-go) text: an
                  order that the makefiles lack and that the build keeps all the same, by finding */
     EVENT_LANE, /* lane state(idle|running) step cpu_ns(so far) rss_kib idle_why */
@@ -101,6 +102,10 @@ struct event {
 
     const char *id, *class, *first_target, *second_target;
     uint32_t first, second; /* steps of a finding */
+    const char *first_place, *second_place; /* of their recipes: "Makefile:12"; or NULL */
+    const char *first_access, *second_access; /* what each did with the path: "created"; or NULL */
+    uint64_t first_at_ns, second_at_ns; /* and when, in the build */
+    const char *evidence; /* what experiments showed, several lines; or NULL */
     uint64_t witnesses;
 
     const char *make, *command, *state, *idle_why, *part, *verdict, *hash;

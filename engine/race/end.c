@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "graph/graph.h"
 #include "plan/command.h"
+#include "race/export.h"
 #include "race/ledger.h"
 #include "race/record.h"
 #include "race/report.h"
@@ -57,6 +58,50 @@ static bool was_traced(const struct record *record)
     return false;
 }
 
+/* What is known of the two sides beside their names; the texts are freed with it. */
+struct sides {
+    char *place[2];
+    struct str access[2];
+    uint64_t at_ns[2];
+};
+
+static void take_sides(const struct race_report *report, const struct report_finding *finding,
+                       struct sides *sides)
+{
+    const uint32_t steps[2] = {finding->first, finding->second};
+    *sides = (struct sides){0};
+    for (int i = 0; i < 2; i++) {
+        uint32_t line = 0;
+        char *file = race_recipe_file(report->record, steps[i], &line);
+        const struct race_access *access =
+            race_access_of(report->record, steps[i], finding->path, NULL);
+        sides->place[i] = file && line ? mem_format("%s:%u", file, line) : NULL;
+        free(file);
+        if (!access)
+            continue;
+        race_access_words(access, &sides->access[i]);
+        sides->at_ns[i] = (uint64_t)access->when * RECORD_TICK_NS;
+    }
+}
+
+static void put_sides(struct event *event, const struct sides *sides)
+{
+    event->first_place = sides->place[0];
+    event->second_place = sides->place[1];
+    event->first_access = sides->access[0].len ? str_text(&sides->access[0]) : NULL;
+    event->second_access = sides->access[1].len ? str_text(&sides->access[1]) : NULL;
+    event->first_at_ns = sides->at_ns[0];
+    event->second_at_ns = sides->at_ns[1];
+}
+
+static void free_sides(struct sides *sides)
+{
+    for (int i = 0; i < 2; i++) {
+        free(sides->place[i]);
+        str_free(&sides->access[i]);
+    }
+}
+
 static struct event event_of(const struct race_report *report, const struct report_finding *finding,
                              const char *sentence)
 {
@@ -101,7 +146,9 @@ static void tell(struct build *build, const struct ledger *ledger, struct event 
 {
     if (ledger_reason(ledger, finding->id))
         return;
-    finding->verdict = race_verdict_name(ledger_verdict(ledger, finding->id)->verdict);
+    const struct ledger_entry *entry = ledger_verdict(ledger, finding->id);
+    finding->verdict = race_verdict_name(entry->verdict);
+    finding->evidence = entry->evidence && *entry->evidence ? entry->evidence : NULL;
     build_send(build, finding);
     build->totals.findings += finding->severity != SEVERITY_NOTE;
 }
@@ -128,9 +175,13 @@ static void find(struct build *build, const struct ledger *ledger, const str_lis
         struct str sentence = {0};
         race_sentence(&report, &report.findings.at[i], &sentence);
         struct event finding = event_of(&report, &report.findings.at[i], str_text(&sentence));
+        struct sides sides;
+        take_sides(&report, &report.findings.at[i], &sides);
+        put_sides(&finding, &sides);
         event_to_json(&finding, NULL, lines);
         str_add_char(lines, '\n');
         tell(build, ledger, &finding);
+        free_sides(&sides);
         str_free(&sentence);
     }
     race_report_free(&report);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -545,6 +546,14 @@ int mend_apply(const struct mend *mend, const char *state_dir, const char *id, s
         keep(state_dir, id, "after", mend->after, err) < 0)
         return -1;
     return write_like(mend->file, mend->after, err);
+}
+
+bool mend_is_applied(const char *state_dir, const char *id)
+{
+    char *path = kept_path(state_dir, id, "after");
+    bool applied = access(path, F_OK) == 0;
+    free(path);
+    return applied;
 }
 
 /* The whole id of a kept mend that begins so, new; or NULL. */

@@ -6,6 +6,8 @@
 #ifndef GANTRY_RACE_MEND_H
 #define GANTRY_RACE_MEND_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/str.h"
 
@@ -28,6 +30,8 @@ void mend_free(struct mend *mend);
 /* Applies it, keeping what was before in <state_dir>/mend. -1 and err where the file has changed
  * since the mend was made, or cannot be written. */
 int mend_apply(const struct mend *mend, const char *state_dir, const char *id, struct err *err);
+/* Whether an edit for a finding, by its whole id, was made and can be taken back. */
+bool mend_is_applied(const char *state_dir, const char *id);
 /* Takes it back; refuses where the file was changed since. `file` gets its name (new). */
 int mend_undo(const char *state_dir, const char *id, char **file, struct err *err);
 

@@ -234,6 +234,7 @@ static void race(struct model *model, const char *id, const char *class, enum se
                  const char *verdict, uint32_t first, uint32_t second)
 {
     char a[64], b[64];
+    bool proved = strcmp(verdict, "proved") == 0;
     model_event(model,
                 &(struct event){.kind = EVENT_FINDING,
                                 .id = id,
@@ -245,6 +246,15 @@ static void race(struct model *model, const char *id, const char *class, enum se
                                 .first_target = target_of(first, a),
                                 .second = second,
                                 .second_target = target_of(second, b),
+                                .first_place = "Makefile:12",
+                                .first_access = "created",
+                                .first_at_ns = 400000000,
+                                .second_place = "arch/Makefile:107",
+                                .second_access = "read",
+                                .second_at_ns = 5200000000,
+                                .evidence = proved ? "proved: the second before the first, it ends "
+                                                     "with 1:\n    version.h: No such file\n"
+                                                   : NULL,
                                 .witnesses = 3,
                                 .text = "the second reads what the first writes, and nothing says "
                                         "that it has to be there before"});

@@ -526,6 +526,7 @@ static void races_and_what_is_known_of_them(void **state)
     (void)state;
     test_goldens("races-never", NULL, "4");
     test_goldens("races", build_events_raced, "4");
+    test_goldens("races-proved", build_events_raced, "4 Down");
     test_goldens("races-held", sample_held, "4");
     test_goldens("build-held", sample_held, "1");
     test_goldens("races-live", build_events_racing, "4");
