@@ -314,10 +314,41 @@ static void mend_native(const struct race_report *report, const struct report_fi
     place_free(&second);
 }
 
+/* Of a pattern rule "$(out)/%.o: %.c" and what it made of a source, what "$(out)" stands for: the stem is
+ * what names a source that is there. False where none does. */
+static bool find_pattern_prefix(const struct place *place, const char *goal, const char *directory,
+                                struct str *meant)
+{
+    const char *line = place->lines.at[place->rule], *end = line + length_of(place, place->rule);
+    const char *percent = memchr(line, '%', (size_t)(end - line)),
+               *colon = memchr(line, ':', (size_t)(end - line));
+    if (!percent || !colon || percent > colon || percent[-1] != '/')
+        return false;
+    size_t tail = strcspn(percent + 1, " \t:"), length = strlen(goal);
+    const char *source = colon + 1 + strspn(colon + 1, ": \t");
+    if (source >= end || *source != '%' || tail >= length ||
+        memcmp(goal + length - tail, percent + 1, tail) != 0)
+        return false;
+    size_t ending = strcspn(source + 1, " \t|\r\n");
+    for (const char *slash = strchr(goal, '/'); slash; slash = strchr(slash + 1, '/')) {
+        char *name = mem_format("%.*s%.*s", (int)(length - tail - (size_t)(slash + 1 - goal)),
+                                slash + 1, (int)ending, source + 1);
+        char *path = path_join(directory, name);
+        bool there = access(path, F_OK) == 0;
+        free(path);
+        free(name);
+        if (!there)
+            continue;
+        str_add_n(meant, goal, (size_t)(slash - goal));
+        return true;
+    }
+    return false;
+}
+
 /* A rule says "$(out)/lib.so" of what is build/lib.so: what is said before the slash, and what it
  * stands for, where both are told apart by the same end. False where the rule says it plainly. */
-static bool find_prefix(const struct place *place, const char *goal, struct str *said,
-                        struct str *meant)
+static bool find_prefix(const struct place *place, const char *goal, const char *directory,
+                        struct str *said, struct str *meant)
 {
     const char *line = place->lines.at[place->rule];
     const char *close = memchr(line, ')', length_of(place, place->rule));
@@ -325,6 +356,10 @@ static bool find_prefix(const struct place *place, const char *goal, struct str 
         return false;
     size_t rest = strcspn(close + 1, " \t:\n");
     size_t length = strlen(goal);
+    if (close[2] == '%' && find_pattern_prefix(place, goal, directory, meant)) {
+        str_add_n(said, line, (size_t)(close + 1 - line));
+        return true;
+    }
     if (memchr(close + 1, '%', rest) || memchr(close + 1, '$', rest) || rest >= length ||
         memcmp(goal + length - rest, close + 1, rest) != 0)
         return false;
@@ -334,10 +369,11 @@ static bool find_prefix(const struct place *place, const char *goal, struct str 
 }
 
 /* Says names of the line as the rule does. */
-static void say_prefix(struct str *line, const struct place *place, const char *goal)
+static void say_prefix(struct str *line, const struct place *place, const char *goal,
+                       const char *directory)
 {
     struct str said = {0}, meant = {0}, plain = {0}, out = {0};
-    if (find_prefix(place, goal, &said, &meant)) {
+    if (find_prefix(place, goal, directory, &said, &meant)) {
         put_name(&plain, str_text(&meant));
         for (const char *at = str_text(line); *at;) {
             bool starts = at == line->at || at[-1] == ' ' || at[-1] == '\n';
@@ -355,6 +391,34 @@ static void say_prefix(struct str *line, const struct place *place, const char *
     str_free(&meant);
     str_free(&plain);
     str_free(&out);
+}
+
+/* Where the make of a step works; new, absolute. */
+static char *make_directory(const struct record *record, uint32_t step)
+{
+    uint32_t make = record->steps.at[step].make;
+    const char *directory =
+        make < record->makes.len ? record_text(record, record->makes.at[make].directory) : ".";
+    return path_join(record_text(record, record->root), *directory ? directory : ".");
+}
+
+/* All else that is to come before the second: of what takes a file away, whoever uses it. */
+static void put_other_needs(const struct record *record, const struct report_finding *finding,
+                            uint32_t first, uint32_t second, struct str *out)
+{
+    struct intern names = {0};
+    intern_id(&names, goal_of(record, first));
+    for (uint32_t i = 0; finding->class == RACE_REMOVAL && i < finding->witnesses_count; i++) {
+        uint32_t a = finding->witnesses[i].first, b = finding->witnesses[i].second;
+        if (!meet(record, &a, &b) || b != second)
+            continue;
+        uint32_t known = intern_count(&names);
+        if (intern_id(&names, goal_of(record, a)) < known)
+            continue;
+        str_add_char(out, ' ');
+        put_name(out, goal_of(record, a));
+    }
+    intern_free(&names);
 }
 
 /* "SECOND...: [|] FIRST" after the rule of the second, or of the first where that has none. */
@@ -387,8 +451,11 @@ static void mend_edge(const struct race_report *report, const struct report_find
     put_targets(report, finding, first, record->steps.at[second].make, &line);
     str_add(&line, order_only ? ": | " : ": ");
     put_name(&line, goal_of(record, first));
+    put_other_needs(record, finding, first, second, &line);
     str_add_char(&line, '\n');
-    say_prefix(&line, &place, goal_of(record, own ? second : first));
+    char *directory = make_directory(record, own ? second : first);
+    say_prefix(&line, &place, goal_of(record, own ? second : first), directory);
+    free(directory);
     bool gap = place.end < lines_count(&place) && length_of(&place, place.end) != 0;
     char *text = mem_format("\n%s%s", str_text(&line), gap ? "\n" : "");
     put_edit(record, mend, &place, place.end, 0, text);
@@ -460,6 +527,32 @@ static void add_name_advice(const struct race_report *report, const struct repor
              mend->advice.len ? "" : "", race_path(report->record, finding->path));
 }
 
+/* A file that is taken away after it was used is to be taken away after it is used: then the pairs are the
+ * other way round. */
+static void mend_removal(const struct race_report *report, const struct report_finding *finding,
+                         struct mend *mend)
+{
+    const struct race_access *removal =
+        race_access_of(report->record, finding->first, finding->path, NULL);
+    const struct race_access *use =
+        race_access_of(report->record, finding->second, finding->path, NULL);
+    if (!removal || !use || removal->when < use->when) {
+        mend_edge(report, finding, true, mend);
+        return;
+    }
+    struct report_finding turned = *finding;
+    VEC(struct race_witness) pairs = {0};
+    for (uint32_t i = 0; i < finding->witnesses_count; i++) {
+        struct race_witness pair = finding->witnesses[i];
+        vec_push(&pairs, (struct race_witness){pair.second, pair.first, pair.path, pair.class});
+    }
+    turned.first = finding->second;
+    turned.second = finding->first;
+    turned.witnesses = pairs.at;
+    mend_edge(report, &turned, true, mend);
+    vec_free(&pairs);
+}
+
 int race_mend(const struct race_report *report, const struct report_finding *finding,
               struct mend *mend, struct err *err)
 {
@@ -469,8 +562,10 @@ int race_mend(const struct race_report *report, const struct report_finding *fin
     case RACE_DOUBLE_WORK:
         mend_group(report, finding, mend);
         break;
-    case RACE_DIRECTORY:
     case RACE_REMOVAL:
+        mend_removal(report, finding, mend);
+        break;
+    case RACE_DIRECTORY:
     case RACE_LISTING:
         mend_edge(report, finding, true, mend);
         break;

@@ -297,6 +297,7 @@ E
 clean_tree
 flagged 1 removal part a b
 proved "part: No such file"
+mended
 tree shadow <<'E'
 all: a.o first/v.h
 a.o: a.c

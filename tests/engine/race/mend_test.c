@@ -123,6 +123,17 @@ static void names_are_said_as_the_rule_says_them(void **state)
     mends_to("o = b/x\n$(o)/gen.h:\n\ttouch $@\n$(o)/%.o: %.c\n\tcc $<\n", 3, 5,
              "o = b/x\n$(o)/gen.h:\n\ttouch $@\n$(o)/%.o: %.c\n\tcc $<\n\n"
              "b/x/a.o b/x/b.o: b/x/gen.h\n");
+    /* What "$(o)" is of a pattern's target is told by the source that is there. */
+    assert_int_equal(file_write(scratch("a.c"), "", 0, 0666, NULL), 0);
+    assert_int_equal(file_make_dirs(scratch("x"), NULL), 0);
+    assert_int_equal(file_write(scratch("x/a.s"), "", 0, 0666, NULL), 0);
+    mends_to("o = b/x\n$(o)/gen.h:\n\ttouch $@\n$(o)/%.o: %.c\n\tcc $<\n", 3, 5,
+             "o = b/x\n$(o)/gen.h:\n\ttouch $@\n$(o)/%.o: %.c\n\tcc $<\n\n"
+             "$(o)/a.o $(o)/b.o: $(o)/gen.h\n");
+    mends_to("o = b\n$(o)/x/gen.h:\n\ttouch $@\n$(o)/%.o: %.s gen | all\n\tcc $<\n", 3, 5,
+             "o = b\n$(o)/x/gen.h:\n\ttouch $@\n$(o)/%.o: %.s gen | all\n\tcc $<\n\n"
+             "$(o)/x/a.o $(o)/x/b.o: $(o)/x/gen.h\n");
+    remove(scratch("a.c"));
     below = "";
 }
 
