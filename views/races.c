@@ -397,8 +397,8 @@ static void draw_detail(const struct canvas *canvas, const struct model *model,
              finding->witnesses == 1 ? "" : "s");
     if (finding->witnesses > 1)
         y = draw_text(&body, y, "seen", text);
-    y = draw_lines(&body, y, "proof", model_text(model, finding->evidence), body.h - y - NEXT_ROWS);
     y = draw_asked(&body, y, model, finding, asked);
+    y = draw_lines(&body, y, "proof", model_text(model, finding->evidence), body.h - y - NEXT_ROWS);
     state_text(model, finding, &state);
     y = draw_text(&body, y, "state", str_text(&state));
     draw_text(&body, y, "next", next_text(model, finding));
