@@ -41,6 +41,27 @@ static int add_files(struct intern *files, const char *root, const char *words, 
                : err_set(err, ERR_INPUT, "git cannot compare %s with that revision", root);
 }
 
+/* Takes away what steps of the build make: git may not know that it need not know it. */
+static void leave_out_products(struct intern *files, const struct record *record)
+{
+    struct intern sources = {0};
+    bool *made = mem_zero((size_t)intern_count(files) + 1, sizeof *made);
+    for (size_t i = 0; i < record->accesses.len; i++) {
+        const struct race_access *access = &record->accesses.at[i];
+        bool makes = (access->kinds & ACCESS_CREATE) ||
+                     ((access->kinds & ACCESS_WRITE) && !(access->kinds & ACCESS_READ));
+        uint32_t file = makes ? intern_find(files, record_text(record, access->path)) : INTERN_NONE;
+        if (file != INTERN_NONE)
+            made[file] = true;
+    }
+    for (uint32_t i = 0; i < intern_count(files); i++)
+        if (!made[i])
+            intern_id(&sources, intern_text(files, i));
+    free(made);
+    intern_free(files);
+    *files = sources;
+}
+
 static bool step_is_touched(const struct race_report *report, const struct intern *files,
                             uint32_t step)
 {
@@ -65,6 +86,17 @@ static bool step_is_touched(const struct race_report *report, const struct inter
     return false;
 }
 
+/* Any pair that shows it will do. */
+static bool is_touched(const struct race_report *report, const struct intern *files,
+                       const struct report_finding *finding)
+{
+    for (uint32_t i = 0; i < finding->witnesses_count; i++)
+        if (step_is_touched(report, files, finding->witnesses[i].first) ||
+            step_is_touched(report, files, finding->witnesses[i].second))
+            return true;
+    return false;
+}
+
 int race_since(const struct race_report *report, const char *revision, bool *keep, struct err *err)
 {
     const char *root = record_text(report->record, report->record->root);
@@ -78,10 +110,10 @@ int race_since(const struct race_report *report, const char *revision, bool *kee
                      : add_files(&files, root, str_text(&words), err);
     if (status == 0)
         status = add_files(&files, root, "ls-files --others --exclude-standard -z", err);
+    leave_out_products(&files, report->record);
     str_free(&words);
     for (size_t i = 0; status == 0 && i < report->findings.len; i++)
-        keep[i] = keep[i] && (step_is_touched(report, &files, report->findings.at[i].first) ||
-                              step_is_touched(report, &files, report->findings.at[i].second));
+        keep[i] = keep[i] && is_touched(report, &files, &report->findings.at[i]);
     intern_free(&files);
     return status;
 }

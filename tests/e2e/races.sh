@@ -126,6 +126,14 @@ has "$WORK/out" "Makefile:5 is by $(git rev-parse --short HEAD), x, 20"
 echo >>main.c
 ok "$GANTRY" races --since HEAD
 has "$WORK/out" "1 finding"
+git checkout -q main.c
+git rm -q --cached version.h main.o util.o prog && git -c user.name=x -c user.email=x@x commit -qm y
+ok "$GANTRY" races --since HEAD # what the build makes is no change
+has "$WORK/out" "0 findings"
+echo >>util.c # not told first, but one that reads it
+ok "$GANTRY" races --since HEAD
+has "$WORK/out" "1 finding"
+git checkout -q util.c
 
 say "the console tells what was found out, without another build"
 rm -f .gantry/races.verdicts
