@@ -246,8 +246,10 @@ static bool ensured(const struct detector *d, uint32_t directory, uint32_t step)
         return false;
     if (a->kinds & (ACCESS_MKDIR | ACCESS_ENSURE))
         return true;
+    /* libtool makes its .libs where it does not find it. */
     const char *command = d->input->steps[step].command;
-    return (a->kinds & ACCESS_STAT) && a->found && command && strstr(command, "mkdir");
+    return (a->kinds & ACCESS_STAT) && a->found && command &&
+           (strstr(command, "mkdir") || strstr(command, "libtool"));
 }
 
 /* Creating below a directory that only unordered steps make, or that an unordered step removes. */

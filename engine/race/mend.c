@@ -445,6 +445,15 @@ static void mend_edge(const struct race_report *report, const struct report_find
                  goal_of(record, second), goal_of(record, first));
         return;
     }
+    if (own && memmem(place.lines.at[place.rule], length_of(&place, place.rule), "::", 2)) {
+        str_addf(
+            &mend->advice,
+            "name %s among the prerequisites of the rule of %s itself: of a double-colon rule no "
+            "other line can say it",
+            goal_of(record, first), goal_of(record, second));
+        place_free(&place);
+        return;
+    }
     bool phony = record->steps.at[first].flags & RECORD_PHONY;
     order_only |= phony || (own && uses_prerequisites(&place));
     struct str line = {0};

@@ -137,6 +137,24 @@ static void names_are_said_as_the_rule_says_them(void **state)
     below = "";
 }
 
+/* make refuses a target with both : and :: rules. */
+static void double_colon_rules_are_left_alone(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct record *record = build("gen.h:\n\ttouch $@\na.o b.o:: a.c\n\tcc $<\n", 2, 4);
+    record_settle(record);
+    struct race_report report;
+    race_report_make(&report, record);
+    struct mend mend;
+    assert_int_equal(race_mend(&report, &report.findings.at[0], &mend, &err), 0);
+    assert_null(mend.file);
+    assert_non_null(strstr(str_text(&mend.advice), "double-colon"));
+    mend_free(&mend);
+    race_report_free(&report);
+    record_free(record);
+}
+
 static void line_ends_stay_as_they_are(void **state)
 {
     (void)state;
@@ -210,6 +228,7 @@ int main(void)
         cmocka_unit_test(the_edge_stands_behind_the_readers_rule),
         cmocka_unit_test(recipes_of_all_prerequisites_get_an_order_alone),
         cmocka_unit_test(names_are_said_as_the_rule_says_them),
+        cmocka_unit_test(double_colon_rules_are_left_alone),
         cmocka_unit_test(line_ends_stay_as_they_are),
         cmocka_unit_test(a_file_without_its_last_newline_is_mended_too),
         cmocka_unit_test(a_make_is_run_again_without_goals_and_jobs),
