@@ -36,7 +36,8 @@ bool product_counts(const void *data, const char *path)
     file_id file = graph_find_file(products->graph, path);
     if (file != FILE_NONE && products->graph->files.at[file].producer != STEP_NONE)
         return false;
-    return intern_find(&products->dirs, path) == INTERN_NONE && !str_starts(path_base(path), ".gantry");
+    return intern_find(&products->dirs, path) == INTERN_NONE &&
+           !str_starts(path_base(path), ".gantry");
 }
 
 int plan_open(struct plan *plan, const struct graph *graph, struct state *state, const char *root,
