@@ -118,7 +118,7 @@ void asking_fds(const struct console *console, int fds[2])
 static void take(int *fd, struct str *out)
 {
     char piece[4096];
-    ssize_t got;
+    ssize_t got = -1;
     while (*fd >= 0 && ((got = read(*fd, piece, sizeof piece)) > 0 || (got < 0 && errno == EINTR)))
         if (got > 0)
             str_add_n(out, piece, (size_t)got);
