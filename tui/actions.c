@@ -109,7 +109,7 @@ static bool may_start(struct console *console)
         return false;
     }
     if (console->build) {
-        app_say(app, SEVERITY_NOTE, "a build is running: x stops it");
+        app_say_of_build(app, "a build is running: x stops it");
         return false;
     }
     return true;
@@ -386,9 +386,10 @@ static void op_stop(void *app)
         console->app.state.stopping = true;
         console->app.state.killing = console->stops > 0;
         build_command(console->build, console->stops++ ? BUILD_KILL : BUILD_DRAIN);
-        app_say(&console->app, SEVERITY_NOTE,
-                console->stops == 1 ? "stopping: the running steps end first; x again kills them"
-                                    : "killing the running steps; ^C again leaves at once");
+        app_say_of_build(&console->app,
+                         console->stops == 1
+                             ? "stopping: the running steps end first; x again kills them"
+                             : "killing the running steps; ^C again leaves at once");
     } else if (console->vm) {
         vm_stop(console->vm);
     } else {

@@ -95,6 +95,13 @@ void app_say(struct app *app, enum severity severity, const char *text)
 {
     snprintf(app->message, sizeof app->message, "%s", text);
     app->message_severity = severity;
+    app->message_of_build = false;
+}
+
+void app_say_of_build(struct app *app, const char *text)
+{
+    app_say(app, SEVERITY_NOTE, text);
+    app->message_of_build = true;
 }
 
 void app_event(struct app *app, const struct event *event)
@@ -102,6 +109,8 @@ void app_event(struct app *app, const struct event *event)
     if (event->kind == EVENT_BUILD_BEGIN)
         app->state.focus = EVENT_NONE;
     model_event(&app->model, event);
+    if (event->kind == EVENT_BUILD_END && app->message_of_build)
+        app->message[0] = '\0';
     if (event->kind == EVENT_MESSAGE && event->severity == SEVERITY_ERROR && event->text)
         app_say(app, SEVERITY_ERROR, event->text);
 }

@@ -27,6 +27,7 @@ struct app {
     enum request prompt_for; /* SEARCH or FILTER while the prompt is open, else NONE */
     char message[512];
     enum severity message_severity;
+    bool message_of_build; /* it speaks of a build that runs, and goes when that ends */
     bool asking_quit;
     /* What the owner is to do; it clears them. */
     bool quit, redraw, suspend, mouse_toggled, plain;
@@ -40,6 +41,8 @@ void app_key(struct app *app, const struct key *key);
 void app_perform(struct app *app, enum request request);
 void app_draw(struct app *app, struct grid *grid);
 void app_say(struct app *app, enum severity severity, const char *text);
+/* The same of a build that runs: gone when it ends. */
+void app_say_of_build(struct app *app, const char *text);
 /* Shows a screen by its name; false where there is none. */
 bool app_go(struct app *app, const char *view_name);
 /* What is to survive a restart, as text, appended; and back. Lines that are none of ours are passed

@@ -260,7 +260,7 @@ int canvas_wrap(const struct canvas *canvas, struct rect area, enum style style,
     int rows = 0;
     struct canvas part = canvas_part(canvas, area);
     while (*text && area.w > 0) {
-        size_t length = strlen(text), take = bytes_within(text, length, area.w);
+        size_t length = strcspn(text, "\n"), take = bytes_within(text, length, area.w);
         if (take < length && text[take] != ' ') {
             size_t word = take;
             while (word > 0 && text[word] != ' ')
@@ -270,6 +270,7 @@ int canvas_wrap(const struct canvas *canvas, struct rect area, enum style style,
         canvas_put_n(&part, 0, rows++, style, text, take);
         text += take;
         text += strspn(text, " ");
+        text += *text == '\n';
     }
     return rows;
 }

@@ -33,8 +33,11 @@ void chrome_progress(const struct app *app, char out[static 64])
     else if (model->state == BUILD_RUNNING && total == 0)
         snprintf(out, 64, "reading the tree");
     else if (model->state == BUILD_RUNNING)
-        snprintf(out, 64, "%llu/%s%llu%s", done, model->complete ? "" : "≥", total,
-                 app->state.stopping ? " stopping" : "");
+        snprintf(out, 64, "%llu/%s%llu%s", done,
+                 model->complete        ? ""
+                 : model->forecasts.len ? "~"
+                                        : "≥",
+                 total, app->state.stopping ? " stopping" : "");
     else if (model->status == BUILD_OK && total == 0)
         snprintf(out, 64, "✓ nothing to do");
     else if (model->status == BUILD_OK)

@@ -141,7 +141,8 @@ static uint32_t tail_step(const struct build_view *build)
     return best;
 }
 
-/* Rows that a log's last lines take, title included. */
+/* Rows that a log's last lines take, title included; of one that is empty, a row to say so; none where
+ * no step has printed yet. */
 static int tail_rows(const struct build_view *build, int least, int most)
 {
     const struct view_ctx *ctx = build->ctx;
@@ -149,6 +150,8 @@ static int tail_rows(const struct build_view *build, int least, int most)
     struct log_view *log =
         step == MODEL_NONE ? NULL : ctx->ops->log(ctx->app, ctx->model->steps.at[step].id);
     uint64_t lines = log ? ctx->ops->log_lines(log) : 0;
+    if (!lines)
+        return step == MODEL_NONE ? 0 : 2;
     int rows = lines + 1 < (uint64_t)most ? (int)lines + 1 : most;
     return rows < least ? least : rows;
 }
@@ -175,11 +178,13 @@ static void lay_out_wide(struct build_view *build, int w, int h, int failed, int
 
 static void lay_out_tall(struct build_view *build, int w, int h, int failed, int lanes)
 {
-    enum { DONE_MIN = 4 };
+    enum { DONE_MIN = 4, TALL_TAIL = 8, SHORT_TAIL = 4 };
     struct rect *at = build->at;
     int y = failed, left = h - failed;
     int map = left >= 16 ? 1 + map_rows(build->ctx->model, w, left >= 30 ? left / 6 : 2) : 0;
-    int tail = left >= 14 ? left >= 30 ? 8 : 4 : 0;
+    int tail = left >= 30   ? tail_rows(build, TALL_TAIL, TALL_TAIL)
+               : left >= 14 ? tail_rows(build, SHORT_TAIL, SHORT_TAIL)
+                            : 0;
     int cone = left >= 7 ? 4 : 0; /* at least */
     int lane_rows = at_most(lanes, left - map - tail - cone);
     if (cone)
@@ -241,7 +246,9 @@ static void draw_map(struct build_view *build, const struct canvas *title,
         build_map_describe(&build->map, model, &right);
     else if (model->steps.len)
         str_addf(&right, "%zu step%s%s", model->steps.len, model->steps.len == 1 ? "" : "s",
-                 model->complete ? "" : " so far");
+                 model->complete        ? ""
+                 : model->forecasts.len ? ", ┄ forecast"
+                                        : " so far");
     if (!focus && build->cone.critical.len && model->state == BUILD_RUNNING)
         str_add(&right, ", ◆ critical path");
     canvas_title(title, 0, focus, "map", str_text(&right));
@@ -335,8 +342,12 @@ static void draw_cone(struct build_view *build, const struct canvas *title,
         str_addf(&right, "waits for %llu", (unsigned long long)cone->waits);
     if (cone->path)
         str_addf(&right, ", %llu on path", (unsigned long long)cone->path);
+    bool forecast = model->forecasts.len && !model->complete && model->state == BUILD_RUNNING;
+    if (forecast)
+        str_add(&right, right.len ? ", by the last build" : "by the last build");
     canvas_title(title, 0, build->focus == PANE_CONE, str_text(&name), str_text(&right));
-    bool partial = !model->complete && model->state == BUILD_RUNNING && cone->goal == MODEL_NONE;
+    bool partial =
+        !model->complete && model->state == BUILD_RUNNING && !forecast && cone->goal == MODEL_NONE;
     if (partial) /* of a make, whose data base is printed at its end */
         canvas_column(canvas, 1, canvas->h - 1, canvas->w - 2, STYLE_FAINT, FIT_LEFT,
                       "what waits for what, make tells when it ends; until then by directory");

@@ -36,30 +36,16 @@ static void set_unfolded(struct build_cone *cone, uint64_t id, bool unfold)
 
 /* ---- members ---- */
 
-/* Depth first without recursion: a make tree can be deep. Prerequisites come before their users. */
-static void find_members(struct build_cone *cone, const struct model *model)
+/* The steps below one and it itself, prerequisites before their users. Depth first without recursion:
+ * a make tree can be deep. */
+static void add_members(struct build_cone *cone, const struct model *model, uint32_t root)
 {
-    size_t count = model->steps.len;
-    cone->members.len = 0;
-    vec_reserve(&cone->marks, count + 1);
-    memset(cone->marks.at, 0, count);
-    cone->marks.len = count;
-    vec_reserve(&cone->lengths, count + 1);
-    memset(cone->lengths.at, 0, count * sizeof *cone->lengths.at);
-    cone->lengths.len = count;
-    if (cone->goal == MODEL_NONE) {
-        for (size_t i = 0; i < count; i++) {
-            vec_push(&cone->members, (uint32_t)i);
-            cone->marks.at[i] = MARK_MEMBER;
-        }
-        return;
-    }
     struct frame {
         uint32_t step, next;
     };
     VEC(struct frame) stack = {0};
-    vec_push(&stack, (struct frame){cone->goal, 0});
-    cone->marks.at[cone->goal] = MARK_MEMBER;
+    vec_push(&stack, (struct frame){root, 0});
+    cone->marks.at[root] = MARK_MEMBER;
     while (stack.len) {
         struct frame *top = &stack.at[stack.len - 1];
         const struct model_step *step = &model->steps.at[top->step];
@@ -75,6 +61,24 @@ static void find_members(struct build_cone *cone, const struct model *model)
         }
     }
     vec_free(&stack);
+}
+
+/* `all`: where it is not known of each step whether the goal needs it, all are members. */
+static void find_members(struct build_cone *cone, const struct model *model, bool all)
+{
+    size_t count = model->steps.len;
+    cone->members.len = 0;
+    vec_reserve(&cone->marks, count + 1);
+    memset(cone->marks.at, 0, count);
+    cone->marks.len = count;
+    vec_reserve(&cone->lengths, count + 1);
+    memset(cone->lengths.at, 0, count * sizeof *cone->lengths.at);
+    cone->lengths.len = count;
+    if (cone->goal != MODEL_NONE)
+        add_members(cone, model, cone->goal);
+    for (uint32_t i = 0; (all || cone->goal == MODEL_NONE) && i < count; i++)
+        if (!cone->marks.at[i])
+            add_members(cone, model, i);
 }
 
 static bool is_over(uint8_t state)
@@ -273,9 +277,11 @@ static void add_fold_rows(struct build_cone *cone, const struct model *model)
 void cone_update(struct build_cone *cone, const struct model *model)
 {
     uint32_t pinned = cone->pinned == EVENT_NONE ? MODEL_NONE : model_find(model, cone->pinned);
-    /* Of a make that runs, the longest chain that is known is no goal yet. */
+    /* Of a make that runs, the longest chain that is known is no goal yet, but where it is forecast. */
     bool partial = !model->complete && model->state == BUILD_RUNNING;
-    uint32_t goal = pinned != MODEL_NONE ? pinned : partial ? MODEL_NONE : model->goal;
+    uint32_t goal = pinned != MODEL_NONE               ? pinned
+                    : partial && !model->forecasts.len ? MODEL_NONE
+                                                       : model->goal;
     bool same = cone->model && cone->shape == model->shape && cone->goal == goal;
     if (same && cone->generation == model->generation)
         return;
@@ -285,7 +291,7 @@ void cone_update(struct build_cone *cone, const struct model *model)
     cone->model = model;
     cone->goal = goal;
     if (!same)
-        find_members(cone, model);
+        find_members(cone, model, partial && pinned == MODEL_NONE);
     take_changes(cone, model, !same);
     cone->shape = model->shape;
     cone->generation = model->generation;

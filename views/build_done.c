@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "views/build_view.h"
 
-enum { TIME_W = 8, CPU_W = 6, RSS_W = 7, RULE_W = 7, TARGET_MIN = 16 };
+enum { TIME_W = 8, CPU_W = 6, RSS_W = 7, TARGET_MIN = 16 };
 
 static const struct model *sorting; /* qsort has no argument; the loop's thread only */
 
@@ -65,9 +65,9 @@ static void draw_done(void *data, const struct canvas *canvas, int y, size_t ind
     uint32_t at = step_at(done, index);
     const struct model_step *step = &model->steps.at[at];
     char text[40];
-    int right = canvas->w - 1;
+    int right = canvas->w - 1, rule_w = rule_width(canvas->w);
     int x = canvas_put(canvas, 1, y, state_style(step), model_state_glyph(step)) + 1;
-    if (right - x >= RULE_W + TARGET_MIN + TIME_W + CPU_W + RSS_W) {
+    if (right - x >= rule_w + TARGET_MIN + TIME_W + CPU_W + RSS_W) {
         text_size(text, step->rss_kib * 1024);
         right -= RSS_W;
         canvas_column(canvas, right, y, RSS_W, STYLE_FAINT, FIT_RIGHT, step->rss_kib ? text : "");
@@ -88,7 +88,7 @@ static void draw_done(void *data, const struct canvas *canvas, int y, size_t ind
     snprintf(text, sizeof text, "%s", model_text(model, step->rule));
     for (char *c = text; *c; c++)
         *c = (char)toupper((unsigned char)*c);
-    x = canvas_column(canvas, x, y, RULE_W - 1, STYLE_TEXT, FIT_LEFT, text) + 1;
+    x = canvas_column(canvas, x, y, rule_w - 1, STYLE_TEXT, FIT_LEFT, text) + 1;
     if (step->raced)
         x = canvas_put(canvas, x, y, STYLE_RACE, "⚑ ");
     canvas_column(canvas, x, y, right - x, STYLE_TEXT, FIT_MIDDLE, model_name(model, at));

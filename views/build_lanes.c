@@ -6,7 +6,13 @@
 #include "views/build_view.h"
 
 /* Columns from the right that a lane's row gives up, as it narrows. */
-enum { CPU_W = 6, RSS_W = 7, BAR_W = 10, TIME_W = 14, RULE_W = 7, TARGET_MIN = 16 };
+enum { CPU_W = 6, RSS_W = 7, BAR_W = 10, TIME_W = 14, TARGET_MIN = 16 };
+
+int rule_width(int w)
+{
+    enum { ARCHIVE_W = 9, NARROW_W = 7, NARROW = 60 };
+    return w < NARROW ? NARROW_W : ARCHIVE_W;
+}
 
 static const struct model *sorting; /* qsort has no argument; the loop's thread only */
 
@@ -92,16 +98,16 @@ static void draw_lane(void *data, const struct canvas *canvas, int y, size_t ind
     }
     const struct model_step *step = &model->steps.at[lane->step];
     uint64_t elapsed = model->now_ns > step->begin_ns ? model->now_ns - step->begin_ns : 0;
-    int right = canvas->w - 1;
-    bool rss = lane->rss_kib && right - x >= RULE_W + TARGET_MIN + TIME_W + BAR_W + RSS_W;
+    int right = canvas->w - 1, rule_w = rule_width(canvas->w);
+    bool rss = lane->rss_kib && right - x >= rule_w + TARGET_MIN + TIME_W + BAR_W + RSS_W;
     bool told = lane->total_bytes > 0;
-    bool bar = (step->expect_ns || told) && right - x >= RULE_W + TARGET_MIN + TIME_W + BAR_W;
+    bool bar = (step->expect_ns || told) && right - x >= rule_w + TARGET_MIN + TIME_W + BAR_W;
     if (rss) {
         text_size(text, lane->rss_kib * 1024);
         right -= RSS_W;
         canvas_column(canvas, right, y, RSS_W, STYLE_TEXT, FIT_RIGHT, text);
     }
-    if (rss && lane->cpu_ns && right - x >= RULE_W + TARGET_MIN + TIME_W + BAR_W + CPU_W) {
+    if (rss && lane->cpu_ns && right - x >= rule_w + TARGET_MIN + TIME_W + BAR_W + CPU_W) {
         snprintf(text, sizeof text, "%u%%", lane->cpu_percent);
         right -= CPU_W;
         canvas_column(canvas, right, y, CPU_W, STYLE_TEXT, FIT_RIGHT, text);
@@ -120,7 +126,7 @@ static void draw_lane(void *data, const struct canvas *canvas, int y, size_t ind
     snprintf(text, sizeof text, "%s", model_text(model, step->rule));
     for (char *c = text; *c; c++)
         *c = (char)toupper((unsigned char)*c);
-    x = canvas_column(canvas, x, y, RULE_W - 1, STYLE_RUNNING, FIT_LEFT, text) + 1;
+    x = canvas_column(canvas, x, y, rule_w - 1, STYLE_RUNNING, FIT_LEFT, text) + 1;
     const char *host = model_text(model, step->host);
     int host_w = *host && right - x > 40 ? canvas_columns(host) + 2 : 0;
     if (host_w)

@@ -139,6 +139,9 @@ void done_free(struct build_done *done);
 /* One step (dense index, or MODEL_NONE): what it is, why it runs, its races, its command. */
 void step_draw(const struct model *model, uint32_t index, const struct canvas *canvas);
 
+/* Columns of a rule's name and the gap behind it, in a pane of w columns. */
+int rule_width(int w);
+
 /* The style of a state. */
 enum style state_style(const struct model_step *step);
 

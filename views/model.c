@@ -106,6 +106,7 @@ static void free_build(struct model *model)
     vec_free(&model->ended);
     vec_free(&model->changed);
     shell_costs_free(&model->shell);
+    vec_free(&model->forecasts);
     free(model->by_id.ids);
     free(model->by_id.indexes);
 }
@@ -231,20 +232,49 @@ static void set_state(struct model *model, struct model_step *step, enum step_st
     note_change(model, step);
 }
 
+static void add_id(struct model *model, uint32_t id, uint32_t index)
+{
+    if ((model->by_id.used + 1) * 4 >= model->by_id.slots * 3)
+        grow_ids(model);
+    uint32_t at = slot_of(model, id);
+    model->by_id.ids[at] = id;
+    model->by_id.indexes[at] = index + 1;
+    model->by_id.used++;
+}
+
+/* The forecast whose place a step that is heard of for the first time takes, or MODEL_NONE. */
+static uint32_t forecast_of(struct model *model, const struct event *event)
+{
+    if (!model->forecasts.len || event->forecast || !event->target || !*event->target)
+        return MODEL_NONE;
+    uint32_t target = intern_find(&model->texts, event->target);
+    uint32_t slot = target < model->forecasts.len ? model->forecasts.at[target] : 0;
+    if (!slot)
+        return MODEL_NONE;
+    model->forecasts.at[target] = 0;
+    add_id(model, event->step, slot - 1);
+    model->steps.at[slot - 1].id = event->step;
+    return slot - 1;
+}
+
+static void note_forecast(struct model *model, const struct model_step *step)
+{
+    while (model->forecasts.len <= step->target)
+        vec_push(&model->forecasts, 0);
+    model->forecasts.at[step->target] = (uint32_t)(step - model->steps.at) + 1;
+}
+
 /* The step of an event, added where it is new. */
 static struct model_step *step_of(struct model *model, const struct event *event)
 {
     if (event->step == EVENT_NONE)
         return NULL;
     uint32_t index = model_find(model, event->step);
+    if (index == MODEL_NONE)
+        index = forecast_of(model, event);
     if (index == MODEL_NONE) {
-        if ((model->by_id.used + 1) * 4 >= model->by_id.slots * 3)
-            grow_ids(model);
-        uint32_t at = slot_of(model, event->step);
         index = (uint32_t)model->steps.len;
-        model->by_id.ids[at] = event->step;
-        model->by_id.indexes[at] = index + 1;
-        model->by_id.used++;
+        add_id(model, event->step, index);
         struct model_step *fresh = vec_new(&model->steps);
         fresh->id = event->step;
         fresh->target = text_id(model, "");
@@ -284,20 +314,23 @@ static void take_graph_step(struct model *model, const struct event *event)
     if (event->state && strcmp(event->state, "fresh") == 0 && /* judged so after all */
         (step->state == STEP_STATE_WAITING || step->state == STEP_STATE_READY))
         set_state(model, step, STEP_STATE_FRESH);
+    if (step->needs_forecast && !event->forecast) { /* now it is known */
+        step->needs_forecast = false;
+        step->needs_count = 0;
+        model->shape++;
+    }
     if (step->needs_count || !event->needs_count) /* told again: it is known what it needs */
         return;
     uint32_t first = (uint32_t)model->links.len, index = model_find(model, event->step);
     for (uint32_t i = 0; i < event->needs_count; i++) {
         struct event named = {.step = event->needs[i]};
-        if (step_of(model, &named)) {
-            uint32_t need = model_find(model, event->needs[i]);
-            model->steps.at[need].needed = true;
-            vec_push(&model->links, need);
-        }
+        if (step_of(model, &named))
+            vec_push(&model->links, model_find(model, event->needs[i]));
     }
     step = &model->steps.at[index]; /* the array may have moved */
     step->needs = first;
     step->needs_count = (uint32_t)model->links.len - first;
+    step->needs_forecast = event->forecast;
     model->shape++;
 }
 
@@ -307,6 +340,8 @@ static void take_add(struct model *model, const struct event *event)
     if (!step)
         return;
     set_forecast(model, step, event->forecast);
+    if (event->forecast)
+        note_forecast(model, step);
     if (event->text)
         step->command = text_id(model, event->text);
     set_expected(model, step, event->expect_ns);
@@ -378,6 +413,9 @@ static void take_lane(struct model *model, const struct event *event)
     struct model_lane *lane = lane_of(model, event->lane);
     if (!lane)
         return;
+    if (event->host && *event->host && lane->step != MODEL_NONE &&
+        model->steps.at[lane->step].id == event->step)
+        model->steps.at[lane->step].host = text_id(model, event->host);
     lane->idle_why = text_id(model, event->idle_why);
     lane->rss_kib = event->rss_kib;
     if (event->t_ns > lane->cpu_at_ns && event->cpu_ns > lane->cpu_ns)
@@ -585,6 +623,7 @@ static void take_build_begin(struct model *model, const struct event *event)
 static void take_build_end(struct model *model, const struct event *event)
 {
     model->state = BUILD_ENDED;
+    model->shape += !model->complete;
     model->status = event->status;
     model->exit = event->exit;
     model->end_ns = event->t_ns;
@@ -611,6 +650,8 @@ static void take_build_end(struct model *model, const struct event *event)
 static void take_graph(struct model *model, const struct event *event)
 {
     model->graph_steps = event->steps;
+    if (model->complete != event->complete) /* what is not in the cone is known by now */
+        model->shape++;
     model->complete = event->complete;
 }
 
@@ -791,7 +832,8 @@ uint64_t model_left_ns(const struct model *model)
 {
     uint64_t done = model->ended.len;
     uint64_t ahead = model->counts[STEP_STATE_WAITING] + model->counts[STEP_STATE_READY];
-    if (model->state == BUILD_RUNNING && model->complete && ahead && model->expected * 2 >= ahead)
+    bool known = model->complete || model->forecasts.len;
+    if (model->state == BUILD_RUNNING && known && ahead && model->expected * 2 >= ahead)
         return left_by_history(model, ahead);
     if (model->state != BUILD_RUNNING || done < 8 || !model->complete)
         return 0;

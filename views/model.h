@@ -49,7 +49,7 @@ struct model_step {
     uint8_t outcome; /* enum outcome, once it ended */
     bool forecast; /* the real one has not been heard of yet */
     bool untraced;
-    bool needed; /* some step has it as a prerequisite */
+    bool needs_forecast; /* `needs` are those of an earlier build */
     bool raced; /* a finding that counts names it */
     int exit, signal;
     uint64_t begin_ns, end_ns, expect_ns, wall_ns, cpu_ns, rss_kib;
@@ -142,6 +142,9 @@ struct model {
     /* Steps whose state, forecast or raced changed, in order, from the beginning of the build: who
      * keeps counts of them remembers how many it has seen, and `builds`. New steps are not in it. */
     VEC(uint32_t) changed;
+    /* By interned target: the dense index + 1 of a step that is forecast, or 0. Empty: there was no
+     * forecast. */
+    VEC(uint32_t) forecasts;
     struct model_vm vm; /* the last run of a guest */
     VEC(struct model_vm) vm_earlier; /* those before, the oldest first */
     /* id of an event -> dense index + 1, open addressing */

@@ -41,16 +41,21 @@ static void find_depths(const struct model *model, uint32_t *depths)
 void model_find_goal(struct model *model)
 {
     uint32_t *depths = mem_zero(model->steps.len + 1, sizeof *depths);
+    bool *needed = mem_zero(model->steps.len + 1, sizeof *needed);
     uint32_t goal = MODEL_NONE;
     find_depths(model, depths);
+    for (uint32_t i = 0; i < model->steps.len; i++)
+        for (uint32_t j = 0; j < model->steps.at[i].needs_count; j++)
+            needed[model->links.at[model->steps.at[i].needs + j]] = true;
     for (uint32_t i = 0; i < model->steps.len; i++) {
         const struct model_step *step = &model->steps.at[i];
-        if (step->needed || depths[i] < 2)
+        if (needed[i] || depths[i] < 2)
             continue;
         if (goal == MODEL_NONE || depths[i] > depths[goal] ||
             (depths[i] == depths[goal] && step->stage >= model->steps.at[goal].stage))
             goal = i;
     }
     model->goal = goal;
+    free(needed);
     free(depths);
 }

@@ -545,9 +545,12 @@ void plain_event(struct plain *plain, const struct event *event)
         plain->complete = event->complete;
         break;
     case EVENT_STEP:
-        on_step(plain, event);
+        if (!event->forecast)
+            on_step(plain, event);
         break;
     case EVENT_STEP_ADD:
+        if (event->forecast)
+            break;
         step = step_of(plain, event->step);
         keep(&step->target, event->target);
         keep(&step->rule, event->rule);

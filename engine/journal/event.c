@@ -55,7 +55,7 @@ const struct field event_fields[] = {
     F(was, TEXT, K(STEP_READY)),
     F(now, TEXT, K(STEP_READY)),
     F(lane, U32, K(STEP_BEGIN) | K(LANE)),
-    F(host, TEXT, K(STEP_BEGIN)),
+    F(host, TEXT, K(STEP_BEGIN) | K(LANE)),
     F(expect_ns, U64, K(STEP_ADD) | K(STEP_BEGIN)),
     F(stream, TEXT, K(STEP_OUTPUT)),
     F(path, TEXT,

@@ -36,7 +36,7 @@ enum event_kind {
                     second_place ...: a race, or what was found out about one */
     EVENT_HOLD, /* id first_target second_target witnesses(edges) state(held|released|let-go) text: an
                  order that the makefiles lack and that the build keeps all the same, by finding */
-    EVENT_LANE, /* lane state(idle|running) step cpu_ns(so far) rss_kib idle_why */
+    EVENT_LANE, /* lane state(idle|running) step host cpu_ns(so far) rss_kib idle_why */
     EVENT_COMPOSE, /* part bytes hash */
     EVENT_VM_BEGIN, /* argv text(boot arguments) */
     EVENT_VM_OUTPUT, /* text */
@@ -85,7 +85,8 @@ struct event {
     const char *reason; /* why ready: "new", "command", "environment", "input", "output", "header",
                            "forced", "make" */
     const char *was, *now;
-    const char *host; /* the launcher that was put before its compiler (ccache); or NULL */
+    const char *host; /* the launcher that was put before its compiler (ccache), with the machine where
+                       * it tells that (distcc@HOST); or NULL */
     const uint32_t *needs; /* step ids of prerequisites; of touched: see there */
     uint32_t needs_count;
     bool forecast, complete, traced, repeated;

@@ -201,6 +201,7 @@ void make_stale_prepare(struct make_state *kept)
         if (record && (all || judging.stale[target]))
             make_age_outputs(kept, record, judging.stale[target]);
     }
+    make_forecast_tell(kept, judging.stale, judging.records);
     kept->stale = judging.stale;
     kept->stale_count = judging.records;
     judging.stale = NULL;

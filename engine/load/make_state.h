@@ -5,8 +5,8 @@
  * is stale, and what it wants although nothing calls for it is passed over.
  *
  * make_state.c opens and closes, make_record.c records steps (make_claims.c: who makes what) and
- * make_goal.c goals; make_stale.c judges, make_age.c tells make. All in the coordinator's thread. NULL for the state: nothing is kept, every function does
- * nothing.
+ * make_goal.c goals; make_stale.c judges, make_forecast.c says what that brings, make_age.c tells make.
+ * All in the coordinator's thread. NULL for the state: nothing is kept, every function does nothing.
  */
 #ifndef GANTRY_LOAD_MAKE_STATE_H
 #define GANTRY_LOAD_MAKE_STATE_H
@@ -131,6 +131,9 @@ void make_stale_prepare(struct make_state *kept);
 void make_stale_age_all(struct make_state *kept);
 /* Whether a step, as events name it, may run in this build: false where it is known to be as recorded. */
 bool make_stale_may_run(const struct make_state *kept, const char *target);
+/* Tells what make will run as far as it is known: of `records` targets those in `stale`, and their
+ * users (make_forecast.c). */
+void make_forecast_tell(struct make_state *kept, const uint8_t *stale, size_t records);
 /* A step that make wants: true where nothing calls for it. Its outputs are touched then. */
 bool make_stale_skips(struct make_state *kept, struct make_step *step);
 /* Whether a recorded step is as it was; why not, where `why` is not NULL, as a text. */

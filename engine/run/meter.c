@@ -67,24 +67,50 @@ static void add_process(pid_t pid, struct meter_reading *reading)
     reading->rss_kib += (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
 }
 
-struct meter_reading meter_read(pid_t pid)
+typedef VEC(pid_t) pid_list;
+
+/* A process and all below it, each behind its parent. */
+static void find_processes(pid_t pid, pid_list *found)
 {
-    struct meter_reading reading = {0};
-    VEC(pid_t) found = {0};
     char path[80], text[4096];
-    vec_push(&found, pid);
-    for (size_t i = 0; i < found.len; i++) {
-        add_process(found.at[i], &reading);
-        long at = (long)found.at[i];
+    vec_push(found, pid);
+    for (size_t i = 0; i < found->len; i++) {
+        long at = (long)found->at[i];
         snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", at, at);
         if (!read_file(path, text, sizeof text))
             continue;
         char *end = text;
-        for (long child; (child = strtol(end, &end, 10)) > 0 && found.len < PROCESSES_MAX;)
-            vec_push(&found, (pid_t)child);
+        for (long child; (child = strtol(end, &end, 10)) > 0 && found->len < PROCESSES_MAX;)
+            vec_push(found, (pid_t)child);
     }
+}
+
+struct meter_reading meter_read(pid_t pid)
+{
+    struct meter_reading reading = {0};
+    pid_list found = {0};
+    find_processes(pid, &found);
+    for (size_t i = 0; i < found.len; i++)
+        add_process(found.at[i], &reading);
     vec_free(&found);
     return reading;
+}
+
+/* "distcc@HOST", new; NULL where the launcher is none that tells, or is not at it. */
+static char *host_of(const struct meter *meter, pid_t pid)
+{
+    const struct launcher *launcher = &meter->build->launcher;
+    char host[LAUNCHER_HOST];
+    char *text = NULL;
+    pid_list found = {0};
+    if (!launcher->name)
+        return NULL;
+    find_processes(pid, &found);
+    for (size_t i = 0; i < found.len && !text; i++)
+        if (launcher_host(launcher, found.at[i], host))
+            text = mem_format("%s@%s", launcher->name, host);
+    vec_free(&found);
+    return text;
 }
 
 /* ---- the thread ---- */
@@ -92,13 +118,16 @@ struct meter_reading meter_read(pid_t pid)
 static void tell(struct meter *meter, uint32_t lane, const struct metered *what)
 {
     struct meter_reading reading = meter_read(what->pid);
+    char *host = host_of(meter, what->pid);
     if (reading.rss_kib)
         build_send(meter->build, &(struct event){.kind = EVENT_LANE,
                                                  .lane = lane,
                                                  .step = what->step,
                                                  .state = "running",
+                                                 .host = host,
                                                  .cpu_ns = reading.cpu_ns,
                                                  .rss_kib = reading.rss_kib});
+    free(host);
 }
 
 static void *run(void *data)

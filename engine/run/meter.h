@@ -1,7 +1,8 @@
 /*
- * The meter: what the processes of each busy lane take of processor and memory, told once a second by
- * EVENT_LANE. A step that is over sooner is never looked at. It reads /proc and slows nothing; a
- * thread of its own, so that it costs nothing where nobody asked for it.
+ * The meter: what the processes of each busy lane take of processor and memory, and where a launcher
+ * has its compile done, told once a second by EVENT_LANE. A step that is over sooner is never looked
+ * at. It reads /proc and slows nothing; a thread of its own, so that it costs nothing where nobody
+ * asked for it.
  */
 #ifndef GANTRY_RUN_METER_H
 #define GANTRY_RUN_METER_H

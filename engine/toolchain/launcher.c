@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -84,6 +85,45 @@ bool launcher_is_cache(const char *path)
             return true;
     }
     return false;
+}
+
+/* ---- where it runs ---- */
+
+/*
+ * distcc keeps a small file for each client at work, from which its monitors (distccmon-text) tell what
+ * runs where: struct dcc_task_state of its src/state.h, in the byte order of the machine. Its first
+ * members are the size of the whole, a magic number and the process, 8 bytes each; then two names of
+ * 128 bytes, of the file and of the host.
+ */
+enum { STATE_MAGIC = 0x44494800, STATE_NAMES = 24, STATE_NAME = 128 };
+
+static bool distcc_host(pid_t pid, char out[static LAUNCHER_HOST])
+{
+    char bytes[STATE_NAMES + 2 * STATE_NAME];
+    uint64_t head[3];
+    const char *dir = getenv("DISTCC_DIR"), *home = getenv("HOME");
+    char *path = dir && *dir
+                     ? mem_format("%s/state/binstate_%ld", dir, (long)pid)
+                     : mem_format("%s/.distcc/state/binstate_%ld", home ? home : "", (long)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    if (got != (ssize_t)sizeof bytes)
+        return false;
+    memcpy(head, bytes, sizeof head);
+    const char *host = bytes + STATE_NAMES + STATE_NAME;
+    size_t length = strnlen(host, STATE_NAME);
+    if (head[1] != STATE_MAGIC || head[2] != (uint64_t)pid || !length || length == STATE_NAME)
+        return false;
+    memcpy(out, host, length + 1);
+    return true;
+}
+
+bool launcher_host(const struct launcher *launcher, pid_t pid, char out[static LAUNCHER_HOST])
+{
+    return launcher->name && strcmp(launcher->name, "distcc") == 0 && distcc_host(pid, out);
 }
 
 /* ---- masquerade ---- */

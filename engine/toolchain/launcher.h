@@ -7,6 +7,7 @@
 #define GANTRY_TOOLCHAIN_LAUNCHER_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/vec.h"
@@ -23,6 +24,11 @@ void launcher_free(struct launcher *launcher);
 bool launcher_takes(const struct launcher *launcher, const char *rule);
 /* argv with the launcher before it: new, the strings borrowed. */
 const char **launcher_argv(const struct launcher *launcher, const char *const *argv);
+
+/* The machine on which a process of the launcher has a compile done just now, as it tells its own
+ * monitors: known of distcc alone. False: it is not known, or nothing runs. */
+enum { LAUNCHER_HOST = 128 };
+bool launcher_host(const struct launcher *launcher, pid_t pid, char out[static LAUNCHER_HOST]);
 
 /* Whether a path is part of a cache that orders itself: of compilations, by its usual name or where it was
  * told to be (CCACHE_DIR), of what a user's programs keep (.cache), or of Python's compiled modules. */

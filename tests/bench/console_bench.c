@@ -238,7 +238,7 @@ static double flood_console(const char *gantry, const char *tree, uint64_t rate,
     uint64_t end = clock_ns() + WAIT_MS * 1000000ull;
     for (bool odd = false; access(done[0], F_OK) != 0 || access(done[1], F_OK) != 0; odd = !odd) {
         if (keys)
-            time_key(pty, odd ? '1' : '6', odd ? " lanes " : "aarch64", keys);
+            time_key(pty, odd ? '1' : '6', odd ? " map " : "aarch64", keys);
         if (!pty_run(pty, 50) || clock_ns() > end)
             fail(pty, "the lanes do not end");
     }

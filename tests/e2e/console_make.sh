@@ -1,5 +1,5 @@
-# The console on a make tree: before its end it says why the cone is no tree yet; what a recipe took
-# before stands beside what it takes now.
+# The console on a make tree: before the end of its first build it says why the cone is no tree yet; later
+# ones begin with what the build before them recorded.
 . "$(dirname "$0")/console_lib.sh"
 . "$(dirname "$0")/lib.sh"
 mkdir "$WORK/make" && cd "$WORK/make" || exit 1
@@ -12,18 +12,27 @@ M
 echo 1 >in.txt
 touch go
 
-say "a first build knows of no time"
-ok "$GANTRY" build -- make
-[ -e started ] || fail "the held recipe did not run"
+say "a first build knows of no time, and not what waits for what"
+rm -f go
+open_screen 120 40 "$PWD"
+type_command "$GANTRY -j2 -- make; echo \"status \$?\""
+within 60 test -e started || fail "the held recipe never started"
+wait_for 'what waits for what, make tells when it ends'
+touch go
+wait_for '✓ done' 60
+keys q
+wait_for 'status 0'
+close_screen
 
-say "the next says what it took before, and how much is left"
+say "the next says what it took before, what waits for what, and how much is left"
 rm -f go started
 echo 2 >in.txt
 open_screen 120 40 "$PWD"
 type_command "$GANTRY -j2 -- make; echo \"status \$?\""
 within 60 test -e started || fail "the held recipe never started"
 wait_for 'held.txt .* of [0-9.]+m?s'
-wait_for 'what waits for what, make tells when it ends'
+wait_for ' [01]/~2 '
+wait_for 'cone: last.txt .*waits for .*by the last build'
 wait_for 'tail: held.txt'
 wait_for 'held, and says so'
 

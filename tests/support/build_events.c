@@ -208,6 +208,91 @@ void build_events_of_make(struct test_screen *screen)
     model_tick(model, 12200000000ull);
 }
 
+/* The id of a step's forecast, as the engine counts them: down from the highest. */
+static uint32_t forecast_id(uint32_t step)
+{
+    return EVENT_NONE - 1 - step;
+}
+
+enum { FORECAST_COME = 10, FORECAST_NEW = 70 };
+
+void build_events_forecast(struct test_screen *screen)
+{
+    struct model *model = &test_screen_app(screen)->model;
+    char name[64];
+    uint32_t needs[LINK];
+    model_event(model, &(struct event){.kind = EVENT_BUILD_BEGIN,
+                                       .tree = "/src/demo",
+                                       .head = "master@0e34e4d",
+                                       .loader = "make",
+                                       .argv = "make -C kernel all",
+                                       .lanes = 2});
+    for (uint32_t step = CC; step <= STRIP; step++)
+        model_event(model, &(struct event){.kind = EVENT_STEP_ADD,
+                                           .step = forecast_id(step),
+                                           .target = target_of(step, name),
+                                           .rule = rule_of(step),
+                                           .forecast = true,
+                                           .expect_ns = SECOND});
+    for (uint32_t step = CC; step < LINK; step++)
+        needs[step - CC] = forecast_id(step);
+    for (uint32_t step = LINK; step <= STRIP; step++) {
+        uint32_t before = forecast_id(LINK);
+        model_event(model, &(struct event){.kind = EVENT_STEP,
+                                           .step = forecast_id(step),
+                                           .forecast = true,
+                                           .needs = step == LINK ? needs : &before,
+                                           .needs_count = step == LINK ? LINK - CC : 1});
+    }
+    for (uint32_t i = 0; i < FORECAST_COME; i++) { /* in make's own order, with make's own ids */
+        uint32_t step = LINK - 1 - i;
+        model_event(model, &(struct event){.kind = EVENT_STEP_ADD,
+                                           .step = i,
+                                           .target = target_of(step, name),
+                                           .rule = rule_of(step),
+                                           .expect_ns = SECOND});
+        begin(model, i, i % 2, i * SECOND / 2, SECOND);
+        if (i < FORECAST_COME - 2)
+            end(model, i, i * SECOND / 2 + SECOND, OUTCOME_RAN);
+    }
+    model_event(model, &(struct event){.kind = EVENT_STEP_ADD,
+                                       .step = FORECAST_NEW,
+                                       .target = "drivers/new.o",
+                                       .rule = "cc"});
+    model_tick(model, 5200000000ull);
+}
+
+void build_events_forecast_done(struct test_screen *screen)
+{
+    struct model *model = &test_screen_app(screen)->model;
+    char name[64];
+    uint32_t needs[FORECAST_COME + 1];
+    build_events_forecast(screen);
+    begin(model, FORECAST_NEW, 0, 6 * SECOND, 0);
+    for (uint32_t i = FORECAST_COME - 2; i < FORECAST_COME; i++)
+        end(model, i, 7 * SECOND, OUTCOME_RAN);
+    end(model, FORECAST_NEW, 7 * SECOND, OUTCOME_RAN);
+    for (uint32_t i = 0; i < FORECAST_COME; i++)
+        needs[i] = i;
+    needs[FORECAST_COME] = FORECAST_NEW;
+    for (uint32_t step = LINK; step <= STRIP; step++) { /* considered, and up to date */
+        uint32_t before = LINK + 100;
+        model_event(model, &(struct event){.kind = EVENT_STEP,
+                                           .step = step + 100,
+                                           .target = target_of(step, name),
+                                           .rule = rule_of(step),
+                                           .state = "fresh",
+                                           .needs = step == LINK ? needs : &before,
+                                           .needs_count = step == LINK ? FORECAST_COME + 1 : 1});
+    }
+    model_event(model, &(struct event){.kind = EVENT_GRAPH, .steps = 13, .complete = true});
+    model_event(model, &(struct event){.kind = EVENT_BUILD_END,
+                                       .t_ns = 8 * SECOND,
+                                       .status = BUILD_OK,
+                                       .steps_run = 11,
+                                       .wall_ns = 8 * SECOND});
+}
+
 void build_events_begun(struct test_screen *screen)
 {
     model_event(&test_screen_app(screen)->model,

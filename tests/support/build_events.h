@@ -8,6 +8,11 @@
 void build_events_middle(struct test_screen *screen);
 /* A make in its middle: who needs whom is not told before its end, but for one small make inside. */
 void build_events_of_make(struct test_screen *screen);
+/* The same make once more: what the build before recorded is forecast, with what waits for what; ten of
+ * its steps have come, and one that nobody knew. */
+void build_events_forecast(struct test_screen *screen);
+/* ... and its end: make told all, and had nothing to do for what had not come. */
+void build_events_forecast_done(struct test_screen *screen);
 /* A build that has only begun: nothing is known of it. */
 void build_events_begun(struct test_screen *screen);
 /* The same build brought to its end; it failed. */

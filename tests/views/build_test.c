@@ -25,6 +25,39 @@ static void a_running_build(void **state)
     test_goldens("build-middle", build_events_middle, "");
     test_goldens("build-racing", build_events_racing, "");
     test_goldens("build-of-make", build_events_of_make, "");
+    test_goldens("build-forecast", build_events_forecast, "");
+}
+
+/* Of a make that was built before it is known what waits for what, what is on the critical path and how
+ * much is left; a real step takes its forecast's place, and what make says goes over it. */
+static void what_a_make_will_run_is_forecast(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(120, 40, TEST_COLOR);
+    const struct model *model = &test_screen_app(screen)->model;
+    build_events_forecast(screen);
+    const char *text = test_screen_text(screen);
+    assert_non_null(strstr(text, "8/~57"));
+    assert_non_null(strstr(text, "left"));
+    assert_non_null(strstr(text, "cone: loader-stripped.elf"));
+    assert_non_null(strstr(text, "by the last build"));
+    assert_int_equal(model->steps.len, 57);
+    uint32_t came = model_find(model, 3);
+    assert_string_equal(model_target(model, came), "tools/uush/queue.o");
+    assert_false(model->steps.at[came].forecast);
+    assert_int_equal(model_find(model, EVENT_NONE - 1 - 51), came); /* by both numbers */
+    test_screen_keys(screen, "/ 'loader.elf' Enter");
+    assert_non_null(strstr(test_screen_text(screen), "waits for 46"));
+    build_events_forecast_done(screen);
+    text = test_screen_text(screen);
+    assert_null(strstr(text, "by the last build"));
+    assert_non_null(strstr(text, "✓ 11 done"));
+    uint32_t link = model_find(model, 100 + 55);
+    assert_string_equal(model_target(model, link), "loader.elf");
+    assert_int_equal(model->steps.at[link].needs_count, 11); /* as make has it, not as forecast */
+    assert_int_equal(model->steps.at[link].state, STEP_STATE_FRESH);
+    assert_int_equal(model_total(model), 11);
+    test_screen_close(screen);
 }
 
 static void a_pane_alone_and_a_pinned_cone(void **state)
@@ -73,6 +106,66 @@ static void keys_ask_for_what_they_say(void **state)
     test_screen_text(screen);
     test_screen_keys(screen, "> e");
     assert_string_equal(test_screen_asked(screen), "edit(fs/rofs/timer.c:88)");
+    test_screen_close(screen);
+}
+
+/* What was said of a build that runs is gone with it; other sentences stay. */
+static void what_is_said_of_a_running_build_goes_with_it(void **state)
+{
+    (void)state;
+    for (int of_build = 0; of_build < 2; of_build++) {
+        struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+        struct app *app = test_screen_app(screen);
+        build_events_middle(screen);
+        if (of_build)
+            app_say_of_build(app, "a build is running: x stops it");
+        else
+            app_say(app, SEVERITY_NOTE, "a build is running: x stops it");
+        assert_non_null(strstr(test_screen_text(screen), "x stops it"));
+        app_event(app, &(struct event){.kind = EVENT_BUILD_END, .status = BUILD_OK});
+        assert_int_equal(strstr(test_screen_text(screen), "x stops it") == NULL, of_build);
+        test_screen_close(screen);
+    }
+}
+
+/* A step that we do ourselves is described in lines; none of it is a replacement character. */
+static void a_description_keeps_its_lines(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(200, 60, TEST_COLOR);
+    struct model *model = &test_screen_app(screen)->model;
+    build_events_begun(screen);
+    model_event(model, &(struct event){.kind = EVENT_STEP_ADD, .step = 1, .target = "usr.img"});
+    model_event(model,
+                &(struct event){.kind = EVENT_STEP_BEGIN,
+                                .step = 1,
+                                .text = "format 1 align 0x200\nboot.bin@0 p0\nusr.rofs@0x8 p2"});
+    const char *text = test_screen_text(screen), *first = strstr(text, "format 1 align 0x200\n");
+    assert_non_null(first);
+    assert_true(strstr(text, "boot.bin@0 p0\n") > first);
+    assert_null(strstr(text, "\uFFFD"));
+    test_screen_close(screen);
+}
+
+/* A launcher may tell later on which machine it has the compile done. */
+static void a_lane_tells_the_machine(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(120, 40, TEST_COLOR);
+    struct model *model = &test_screen_app(screen)->model;
+    build_events_begun(screen);
+    model_event(model, &(struct event){.kind = EVENT_STEP_ADD, .step = 1, .target = "a.o"});
+    model_event(model, &(struct event){.kind = EVENT_STEP_BEGIN, .step = 1, .host = "distcc"});
+    assert_non_null(strstr(test_screen_text(screen), " distcc "));
+    struct event told = {.kind = EVENT_LANE, .step = 2, .host = "distcc@farm-3", .rss_kib = 1};
+    model_event(model, &told); /* of a step that is over */
+    assert_null(strstr(test_screen_text(screen), "farm-3"));
+    told.step = 1;
+    model_event(model, &told);
+    assert_non_null(strstr(test_screen_text(screen), " distcc@farm-3 "));
+    told.host = NULL; /* between two phases */
+    model_event(model, &told);
+    assert_non_null(strstr(test_screen_text(screen), " distcc@farm-3 "));
     test_screen_close(screen);
 }
 
@@ -209,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_first_run_says_what_to_do),
         cmocka_unit_test(a_running_build),
+        cmocka_unit_test(what_a_make_will_run_is_forecast),
         cmocka_unit_test(a_pane_alone_and_a_pinned_cone),
         cmocka_unit_test(a_failed_build),
         cmocka_unit_test(other_ends_of_builds),
@@ -216,6 +310,9 @@ int main(void)
         cmocka_unit_test(a_build_that_runs_elsewhere),
         cmocka_unit_test(keys_ask_for_what_they_say),
         cmocka_unit_test(a_step_told_again_has_its_new_rule),
+        cmocka_unit_test(what_is_said_of_a_running_build_goes_with_it),
+        cmocka_unit_test(a_description_keeps_its_lines),
+        cmocka_unit_test(a_lane_tells_the_machine),
         cmocka_unit_test(the_selected_step_stays),
         cmocka_unit_test(steps_that_come_later_are_on_the_map),
         cmocka_unit_test(looking_changes_nothing),

@@ -154,6 +154,44 @@ static void its_own_place_is_known(void **state)
     assert_int_equal(unsetenv("CCACHE_DIR"), 0);
 }
 
+/* What a client of distcc keeps for its monitors: as distcc 3.4 wrote it, 296 bytes on a 64-bit machine. */
+static void put_state(pid_t pid, uint64_t magic, uint64_t owner, const char *host, size_t length)
+{
+    char bytes[296] = {0}, name[64];
+    const uint64_t head[3] = {sizeof bytes, magic, owner};
+    memcpy(bytes, head, sizeof head);
+    memcpy(bytes + 24, "big.c", 6);
+    memcpy(bytes + 152, host, strlen(host));
+    snprintf(name, sizeof name, "distcc/state/binstate_%ld", (long)pid);
+    FILE *file = fopen(scratch_text(name, ""), "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    fclose(file);
+}
+
+static void distcc_says_where_it_compiles(void **state)
+{
+    (void)state;
+    struct launcher distcc = {.name = (char[]){"distcc"}}, ccache = {.name = (char[]){"ccache"}},
+                    none = {0};
+    char host[LAUNCHER_HOST] = "";
+    assert_int_equal(setenv("DISTCC_DIR", scratch("distcc"), 1), 0);
+    put_state(4711, 0x44494800, 4711, "farm-3", 296);
+    assert_true(launcher_host(&distcc, 4711, host));
+    assert_string_equal(host, "farm-3");
+    assert_false(launcher_host(&ccache, 4711, host) || launcher_host(&none, 4711, host));
+    assert_false(launcher_host(&distcc, 4712, host)); /* does nothing just now */
+    put_state(4711, 0x44494800, 4711, "farm-3", 100); /* is being written */
+    assert_false(launcher_host(&distcc, 4711, host));
+    put_state(4711, 0x44494801, 4711, "farm-3", 296); /* another distcc's form */
+    assert_false(launcher_host(&distcc, 4711, host));
+    put_state(4711, 0x44494800, 4712, "farm-3", 296); /* of a process of before */
+    assert_false(launcher_host(&distcc, 4711, host));
+    put_state(4711, 0x44494800, 4711, "", 296); /* not known yet */
+    assert_false(launcher_host(&distcc, 4711, host));
+    assert_int_equal(unsetenv("DISTCC_DIR"), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_make, scratch_remove)
 
 int main(void)
@@ -161,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(stands_before_compiles),       TEST(none_is_none),
         TEST(stands_in_for_every_compiler), TEST(what_cannot_stand_in_is_refused),
-        TEST(its_own_place_is_known),       TEST(a_tool_is_known_by_any_of_its_names)};
+        TEST(its_own_place_is_known),       TEST(a_tool_is_known_by_any_of_its_names),
+        TEST(distcc_says_where_it_compiles)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
