@@ -50,6 +50,12 @@ struct target_profile {
     bool current; /* all that it assigns is in force */
 };
 
+/* A step that a build of what is picked would run. */
+struct target_stale {
+    char *target, *rule, *reason; /* reason: "header"; or "" */
+    char *path; /* of the reason; or "" */
+};
+
 struct target_data {
     const struct target_arch *archs;
     const char *const *modes;
@@ -63,6 +69,8 @@ struct target_data {
     bool free_image; /* the image is a list that can be typed: rows are those that exist */
     const char
         *would; /* what a build of what is picked would do, a sentence; NULL: not known yet */
+    const struct target_stale *stale; /* the first of the steps that it would run */
+    size_t stale_count;
     const char *problem; /* conf of what is picked cannot be read: why; else NULL */
 };
 

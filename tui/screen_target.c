@@ -398,8 +398,7 @@ static const struct target_data *op_targets(void *app)
     if (conf) {
         fill_facts(screen, console, conf);
         fill_options(screen, conf);
-        free(screen->probe.text);
-        screen->probe.text = NULL;
+        target_probe_clear(&screen->probe);
         if (!screen->data.problem && !osv)
             target_probe_start(console, &screen->probe);
     } else {
@@ -445,6 +444,10 @@ bool target_screen_take(struct console *console)
     if (!screen || !target_probe_take(&screen->probe))
         return false;
     screen->data.would = screen->probe.text;
+    if (screen->probe.text) {
+        screen->data.stale = screen->probe.steps.at;
+        screen->data.stale_count = screen->probe.steps.len;
+    }
     return true;
 }
 
@@ -485,7 +488,7 @@ void target_screen_free(struct console *console)
     }
     vec_free(&screen->satisfied);
     target_probe_stop(&screen->probe);
-    free(screen->probe.text);
+    target_probe_clear(&screen->probe);
     arena_free(&screen->arena);
     free(screen);
     console->target = NULL;

@@ -17,6 +17,7 @@ struct target_probe {
     struct build *build; /* NULL: none runs */
     struct queue *events; /* its own */
     VEC(struct stale_group) groups;
+    VEC(struct target_stale) steps; /* the first of those that are stale */
     unsigned stale, total;
     char *text; /* the sentence of the last that ended; NULL: none did */
 };
@@ -29,7 +30,9 @@ void target_profiles_ops(struct app_ops *ops);
 void target_probe_start(struct console *console, struct target_probe *probe);
 /* Takes in what came; true where it has ended, and `text` is made where it went well. */
 bool target_probe_take(struct target_probe *probe);
-/* Ends one that runs; `text` stays. */
+/* Ends one that runs; `text` and `steps` stay. */
 void target_probe_stop(struct target_probe *probe);
+/* Forgets what the last found. */
+void target_probe_clear(struct target_probe *probe);
 
 #endif

@@ -6,13 +6,14 @@
 
 #include "base/mem.h"
 
-enum { GROUPS_SHOWN = 3 };
+enum { GROUPS_SHOWN = 3, STEPS_KEPT = 200 };
 
 void target_probe_start(struct console *console, struct target_probe *probe)
 {
     if (console->build || console->player)
         return;
     target_probe_stop(probe);
+    target_probe_clear(probe);
     struct err err = {0};
     probe->events = queue_new();
     struct build_options options = {.root = console->root,
@@ -35,6 +36,12 @@ static void count_reason(struct target_probe *probe, const struct event *event)
         reason = "follows"; /* from another stale step */
     bool named = strcmp(reason, "header") == 0 || strcmp(reason, "input") == 0;
     probe->stale++;
+    if (probe->steps.len < STEPS_KEPT)
+        vec_push(&probe->steps,
+                 (struct target_stale){.target = mem_copy(event->target ? event->target : ""),
+                                       .rule = mem_copy(event->rule ? event->rule : ""),
+                                       .reason = mem_copy(event->reason ? event->reason : ""),
+                                       .path = mem_copy(path)});
     for (size_t i = 0; i < probe->groups.len; i++) {
         struct stale_group *group = &probe->groups.at[i];
         if (strcmp(group->reason, reason) == 0 && (!named || strcmp(group->path, path) == 0)) {
@@ -126,4 +133,17 @@ void target_probe_stop(struct target_probe *probe)
     probe->build = NULL;
     probe->events = NULL;
     probe->stale = probe->total = 0;
+}
+
+void target_probe_clear(struct target_probe *probe)
+{
+    free(probe->text);
+    probe->text = NULL;
+    for (size_t i = 0; i < probe->steps.len; i++) {
+        free(probe->steps.at[i].target);
+        free(probe->steps.at[i].rule);
+        free(probe->steps.at[i].reason);
+        free(probe->steps.at[i].path);
+    }
+    vec_free(&probe->steps);
 }

@@ -374,7 +374,7 @@ static void draw_done(struct build_view *build, const struct canvas *title,
     if (model->ended.len)
         done_draw(&build->done, canvas, focus);
     else
-        canvas_put(canvas, 1, 0, STYLE_FAINT, "nothing yet");
+        canvas_put(canvas, 1, 0, STYLE_FAINT, ended ? "nothing ran" : "nothing yet");
 }
 
 static void draw_step(struct build_view *build, const struct canvas *title,

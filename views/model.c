@@ -642,8 +642,10 @@ static void take_build_end(struct model *model, const struct event *event)
         if (step->state == STEP_STATE_RUNNING) /* its end was not told: the engine was killed */
             set_state(model, step, STEP_STATE_CANCELLED);
         else if ((step->state == STEP_STATE_WAITING || step->state == STEP_STATE_READY) &&
-                 event->status == BUILD_OK)
-            set_state(model, step, STEP_STATE_FRESH); /* spared: what it needs did not change */
+                 event->status == BUILD_OK) { /* spared: what it needs did not change */
+            set_state(model, step, STEP_STATE_FRESH);
+            set_forecast(model, step, false);
+        }
     }
 }
 

@@ -412,7 +412,7 @@ static const char *nothing_text(const struct model *model)
     return model->findings.len             ? "nothing that counts; H shows what does not"
            : model->state == BUILD_ENDED   ? "no race was found in this build"
            : model->state == BUILD_RUNNING ? "no race was found so far"
-                                           : "nothing built yet";
+                                           : "nothing built yet: b builds, and looks for races";
 }
 
 static void draw_title(const struct races_view *races, const struct canvas *canvas,

@@ -5,10 +5,12 @@
  */
 #include "views/target_view.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "views/model.h"
+#include "views/plain.h"
 
 enum { CELL_MIN = 18, CELL_MAX = 30, NAME_MAX_W = 12, WIDE = 140, SUMMARY_MAX = 6 };
 
@@ -298,15 +300,21 @@ static uint64_t option_id(void *data, size_t index)
     return id;
 }
 
-static int option_name_width(const struct canvas *canvas)
+/* As wide as the longest name, as far as there is room. */
+static int option_name_width(const struct canvas *canvas, const struct target_data *data)
 {
-    return canvas->w >= 85 ? 34 : canvas->w >= 70 ? 24 : 16;
+    int most = canvas->w >= 85 ? 34 : canvas->w >= 70 ? 24 : 16, longest = 16;
+    for (size_t i = 0; i < data->options_count; i++) {
+        int columns = canvas_columns(data->options[i].name);
+        longest = columns > longest ? columns : longest;
+    }
+    return longest < most ? longest : most;
 }
 
 static void draw_option(void *data, const struct canvas *canvas, int y, size_t index)
 {
     const struct target_option *option = &((const struct target_data *)data)->options[index];
-    int name_w = option_name_width(canvas);
+    int name_w = option_name_width(canvas, data);
     int origin_w = canvas->w >= 60 ? 26 : canvas->w >= 44 ? 16 : 0;
     int value_w = canvas->w - name_w - origin_w - 5;
     enum style style = option->picked ? STYLE_WARNING : STYLE_TEXT;
@@ -346,7 +354,7 @@ static void draw_options(struct target_view *v, const struct canvas *canvas,
     v->options_at = (struct rect){rows.x, rows.y, rows.w, rows.h};
     if (v->view.typing && !v->naming && v->list.at >= v->list.top) {
         int y = (int)(v->list.at - v->list.top);
-        int name_w = option_name_width(canvas);
+        int name_w = option_name_width(canvas, data);
         field_draw(&v->field, &rows, name_w + 4, y, canvas->w - name_w - 5);
     }
 }
@@ -427,10 +435,53 @@ static void draw_stacked(struct target_view *v, const struct canvas *canvas,
         draw_options(v, &part, data);
 }
 
-/* Two columns: matrix and tools at the left, options at the right. */
+/* What a build would run, step by step with the reason, as far as there are rows. */
+static void draw_stale(const struct canvas *canvas, const struct target_data *data)
+{
+    enum { RULE_W = 9, WHY_PART = 45 };
+    size_t rows = canvas->h > 1 ? (size_t)canvas->h - 1 : 0;
+    size_t shown = data->stale_count <= rows ? data->stale_count : rows ? rows - 1 : 0;
+    char text[64];
+    snprintf(text, sizeof text, "%zu", data->stale_count);
+    canvas_title(canvas, 0, false, "would run", data->stale_count == shown ? text : NULL);
+    int why_w = canvas->w * WHY_PART / 100;
+    for (size_t i = 0; i < shown; i++) {
+        const struct target_stale *stale = &data->stale[i];
+        struct str why = {0};
+        int y = 1 + (int)i, x = 1;
+        for (const char *c = stale->rule; *c && x < RULE_W; c++, x++)
+            canvas_putf(canvas, x, y, STYLE_TEXT, "%c", toupper((unsigned char)*c));
+        canvas_column(canvas, 1 + RULE_W, y, canvas->w - why_w - RULE_W - 2, STYLE_TEXT, FIT_MIDDLE,
+                      model_short(stale->target));
+        str_addf(&why, "%s%s%s", plain_reason(stale->reason), *stale->path ? ": " : "",
+                 model_short(stale->path));
+        canvas_column(canvas, canvas->w - why_w, y, why_w - 1, STYLE_FAINT, FIT_LEFT,
+                      str_text(&why));
+        str_free(&why);
+    }
+    if (shown < data->stale_count)
+        canvas_put(canvas, 1 + RULE_W, 1 + (int)shown, STYLE_FAINT,
+                   "and more: gantry build -n lists them all");
+}
+
+/* The whole of the option under the cursor, below the list, where there is room. */
+static void draw_option_whole(const struct target_view *v, const struct canvas *canvas,
+                              const struct target_data *data)
+{
+    const struct target_option *option =
+        v->list.at < data->options_count ? &data->options[v->list.at] : NULL;
+    if (!option || v->pane != PANE_OPTIONS || v->view.typing || canvas->h < 2)
+        return;
+    canvas_title(canvas, 0, false, option->name, option->origin);
+    canvas_wrap(canvas, (struct rect){1, 1, canvas->w - 2, canvas->h - 1}, STYLE_TEXT,
+                *option->value ? option->value : "\"\"");
+}
+
+/* Two columns: matrix, tools and what would run at the left, options at the right. */
 static void draw_wide(struct target_view *v, const struct canvas *canvas,
                       const struct view_ctx *ctx, const struct target_data *data)
 {
+    enum { STALE_MIN = 4, OPTION_MIN = 4 };
     int left = canvas->w * 55 / 100;
     int matrix_h = (int)target_rows(data) + 1;
     int facts_h = (int)data->facts_count + 1;
@@ -448,8 +499,17 @@ static void draw_wide(struct target_view *v, const struct canvas *canvas,
         canvas_title(&part, 0, false, "tools", "");
         part = canvas_part(canvas, (struct rect){0, y + 1, left, facts_h - 1});
         draw_facts(&part, data);
+        y += 1 + fact_rows(&part, data) + 1;
     }
-    part = canvas_part(canvas, (struct rect){left + 1, 0, canvas->w - left - 1, canvas->h});
+    part = canvas_part(canvas, (struct rect){0, y, left, canvas->h - y});
+    if (data->stale_count && part.h >= STALE_MIN)
+        draw_stale(&part, data);
+    int right = canvas->w - left - 1, options_h = (int)data->options_count + 1;
+    int below = canvas->h - options_h - 1 >= OPTION_MIN ? canvas->h - options_h - 1 : 0;
+    part = canvas_part(canvas, (struct rect){left + 1, canvas->h - below, right, below});
+    if (below)
+        draw_option_whole(v, &part, data);
+    part = canvas_part(canvas, (struct rect){left + 1, 0, right, canvas->h - below});
     draw_options(v, &part, data);
 }
 

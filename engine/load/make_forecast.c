@@ -1,7 +1,7 @@
 /*
  * What a make will run, as far as the builds before know it: told before make starts, since make tells
- * what waits for what only at its end. Of the steps that this goal's makes considered last those that
- * are stale, each waiting for those that make what it used when it ran last. Forecast steps have ids
+ * what waits for what only at its end. Of the steps that this goal's makes considered when it was built
+ * to its end those that are stale, each waiting for those that make what it used when it ran last. Forecast steps have ids
  * from the highest down; the real step of the same target takes a forecast's place.
  */
 #include <stdlib.h>
@@ -104,12 +104,15 @@ static void tell_needs(struct forecast *forecast, text_id target)
 void make_forecast_tell(struct make_state *kept, const uint8_t *stale, size_t records)
 {
     const struct text_list *steps = state_list(&kept->state, make_state_key(kept, KEY_STEPS));
+    const struct text_list *commands = state_list(&kept->state, make_state_key(kept, KEY_COMMANDS));
+    if (!steps || !commands || commands->count != steps->count)
+        return; /* the goal was never built to its end, or got more steps since: nobody knows them all */
     struct forecast forecast = {.kept = kept, .stale = stale, .records = records};
     for (size_t i = 0; i < records; i++) {
         vec_push(&forecast.told, 0);
         vec_push(&forecast.seen, 0);
     }
-    for (uint32_t i = 0; steps && i < steps->count; i++)
+    for (uint32_t i = 0; i < steps->count; i++)
         if (will_run(&forecast, steps->texts[i]))
             forecast.told.at[steps->texts[i]] = 1;
     for (text_id target = 0; target < records; target++)

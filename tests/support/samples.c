@@ -50,7 +50,16 @@ static const struct target_profile profiles[] = {
     {"arm", "arch=aarch64 mode=release image=uush", false},
     {"daily", "arch=x64 mode=release image=default conf-opt=-O0", true},
 };
+static struct target_stale stale[] = {
+    {(char[]){"build/debug.x64/core/sched.o"}, (char[]){"cc"}, (char[]){"header"},
+     (char[]){"include/osv/sched.hh"}},
+    {(char[]){"build/debug.x64/loader.elf"}, (char[]){"link"}, (char[]){"input"},
+     (char[]){"build/debug.x64/core/sched.o"}},
+    {(char[]){"build/debug.x64/libc.a"}, (char[]){"archive"}, (char[]){"command"}, (char[]){""}},
+};
 static const struct target_data targets = {
+    .stale = stale,
+    .stale_count = COUNT(stale),
     .profiles = profiles,
     .profiles_count = COUNT(profiles),
     .archs = archs,

@@ -57,6 +57,8 @@ static void what_a_make_will_run_is_forecast(void **state)
     assert_int_equal(model->steps.at[link].needs_count, 11); /* as make has it, not as forecast */
     assert_int_equal(model->steps.at[link].state, STEP_STATE_FRESH);
     assert_int_equal(model_total(model), 11);
+    for (size_t i = 0; i < model->steps.len; i++) /* what did not come had nothing to do */
+        assert_false(model->steps.at[i].forecast);
     test_screen_close(screen);
 }
 
