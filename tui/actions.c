@@ -656,6 +656,7 @@ void actions_fill(struct app_ops *ops)
     ops->copy = op_copy;
     ops->log = op_log;
     ops->log_lines = log_view_lines;
+    ops->log_grows = log_view_grows;
     ops->log_line = log_view_line;
     target_screen_fill(ops);
     edges_screen_fill(ops);

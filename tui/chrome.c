@@ -163,22 +163,26 @@ void chrome_header(const struct app *app, const struct canvas *canvas)
     struct str name = {0}, picked = {0}, time = {0};
     chrome_progress(app, progress);
     counters(app, flags, &flags_style);
-    int flags_w = canvas_columns(flags);
+    int flags_w = canvas_columns(flags), picked_w = 0;
     for (size_t i = 0;; i++) {
         str_cut(&name, 0), str_cut(&picked, 0), str_cut(&time, 0);
         tree_name(app, parts, &name);
         if ((parts & PART_SELECTION) && (app->state.root || app->model.state != BUILD_NEVER))
             selection(app, &picked);
         times(app, parts, &time);
-        int w = 1 + canvas_columns(str_text(&name)) + 3 + canvas_columns(str_text(&picked)) + 3 +
-                canvas_columns(progress) + 2 + canvas_columns(str_text(&time)) + 1 + flags_w + 1;
+        picked_w = canvas_columns(str_text(&picked));
+        if (picked_w > canvas->w / 3 && !app->state.arch) /* a command: its middle goes first */
+            picked_w = canvas->w / 3;
+        int w = 1 + canvas_columns(str_text(&name)) + 3 + picked_w + 3 + canvas_columns(progress) +
+                2 + canvas_columns(str_text(&time)) + 1 + flags_w + 1;
         if (w <= canvas->w || i == sizeof dropped / sizeof *dropped)
             break;
         parts &= ~dropped[i];
     }
     int x = canvas_put(canvas, 1, 0, STYLE_STRONG, str_text(&name));
     if (picked.len)
-        x = canvas_put(canvas, name.len ? x + 3 : x, 0, STYLE_TEXT, str_text(&picked));
+        x = canvas_column(canvas, name.len ? x + 3 : x, 0, picked_w, STYLE_TEXT, FIT_MIDDLE,
+                          str_text(&picked));
     x = canvas_put(canvas, x > 1 ? x + 3 : x, 0, progress_style(&app->model), progress);
     canvas_put(canvas, x + 2, 0, STYLE_TEXT, str_text(&time));
     canvas_put(canvas, canvas->w - flags_w - 1, 0, flags_style, flags);

@@ -27,6 +27,7 @@ struct log_file {
     uint64_t size; /* bytes indexed */
     uint64_t newlines; /* in them */
     bool open_line; /* bytes follow the last newline */
+    bool behind; /* there is more of it than was indexed */
     VEC(uint64_t) starts; /* of lines 0, 64, 128 ... */
     char *window; /* bytes at window_start */
     uint64_t window_start, window_length;
@@ -180,6 +181,7 @@ static void index_file(struct logs *logs, struct log_file *file)
             break;
         index_bytes(file, file->window, file->window_length);
     }
+    file->behind = file->size >= limit && file->size < (uint64_t)status.st_size;
 }
 
 static uint64_t file_lines(const struct log_file *file)
@@ -296,11 +298,15 @@ static void index_whole(struct log_view *log)
 {
     const struct model *model = log->logs->model;
     for (unsigned i = 0; i < FILES_AT_ONCE && log->ended_seen < model->ended.len; i++) {
-        uint32_t step = model->ended.at[log->ended_seen++];
+        uint32_t step = model->ended.at[log->ended_seen];
         struct log_view *one = logs_get(log->logs, model, model->steps.at[step].id);
+        if (one)
+            index_file(log->logs, &one->file);
+        if (one && one->file.behind)
+            return; /* the next call goes on with it */
+        log->ended_seen++;
         if (!one)
             continue;
-        index_file(log->logs, &one->file);
         uint64_t first = 0;
         if (log->parts.len) {
             const struct part *last = &log->parts.at[log->parts.len - 1];
@@ -321,6 +327,12 @@ uint64_t log_view_lines(struct log_view *log)
         return 0;
     const struct part *last = &log->parts.at[log->parts.len - 1];
     return last->first + last->lines;
+}
+
+bool log_view_grows(const struct log_view *log)
+{
+    return log->step == EVENT_NONE ? log->ended_seen < log->logs->model->ended.len
+                                   : log->file.behind;
 }
 
 /* The part that holds a line. */

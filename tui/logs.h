@@ -8,6 +8,7 @@
 #ifndef GANTRY_TUI_LOGS_H
 #define GANTRY_TUI_LOGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,8 @@ void logs_forget(struct logs *logs);
 struct log_view *logs_get(struct logs *logs, const struct model *model, uint32_t step);
 /* Lines as far as they are indexed; each call goes on, by a bounded amount of work. */
 uint64_t log_view_lines(struct log_view *log);
+/* Whether the next call would find more, though nothing new was printed. */
+bool log_view_grows(const struct log_view *log);
 /* A cleaned line, from 0; valid until the next call. */
 const char *log_view_line(struct log_view *log, uint64_t line, size_t *length);
 

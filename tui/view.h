@@ -129,6 +129,9 @@ struct app_ops {
     /* The log of a step; of the whole build in order with EVENT_NONE. NULL where there is none. */
     struct log_view *(*log)(void *app, uint32_t step);
     uint64_t (*log_lines)(struct log_view *log);
+    /* Whether another call would tell more lines, though nothing new was printed: a call reads in only
+     * so much. */
+    bool (*log_grows)(const struct log_view *log);
     /* One line, from 0; its length in *length. Valid until the next call. */
     const char *(*log_line)(struct log_view *log, uint64_t line, size_t *length);
 

@@ -207,6 +207,7 @@ static void log_draw(struct view *view, const struct canvas *canvas, const struc
     struct canvas body = canvas_part(canvas, (struct rect){0, 1, canvas->w, canvas->h - 1});
     log->rows = body.h > 0 ? (uint64_t)body.h : 0;
     log->w = body.w - 2;
+    log->view.working = log->hunt.re || (lines && ctx->ops->log_grows(lines));
     if (log->follow && count)
         log->at = count - 1;
     clamp(log, ctx, count);
@@ -233,7 +234,7 @@ static void log_draw(struct view *view, const struct canvas *canvas, const struc
 static void stop_hunt(struct log_screen *log)
 {
     log->hunt.re = NULL;
-    log->view.working = false;
+    log->view.working = false; /* drawing says whether there is more to read in */
 }
 
 static void found(struct log_screen *log)
@@ -264,6 +265,10 @@ static void hunt_on(struct view *view, const struct view_ctx *ctx)
     struct log_view *lines = log_of(log, ctx);
     uint64_t count = lines ? ctx->ops->log_lines(lines) : 0;
     size_t bytes = 0;
+    if (!hunt->re) { /* more was read in, and that is all */
+        log->view.working = lines && ctx->ops->log_grows(lines);
+        return;
+    }
     if (hunt->from >= count) { /* the log is another one by now */
         found_none(log, ctx);
         return;

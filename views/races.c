@@ -157,6 +157,10 @@ static void draw_time(const struct model *model, uint32_t index, struct str *out
         str_add(out, "not in this build");
         return;
     }
+    if (step->lane == MODEL_NONE && step->end_ns) {
+        str_add(out, "passed over in this build");
+        return;
+    }
     text_duration(begin, step->begin_ns);
     if (!step->end_ns) {
         str_addf(out, "lane %u, since %s", step->lane + 1, begin);

@@ -180,6 +180,17 @@ static void draw_path(const struct time_screen *screen, const struct canvas *can
     free(path);
 }
 
+/* "lane 2, 0:12.1"; of a step that nothing called for, that it was passed over. */
+static void where_text(const struct model_step *step, char out[static 48])
+{
+    char begin[24];
+    clock_text(begin, step->begin_ns);
+    if (step->lane == MODEL_NONE)
+        snprintf(out, 48, "passed over");
+    else
+        snprintf(out, 48, "lane %u, %s", step->lane + 1, begin);
+}
+
 /* "⚑ R1  lsroute.so, lane 2, 0:12.1  →  libtools.so, lane 1, 0:15.0" */
 static int draw_races(const struct canvas *canvas, const struct model *model, int y)
 {
@@ -191,13 +202,12 @@ static int draw_races(const struct canvas *canvas, const struct model *model, in
             continue;
         const struct model_step *first = &model->steps.at[finding->first],
                                 *second = &model->steps.at[finding->second];
-        char a[24], b[24];
-        clock_text(a, first->begin_ns);
-        clock_text(b, second->begin_ns);
+        char a[48], b[48];
+        where_text(first, a);
+        where_text(second, b);
         struct str text = {0};
-        str_addf(&text, "⚑ %s  %s, lane %u, %s  →  %s, lane %u, %s", model_text(model, finding->id),
-                 model_name(model, finding->first), first->lane + 1, a,
-                 model_name(model, finding->second), second->lane + 1, b);
+        str_addf(&text, "⚑ %s  %s, %s  →  %s, %s", model_text(model, finding->id),
+                 model_name(model, finding->first), a, model_name(model, finding->second), b);
         canvas_column(canvas, 1, y + rows++, canvas->w - 2, STYLE_RACE, FIT_MIDDLE,
                       str_text(&text));
         str_free(&text);

@@ -123,6 +123,11 @@ static uint64_t op_log_lines(struct log_view *log)
 {
     return log->lines.len;
 }
+static bool op_log_grows(const struct log_view *log)
+{
+    (void)log;
+    return false;
+}
 static const char *op_log_line(struct log_view *log, uint64_t line, size_t *length)
 {
     *length = strlen(log->lines.at[line]);
@@ -272,6 +277,7 @@ static const struct app_ops ops = {
     .copy = op_copy,
     .log = op_log,
     .log_lines = op_log_lines,
+    .log_grows = op_log_grows,
     .log_line = op_log_line,
     .targets = op_targets,
     .build_each = op_build_each,

@@ -129,12 +129,49 @@ static void a_long_log_is_read_backwards(void **state)
     logs_free(logs);
 }
 
+/* The whole build's log has every step's, also where one call does not come to their end; so that who
+ * shows it goes on, it is told that there is more. */
+static void the_log_of_a_whole_build_is_read_to_its_end(void **state)
+{
+    (void)state;
+    enum { STEPS = 700 };
+    struct model whole;
+    char name[64];
+    model_init(&whole);
+    model_event(&whole, &(struct event){.kind = EVENT_BUILD_BEGIN, .lanes = 1});
+    for (uint32_t step = 0; step <= STEPS; step++) {
+        snprintf(name, sizeof name, "step%u.log", step);
+        if (step != STEPS)
+            scratch_text(name, "one line\nand one more\n");
+        model_event(&whole, &(struct event){.kind = EVENT_STEP_ADD, .step = step, .target = name});
+        model_event(&whole, &(struct event){.kind = EVENT_STEP_OUTPUT,
+                                            .step = step,
+                                            .path = scratch(step == STEPS ? "long.log" : name),
+                                            .length = 10});
+        model_event(&whole, &(struct event){.kind = EVENT_STEP_END, .step = step});
+    }
+    struct logs *logs = logs_new(scratch_dir());
+    struct log_view *log = logs_get(logs, &whole, EVENT_NONE), *one = logs_get(logs, &whole, STEPS);
+    size_t length, calls = 1;
+    uint64_t lines = log_view_lines(log);
+    assert_true(log_view_grows(log));
+    for (; log_view_grows(log) && calls < 1000; calls++)
+        lines = log_view_lines(log);
+    assert_false(log_view_grows(log) || log_view_grows(one));
+    assert_true(calls > 3);
+    assert_true(lines >= STEPS * 3 + 1 + LINES); /* another test may have added to it */
+    assert_string_equal(log_view_line(log, 3 * (STEPS - 1) + 2, &length), "and one more");
+    logs_free(logs);
+    model_free(&whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_log_of_100_mb_is_read_where_it_is_looked_at),
         cmocka_unit_test(a_long_log_is_searched_from_end_to_end),
         cmocka_unit_test(a_long_log_is_read_backwards),
+        cmocka_unit_test(the_log_of_a_whole_build_is_read_to_its_end),
     };
     return cmocka_run_group_tests(tests, make, clean);
 }

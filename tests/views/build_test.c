@@ -111,6 +111,27 @@ static void keys_ask_for_what_they_say(void **state)
     test_screen_close(screen);
 }
 
+/* A command of many words leaves room for the tree's name and for the times. */
+static void a_long_command_is_cut_in_its_middle(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(80, 24, TEST_COLOR);
+    struct app *app = test_screen_app(screen);
+    app->state.arch = app->state.mode = app->state.image = NULL;
+    app->state.tree = APP_TREE_MAKE;
+    app->state.command = "make fs=rofs bootfs_manifest=bootfs_empty.manifest.skel";
+    app_event(app, &(struct event){.kind = EVENT_BUILD_BEGIN, .tree = "/src/demo"});
+    app_event(app, &(struct event){.kind = EVENT_STEP_ADD, .step = 1, .target = "a"});
+    app_event(app, &(struct event){.kind = EVENT_STEP_BEGIN, .step = 1});
+    app_event(app, &(struct event){.kind = EVENT_MESSAGE, .t_ns = 7000000000});
+    const char *text = test_screen_text(screen);
+    assert_ptr_equal(strstr(text, " demo "), text);
+    assert_non_null(strstr(text, "   make fs="));
+    assert_non_null(strstr(text, ".skel   0/≥1  "));
+    assert_non_null(strstr(text, "7.0s"));
+    test_screen_close(screen);
+}
+
 /* What was said of a build that runs is gone with it; other sentences stay. */
 static void what_is_said_of_a_running_build_goes_with_it(void **state)
 {
@@ -312,6 +333,7 @@ int main(void)
         cmocka_unit_test(a_build_that_runs_elsewhere),
         cmocka_unit_test(keys_ask_for_what_they_say),
         cmocka_unit_test(a_step_told_again_has_its_new_rule),
+        cmocka_unit_test(a_long_command_is_cut_in_its_middle),
         cmocka_unit_test(what_is_said_of_a_running_build_goes_with_it),
         cmocka_unit_test(a_description_keeps_its_lines),
         cmocka_unit_test(a_lane_tells_the_machine),
