@@ -122,11 +122,15 @@ static int map_rows(const struct model *model, int w, int limit)
     return rows < 2 ? 2 : rows > (uint64_t)limit ? limit : (int)rows;
 }
 
-/* The step whose output is shown: the one in focus, or what ran last and printed. */
+/* The step whose output is shown: the one in focus, or what ran last and printed. A lane that is
+ * selected stays so, whatever runs on it. */
 static uint32_t tail_step(const struct build_view *build)
 {
     const struct model *model = build->ctx->model;
     uint32_t focus = model_find(model, build->ctx->state->focus), best = MODEL_NONE;
+    if (focus != MODEL_NONE && build->focus == PANE_LANES &&
+        lanes_step(&build->lanes) != MODEL_NONE)
+        return lanes_step(&build->lanes);
     if (focus != MODEL_NONE)
         return focus;
     if (model->causes.len)

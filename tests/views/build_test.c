@@ -290,6 +290,26 @@ static void the_selected_step_stays(void **state)
     test_screen_close(screen);
 }
 
+/* On the lanes a lane is selected: step and tail are of what runs there now. */
+static void a_selected_lane_is_followed(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(200, 60, TEST_COLOR);
+    struct model *model = &test_screen_app(screen)->model;
+    build_events_middle(screen);
+    test_screen_text(screen);
+    test_screen_keys(screen, "Down Up"); /* lane 1 */
+    assert_non_null(strstr(test_screen_text(screen), "step: kernel/string.o"));
+    uint64_t t_ns = model->now_ns;
+    model_event(model, &(struct event){.kind = EVENT_STEP_END, .step = 32, .t_ns = t_ns});
+    assert_non_null(strstr(test_screen_text(screen), "step: kernel/string.o")); /* the last there */
+    model_event(model, &(struct event){.kind = EVENT_STEP_BEGIN, .step = 34, .t_ns = t_ns});
+    assert_non_null(strstr(test_screen_text(screen), "step: kernel/mount.o"));
+    test_screen_keys(screen, "w");
+    assert_non_null(strstr(test_screen_text(screen), "why kernel/mount.o"));
+    test_screen_close(screen);
+}
+
 /* All panes, the cone alone, and then another build on the same screen. */
 static void take_pictures(bool look, char *pictures[static 3])
 {
@@ -338,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_description_keeps_its_lines),
         cmocka_unit_test(a_lane_tells_the_machine),
         cmocka_unit_test(the_selected_step_stays),
+        cmocka_unit_test(a_selected_lane_is_followed),
         cmocka_unit_test(steps_that_come_later_are_on_the_map),
         cmocka_unit_test(looking_changes_nothing),
     };
