@@ -215,7 +215,10 @@ static void lay_out(struct build_view *build, const struct model *model, int w, 
     }
     int failures = (int)failed_count(build);
     int failed = failures ? 1 + at_most(failures, h < 12 ? 1 : h < 30 ? FAILED_ROWS : 6) : 0;
-    int lanes = 1 + (int)(model->lanes.len ? model->lanes.len : 1);
+    enum { VERDICT_ROWS = 2 }; /* stand in the lanes' place at the end, however many those were */
+    int lanes = 1 + (model->state == BUILD_ENDED ? VERDICT_ROWS
+                     : model->lanes.len          ? (int)model->lanes.len
+                                                 : 1);
     build->at[PANE_FAILED] = (struct rect){0, 0, w, failed};
     if (w >= WIDE && h >= 30)
         lay_out_wide(build, w, h, failed, lanes);

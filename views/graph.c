@@ -318,6 +318,14 @@ static void draw_title(const struct graph_view *graph, const struct canvas *canv
     str_free(&right);
 }
 
+/* The root first, with what needs it in sight. */
+static void place(struct graph_view *graph)
+{
+    struct list_source source = source_of(graph);
+    if (!graph->list.started && graph->root != MODEL_NONE)
+        list_select(&graph->list, &source, graph->up.rows.len);
+}
+
 static void graph_draw(struct view *view, const struct canvas *canvas, const struct view_ctx *ctx)
 {
     struct graph_view *graph = (struct graph_view *)view;
@@ -335,8 +343,7 @@ static void graph_draw(struct view *view, const struct canvas *canvas, const str
     int way = (marked ? 3 : 0) + edges;
     struct canvas rows = canvas_part(canvas, (struct rect){0, 1, canvas->w, canvas->h - 1 - way});
     struct list_source source = source_of(graph);
-    if (!graph->list.started) /* the root first, with what needs it in sight */
-        list_select(&graph->list, &source, graph->up.rows.len);
+    place(graph);
     list_draw(&graph->list, &source, &rows, true);
     struct canvas part =
         canvas_part(canvas, (struct rect){0, canvas->h - way, canvas->w, way - edges});
@@ -452,6 +459,7 @@ static enum view_result graph_request(struct view *view, enum request request,
     struct graph_view *graph = (struct graph_view *)view;
     struct list_source source = source_of(graph);
     update(graph, ctx->model);
+    place(graph);
     enum view_result result = VIEW_HANDLED;
     if (graph->root == MODEL_NONE)
         return request == REQ_BACK ? VIEW_LEAVE : VIEW_IGNORED;
@@ -506,6 +514,7 @@ static enum view_result graph_request(struct view *view, enum request request,
         result = VIEW_IGNORED;
     }
     update(graph, ctx->model);
+    place(graph); /* another root: the next key may come before the next frame */
     if (graph->root != MODEL_NONE)
         ctx->state->focus = ctx->model->steps.at[selected(graph)].id;
     return result;

@@ -18,6 +18,10 @@ open_screen 120 40 "$PWD"
 type_command "$GANTRY -j2 -- make; echo \"status \$?\""
 within 60 test -e started || fail "the held recipe never started"
 wait_for 'what waits for what, make tells when it ends'
+keys p # as lines, from its beginning, while it runs
+wait_for '^\[1/[^]]*\] .*first\.txt'
+keys Enter
+wait_for 'cone: all'
 touch go
 wait_for '✓ done' 60
 keys q

@@ -111,6 +111,46 @@ static void keys_ask_for_what_they_say(void **state)
     test_screen_close(screen);
 }
 
+/* Whatever a step came to has its word: where it is listed, and in the sum. */
+static void outcomes_have_their_words(void **state)
+{
+    (void)state;
+    struct test_screen *screen = test_screen_open(200, 60, TEST_COLOR);
+    struct model *model = &test_screen_app(screen)->model;
+    static const struct {
+        const char *target;
+        enum outcome outcome;
+        bool traced;
+    } steps[] = {{"a.o", OUTCOME_RAN, false},
+                 {"b.o", OUTCOME_UNCHANGED, true},
+                 {"c.o", OUTCOME_RESTORED, true},
+                 {"d.o", OUTCOME_CANCELLED, true},
+                 {"e.o", OUTCOME_FAILED, true}};
+    build_events_begun(screen);
+    for (uint32_t i = 0; i < 5; i++) {
+        model_event(model,
+                    &(struct event){.kind = EVENT_STEP_ADD, .step = i, .target = steps[i].target});
+        model_event(model, &(struct event){.kind = EVENT_STEP_BEGIN, .step = i});
+        model_event(model, &(struct event){.kind = EVENT_STEP_END,
+                                           .step = i,
+                                           .outcome = steps[i].outcome,
+                                           .exit = i == 4,
+                                           .traced = steps[i].traced,
+                                           .wall_ns = 1000000000 * (5 - i)});
+    }
+    model_event(model, &(struct event){.kind = EVENT_BUILD_END, .status = BUILD_FAILED});
+    const char *text = test_screen_text(screen);
+    assert_non_null(strstr(text, "1 failed, 1 not built, 1 rewrote the same bytes, 1 restored"));
+    assert_non_null(strstr(text, " unchanged "));
+    assert_non_null(strstr(text, " restored "));
+    assert_non_null(strstr(text, "⊘ "));
+    test_screen_keys(screen, "Tab Home"); /* what is over, the longest first: a.o */
+    while (test_screen_app(screen)->state.focus != 0)
+        test_screen_keys(screen, "Tab Home");
+    assert_non_null(strstr(test_screen_text(screen), ", untraced"));
+    test_screen_close(screen);
+}
+
 /* A command of many words leaves room for the tree's name and for the times. */
 static void a_long_command_is_cut_in_its_middle(void **state)
 {
@@ -353,6 +393,7 @@ int main(void)
         cmocka_unit_test(a_build_that_runs_elsewhere),
         cmocka_unit_test(keys_ask_for_what_they_say),
         cmocka_unit_test(a_step_told_again_has_its_new_rule),
+        cmocka_unit_test(outcomes_have_their_words),
         cmocka_unit_test(a_long_command_is_cut_in_its_middle),
         cmocka_unit_test(what_is_said_of_a_running_build_goes_with_it),
         cmocka_unit_test(a_description_keeps_its_lines),

@@ -281,6 +281,8 @@ static void compose_keys_stage(void **state)
     test_screen_keys(screen, "Ins 'a' Enter 'b' Enter Home Del u U");
     assert_string_equal(test_screen_asked(screen),
                         "add(1, /a: b, /bin/sh) remove(/bin/sh) undo() redo()");
+    test_screen_keys(screen, "Ins 'a' Enter 'data/m' Tab '/b' Enter"); /* paths are completed */
+    assert_string_equal(test_screen_asked(screen), "add(1, /a: data/m-one/b, /bin/sh)");
     test_screen_keys(screen, "W Esc");
     assert_string_equal(test_screen_asked(screen), ""); /* looking writes nothing */
     test_screen_keys(screen, "c Enter");
@@ -674,6 +676,7 @@ static void pop_ups(void **state)
     test_goldens("help-compose", sample_composition, "7 ?");
     test_goldens("why-running", build_events_middle, "w");
     test_goldens("why-failed", build_events_failed, "> w");
+    test_goldens("why-waiting", build_events_middle, "2 / 'lzloader' Enter w");
     test_goldens("palette", build_events_middle, ":");
     test_goldens("palette-typed", build_events_middle, ": 'bo'");
 }
