@@ -128,8 +128,8 @@ static uint32_t tail_step(const struct build_view *build)
 {
     const struct model *model = build->ctx->model;
     uint32_t focus = model_find(model, build->ctx->state->focus), best = MODEL_NONE;
-    if (focus != MODEL_NONE && build->focus == PANE_LANES &&
-        lanes_step(&build->lanes) != MODEL_NONE)
+    bool lanes = build->focus == PANE_LANES && model->state == BUILD_RUNNING;
+    if (focus != MODEL_NONE && lanes && lanes_step(&build->lanes) != MODEL_NONE)
         return lanes_step(&build->lanes);
     if (focus != MODEL_NONE)
         return focus;
