@@ -349,15 +349,22 @@ static void step_note(const struct build_cone *cone, const struct model *model,
         str_add(out, ", on the critical path");
 }
 
+/* The build directory itself is named whole: "./" is the tree's. */
+static const char *dir_name(const struct model *model, uint32_t dir)
+{
+    const char *whole = model_text(model, dir), *cut = model_short(whole);
+    return strcmp(cut, ".") == 0 ? whole : cut;
+}
+
 static const char *fold_text(const struct model *model, const struct cone_row *row, struct str *out)
 {
     if (row->kind == CONE_DONE)
         str_addf(out, "%u done in %u director%s", row->count, row->dirs,
                  row->dirs == 1 ? "y" : "ies");
     else if (row->kind == CONE_DONE_DIR)
-        str_addf(out, "%s/  %u done", model_short(model_text(model, row->dir)), row->count);
+        str_addf(out, "%s/  %u done", dir_name(model, row->dir), row->count);
     else
-        str_addf(out, "%s/  %u waiting", model_short(model_text(model, row->dir)), row->count);
+        str_addf(out, "%s/  %u waiting", dir_name(model, row->dir), row->count);
     return str_text(out);
 }
 
