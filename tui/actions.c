@@ -14,6 +14,8 @@
 #include "tui/check_report.h"
 #include "tui/console.h"
 
+#define NO_TREE "no tree here: gantry demo DIR writes one, gantry -C DIR goes to one"
+
 static void say_error(struct console *console, const struct err *err)
 {
     app_say(&console->app, SEVERITY_ERROR, err->text);
@@ -27,7 +29,7 @@ static struct conf *op_conf(void *app, struct err *err)
     if (!console->conf && console->root)
         console->conf = conf_load(console->root, console->assigns.at, console->assigns.len, err);
     else if (!console->root)
-        err_set(err, ERR_INPUT, "no tree here");
+        err_set(err, ERR_INPUT, NO_TREE);
     return console->conf;
 }
 
@@ -100,8 +102,7 @@ static bool may_start(struct console *console)
 {
     struct app *app = &console->app;
     if (!console->root) {
-        app_say(app, SEVERITY_ERROR,
-                app->state.tree_error ? app->state.tree_error : "no tree here");
+        app_say(app, SEVERITY_ERROR, app->state.tree_error ? app->state.tree_error : NO_TREE);
         return false;
     }
     if (console->player) {
@@ -239,9 +240,10 @@ static void go_on_with_batch(struct console *console, const struct event *end)
         if (console->build)
             return;
     }
-    char *text = mem_format("%u built%s%s", console->batch_built,
+    char *text = mem_format("%u built%s%s%s", console->batch_built,
                             console->batch_failures ? "; failed: " : "",
-                            console->batch_failures ? console->batch_failures : "");
+                            console->batch_failures ? console->batch_failures : "",
+                            console->batch_failures ? "; pick it, and b shows why" : "");
     app_say(&console->app, console->batch_failed ? SEVERITY_ERROR : SEVERITY_NOTE, text);
     free(text);
     console->batching = false;
@@ -348,8 +350,10 @@ static void say_tests(struct console *console)
     char *sentence =
         check_report_good(&report) ? mem_format("all %zu tests passed", report.tests.len)
         : failed
-            ? mem_format("%u of %zu tests failed:%s", failed, report.tests.len, str_text(&text))
-            : mem_format("the tests did not come to their end: %zu passed", report.tests.len);
+            ? mem_format("%u of %zu tests failed:%s; 8 has what they printed", failed,
+                         report.tests.len, str_text(&text))
+            : mem_format("the tests did not come to their end: %zu passed; 8 has what they printed",
+                         report.tests.len);
     app_say(&console->app, check_report_good(&report) ? SEVERITY_NOTE : SEVERITY_ERROR, sentence);
     free(sentence);
     str_free(&text);
@@ -456,7 +460,9 @@ static void op_watch(void *app)
     } else if (console->root && !console->player) {
         console->watch = watch_open(console->root, &err);
     } else {
-        err_set(&err, ERR_INPUT, "there is no tree to watch here");
+        err_set(&err, ERR_INPUT,
+                console->player ? "a recorded build has no files to watch: open its tree"
+                                : NO_TREE);
     }
     console->changed_ns = 0;
     console->app.state.watching = console->watch != NULL;

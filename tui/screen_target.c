@@ -418,7 +418,8 @@ static void op_save_selection(void *app)
     bool has = state->tree == APP_TREE_NATIVE || state->tree == APP_TREE_OSV;
     int status = console->root && has ? 0 : -1;
     if (status)
-        err_set(&err, ERR_INPUT, "this tree has no selection to save");
+        err_set(&err, ERR_INPUT,
+                "this tree has no selection to save: i edits its command, which is kept by itself");
     for (size_t i = 0; i < 3 && !status; i++)
         if (chosen[i][1])
             status = conf_save(console->root, chosen[i][0], chosen[i][1], &err);

@@ -68,7 +68,8 @@ static int add_tree(struct watch *watch, const char *top, struct err *err)
                              "fs.inotify.max_user_watches (sysctl)",
                              path);
         if (watch->dirs.len >= DIRS_MAX)
-            status = err_set(err, ERR_INPUT, "%s has more than %d directories: too many to watch",
+            status = err_set(err, ERR_INPUT,
+                             "%s has more than %d directories: too many to watch; b builds without",
                              watch->root, DIRS_MAX);
         if (id >= 0 && (!watch->dirs.len || watch->dirs.at[watch->dirs.len - 1].id < id))
             vec_push(&watch->dirs, (struct watched){id, mem_copy(path), products});
