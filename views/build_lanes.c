@@ -6,7 +6,7 @@
 #include "views/build_view.h"
 
 /* Columns from the right that a lane's row gives up, as it narrows. */
-enum { CPU_W = 6, RSS_W = 7, BAR_W = 10, TIME_W = 14, TARGET_MIN = 16 };
+enum { CPU_W = 6, RSS_W = 7, BAR_W = 10, TIME_W = 14, TARGET_MIN = 16, HOST_MIN = 8 };
 
 int rule_width(int w)
 {
@@ -99,25 +99,25 @@ static void draw_lane(void *data, const struct canvas *canvas, int y, size_t ind
     const struct model_step *step = &model->steps.at[lane->step];
     uint64_t elapsed = model->now_ns > step->begin_ns ? model->now_ns - step->begin_ns : 0;
     int right = canvas->w - 1, rule_w = rule_width(canvas->w);
-    bool rss = lane->rss_kib && right - x >= rule_w + TARGET_MIN + TIME_W + BAR_W + RSS_W;
+    bool rss = lanes->metered && right - x >= rule_w + TARGET_MIN + TIME_W + BAR_W + RSS_W;
     bool told = lane->total_bytes > 0;
-    bool bar = (step->expect_ns || told) && right - x >= rule_w + TARGET_MIN + TIME_W + BAR_W;
-    if (rss) {
+    bool bar = lanes->bars && right - x >= rule_w + TARGET_MIN + TIME_W + BAR_W;
+    if (rss) { /* a column is there for all lanes, or for none */
         text_size(text, lane->rss_kib * 1024);
         right -= RSS_W;
-        canvas_column(canvas, right, y, RSS_W, STYLE_TEXT, FIT_RIGHT, text);
+        canvas_column(canvas, right, y, RSS_W, STYLE_TEXT, FIT_RIGHT, lane->rss_kib ? text : "");
     }
-    if (rss && lane->cpu_ns && right - x >= rule_w + TARGET_MIN + TIME_W + BAR_W + CPU_W) {
+    if (rss && right - x >= rule_w + TARGET_MIN + TIME_W + BAR_W + CPU_W) {
         snprintf(text, sizeof text, "%u%%", lane->cpu_percent);
         right -= CPU_W;
-        canvas_column(canvas, right, y, CPU_W, STYLE_TEXT, FIT_RIGHT, text);
+        canvas_column(canvas, right, y, CPU_W, STYLE_TEXT, FIT_RIGHT, lane->cpu_ns ? text : "");
     }
-    if (bar) {
+    if (bar)
         right -= BAR_W;
+    if (bar && (step->expect_ns || told))
         canvas_bar(canvas, right + 1, y, BAR_W - 1, STYLE_RUNNING,
                    (double)(told ? lane->done_bytes : elapsed),
                    (double)(told ? lane->total_bytes : step->expect_ns));
-    }
     time_text(step, elapsed, text);
     int time_w = canvas->w < 60 && !step->expect_ns ? 7 : TIME_W;
     right -= time_w;
@@ -128,9 +128,11 @@ static void draw_lane(void *data, const struct canvas *canvas, int y, size_t ind
         *c = (char)toupper((unsigned char)*c);
     x = canvas_column(canvas, x, y, rule_w - 1, STYLE_RUNNING, FIT_LEFT, text) + 1;
     const char *host = model_text(model, step->host);
-    int host_w = *host && right - x > 40 ? canvas_columns(host) + 2 : 0;
+    int host_w = *host ? canvas_columns(host) + 2 : 0, room = right - x - TARGET_MIN;
+    host_w = host_w <= room ? host_w : room >= HOST_MIN ? room : 0;
     if (host_w)
-        canvas_column(canvas, right - host_w, y, host_w, STYLE_FAINT, FIT_RIGHT, host);
+        canvas_column(canvas, right - host_w + 2, y, host_w - 2, STYLE_FAINT,
+                      host_w < canvas_columns(host) + 2 ? FIT_MIDDLE : FIT_RIGHT, host);
     if (step->raced)
         x = canvas_put(canvas, x, y, STYLE_RACE, "⚑ ");
     canvas_column(canvas, x, y, right - host_w - x, STYLE_STRONG, FIT_MIDDLE,
@@ -146,8 +148,15 @@ void lanes_update(struct build_lanes *lanes, const struct model *model, size_t r
 {
     lanes->model = model;
     lanes->order.len = 0;
-    for (size_t i = 0; i < model->lanes.len; i++)
+    lanes->bars = false;
+    lanes->metered = false;
+    for (size_t i = 0; i < model->lanes.len; i++) {
+        const struct model_lane *lane = &model->lanes.at[i];
         vec_push(&lanes->order, (uint32_t)i);
+        lanes->metered |= lane->rss_kib > 0;
+        lanes->bars |= lane->total_bytes > 0 ||
+                       (lane->step != MODEL_NONE && model->steps.at[lane->step].expect_ns > 0);
+    }
     if (lanes->order.len > rows) {
         sorting = model;
         qsort(lanes->order.at, lanes->order.len, sizeof *lanes->order.at, by_weight);

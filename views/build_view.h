@@ -61,6 +61,7 @@ struct build_lanes {
     struct list list;
     VEC(uint32_t) order; /* lane numbers */
     const struct model *model;
+    bool metered, bars; /* one of them tells its memory; what it took before, or how far it is */
 };
 
 void lanes_update(struct build_lanes *lanes, const struct model *model, size_t rows);
