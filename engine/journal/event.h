@@ -85,8 +85,7 @@ struct event {
     const char *reason; /* why ready: "new", "command", "environment", "input", "output", "header",
                            "forced", "make" */
     const char *was, *now;
-    const char *host; /* the launcher that was put before its compiler (ccache), with the machine where
-                       * it tells that (distcc@HOST); or NULL */
+    const char *host; /* the launcher before its compiler (ccache, distcc@MACHINE); or NULL */
     const uint32_t *needs; /* step ids of prerequisites; of touched: see there */
     uint32_t needs_count;
     bool forecast, complete, traced, repeated;
