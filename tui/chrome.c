@@ -155,8 +155,9 @@ static void counters(const struct app *app, char out[static 64], enum style *sty
 
 void chrome_header(const struct app *app, const struct canvas *canvas)
 {
-    static const unsigned dropped[] = {PART_RUNNING, PART_ELAPSED, PART_BRANCH, PART_DIRTY,
-                                       PART_COMMIT,  PART_LEFT,    PART_NAME,   PART_SELECTION};
+    static const unsigned dropped[] = {PART_RUNNING, PART_ELAPSED,   PART_BRANCH,
+                                       PART_DIRTY,   PART_COMMIT,    PART_LEFT,
+                                       PART_NAME,    PART_SELECTION, PART_NAME};
     unsigned parts = PART_ALL;
     char progress[64], flags[64];
     enum style flags_style;
@@ -177,6 +178,8 @@ void chrome_header(const struct app *app, const struct canvas *canvas)
                 2 + canvas_columns(str_text(&time)) + 1 + flags_w + 1;
         if (w <= canvas->w || i == sizeof dropped / sizeof *dropped)
             break;
+        if (dropped[i] == PART_SELECTION) /* there may be room for the name without it */
+            parts |= PART_NAME;
         parts &= ~dropped[i];
     }
     int x = canvas_put(canvas, 1, 0, STYLE_STRONG, str_text(&name));
