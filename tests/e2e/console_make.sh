@@ -62,7 +62,7 @@ for round in 1 2; do
     keys x
     wait_for 'stopping'
     keys x
-    wait_for 'cancelled' 60
+    wait_for 'cancelled +[0-9]+ ran' 60 # the build, not only its step
     keys q
     wait_for 'status [0-9]'
     close_screen
