@@ -535,7 +535,8 @@ static void op_edit(void *app, const char *path, unsigned line)
 /* What says little, or takes its time, does not need the terminal. */
 static bool is_asked_beside(const char *const *words)
 {
-    static const char *const verbs[] = {"prove", "mend", "undo", "hold", "release", "suppress"};
+    static const char *const verbs[] = {"prove",   "mend",  "undo",    "hold",
+                                        "release", "blame", "suppress"};
     if (strcmp(words[0], "races") != 0 || !words[1] || !words[2])
         return false;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)

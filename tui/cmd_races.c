@@ -20,17 +20,16 @@
 #include "race/mend.h"
 #include "race/prove.h"
 #include "race/report.h"
-#include "race/simulate.h"
 #include "race/since.h"
 #include "run/build.h"
 #include "tui/cli.h"
 #include "tui/commands.h"
 #include "tui/hints.h"
 #include "tui/own_words.h"
+#include "tui/race_origin.h"
 #include "tui/stream.h"
-#include "vcs/vcs.h"
 
-enum { WITNESSES_SHOWN = 12, SIMULATED = 1000 };
+enum { WITNESSES_SHOWN = 12 };
 
 /* What an action works on. */
 struct races {
@@ -223,25 +222,6 @@ static int run_list(struct races *r, struct err *err)
 
 /* ---- show ---- */
 
-/* Which commit brought the line of a step's recipe in, where git knows; evidence is good without. */
-static void print_blame(const struct races *r, uint32_t step)
-{
-    struct vcs_blame blame;
-    struct err none = {0};
-    uint32_t line = 0;
-    char *file = race_recipe_file(r->record, step, &line),
-         *path = file ? path_join(r->root, file) : NULL;
-    if (line && vcs_blame(path, line, &blame, &none) == 0 && blame.known) {
-        if (*blame.commit)
-            printf("%s:%u is by %s, %s, %s: %s\n", file, line, blame.commit, blame.author,
-                   blame.date, blame.summary);
-        else
-            printf("%s:%u is in no commit yet\n", file, line);
-    }
-    free(path);
-    free(file);
-}
-
 static void print_side(const struct races *r, const char *name, uint32_t step, uint32_t path)
 {
     const struct record *record = r->record;
@@ -297,8 +277,6 @@ static void print_rules(const struct races *r, const struct report_finding *find
     }
 }
 
-static void print_likelihood(const struct races *r, const struct report_finding *finding);
-
 static void print_held(const struct races *r, const char *id)
 {
     const struct hold *hold = holds_find(&r->ledger.holds, id);
@@ -351,7 +329,7 @@ static int run_show(struct races *r, struct err *err)
     const struct ledger_entry *entry = ledger_verdict(&r->ledger, finding->id);
     const char *reason = ledger_reason(&r->ledger, finding->id);
     printf("\n");
-    print_likelihood(r, finding);
+    race_origin_print_likelihood(&r->report, finding);
     printf("verdict: %s\n", race_verdict_name(entry->verdict));
     if (entry->evidence && *entry->evidence)
         printf("%s\n", entry->evidence);
@@ -361,9 +339,28 @@ static int run_show(struct races *r, struct err *err)
     if (reason)
         printf("excused: %s\n", reason);
     fflush(stdout); /* a long history takes its time */
-    print_blame(r, finding->first);
-    if (finding->second != finding->first)
-        print_blame(r, finding->second);
+    race_origin_print_blame(&r->report, r->root, finding);
+    return 0;
+}
+
+/* ---- blame ---- */
+
+static int run_blame(struct races *r, struct err *err)
+{
+    const struct report_finding *finding = wanted(r, err);
+    if (!finding)
+        return -1;
+    if (json(r->cli)) {
+        struct str doc = {0};
+        race_origin_json(&r->report, r->root, finding, &doc);
+        int status = cli_print_json(r->cli, str_text(&doc));
+        str_free(&doc);
+        return status;
+    }
+    race_origin_print_likelihood(&r->report, finding);
+    fflush(stdout); /* a long history takes its time */
+    if (!race_origin_print_blame(&r->report, r->root, finding))
+        printf("no commit is known: the rules stand in no file of a git work tree\n");
     return 0;
 }
 
@@ -481,16 +478,6 @@ static int run_prove(struct races *r, struct err *err)
 }
 
 /* ---- mend, undo ---- */
-
-static void print_likelihood(const struct races *r, const struct report_finding *finding)
-{
-    static const unsigned lanes[] = {2, 8, 32};
-    printf("shows in");
-    for (unsigned i = 0; i < 3; i++)
-        printf("%s %.0f %% of -j%u", i ? "," : "",
-               100 * race_likelihood(&r->report, finding, lanes[i], SIMULATED), lanes[i]);
-    printf(" builds (simulated)\n");
-}
 
 static int mend_json(const struct races *r, const struct report_finding *finding,
                      const struct mend *mend)
@@ -629,6 +616,7 @@ static const struct {
     {"list", run_list},         {"prove", run_prove}, {"mend", run_mend},
     {"verify", run_verify},     {"undo", run_undo},   {"show", run_show},
     {"suppress", run_suppress}, {"hold", run_hold},   {"release", run_release},
+    {"blame", run_blame},
 };
 enum { ACTIONS = sizeof actions / sizeof *actions };
 

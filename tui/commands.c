@@ -70,6 +70,8 @@ const struct command commands[] = {
      "wrongly\n"
      "gantry races list --write-baseline FILE   all of it, as known from now on\n"
      "gantry races show ID                   one finding and its evidence\n"
+     "gantry races blame ID                  which commits brought its rules in; how often it "
+     "shows\n"
      "gantry races prove ID|all              does it do harm? tried in copies of the tree\n"
      "gantry races mend ID [--apply]         the edit that removes it\n"
      "gantry races verify ID | undo ID       build again: is it gone? take the edit back\n"

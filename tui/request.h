@@ -58,6 +58,8 @@
     X(VERIFY, "V", "verify", "build again: is it gone?", "gantry races verify ID")                 \
     X(HOLD, "O", "hold", "every build keeps the missing order until it is mended; again: no more", \
       "gantry races hold ID")                                                                      \
+    X(BLAME, "B", "blame", "which commits brought its rules in, and how often it shows",           \
+      "gantry races blame ID")                                                                     \
     X(SUPPRESS, "S", "suppress", "do not count it (asks for the reason)",                          \
       "gantry races suppress ID")                                                                  \
     X(HIDDEN, "H", "hidden", "show what does not count, too", "gantry races list")                 \

@@ -530,7 +530,7 @@ static bool verb(struct races_view *races, enum request request, const struct vi
     } verbs[] = {{REQ_ENTER, "show", NULL},    {REQ_PROVE, "prove", NULL},
                  {REQ_MEND, "mend", NULL},     {REQ_WRITE, "mend", "--apply"},
                  {REQ_VERIFY, "verify", NULL}, {REQ_UNDO, "undo", NULL},
-                 {REQ_HOLD, "hold", NULL}};
+                 {REQ_HOLD, "hold", NULL},     {REQ_BLAME, "blame", NULL}};
     const struct model_finding *finding = selected(races);
     const char *id = finding ? model_text(ctx->model, finding->id) : NULL;
     size_t at = 0, count = sizeof verbs / sizeof *verbs;
@@ -667,10 +667,10 @@ static void races_close(struct view *view)
 }
 
 static const struct view_key keys[] = {
-    {REQ_ENTER, "evidence"}, {REQ_PROVE, NULL},  {REQ_MEND, NULL},  {REQ_WRITE, "make it"},
-    {REQ_VERIFY, NULL},      {REQ_UNDO, "undo"}, {REQ_HOLD, NULL},  {REQ_SUPPRESS, NULL},
-    {REQ_HIDDEN, NULL},      {REQ_FILTER, NULL}, {REQ_GRAPH, NULL}, {REQ_LOG, NULL},
-    {REQ_COPY, NULL},        {REQ_NONE, NULL}};
+    {REQ_ENTER, "evidence"}, {REQ_PROVE, NULL},  {REQ_MEND, NULL},   {REQ_WRITE, "make it"},
+    {REQ_VERIFY, NULL},      {REQ_UNDO, "undo"}, {REQ_HOLD, NULL},   {REQ_BLAME, NULL},
+    {REQ_SUPPRESS, NULL},    {REQ_HIDDEN, NULL}, {REQ_FILTER, NULL}, {REQ_GRAPH, NULL},
+    {REQ_LOG, NULL},         {REQ_COPY, NULL},   {REQ_NONE, NULL}};
 
 const struct view_ops view_races = {
     .name = "races",

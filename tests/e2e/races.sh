@@ -123,6 +123,11 @@ ok "$GANTRY" races --since HEAD
 has "$WORK/out" "0 findings"
 ok "$GANTRY" races show "$(finding)"
 has "$WORK/out" "Makefile:5 is by $(git rev-parse --short HEAD), x, 20"
+ok "$GANTRY" races blame "$(finding)"
+has "$WORK/out" "% of -j8"
+has "$WORK/out" "Makefile:5 is by $(git rev-parse --short HEAD), x, 20"
+ok "$GANTRY" races blame "$(finding)" --json
+has "$WORK/out" "\"commit\":\"$(git rev-parse --short HEAD)\",\"author\":\"x\""
 echo >>main.c
 ok "$GANTRY" races --since HEAD
 has "$WORK/out" "1 finding"
