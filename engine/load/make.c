@@ -460,7 +460,7 @@ static void open_holds(struct make_build *make)
     bool is_one = make->unlimited && is_make(build->options.command[0]) &&
                   !asks_for_jobs(build->options.command);
     unsigned lanes = build->lanes;
-    struct holds any;
+    struct holds any = {0};
     if (is_one && holds_read(&any, build->options.root, NULL) == 0 && any.list.len) {
         make->unlimited = false;
         build->lanes = lanes = 1;
