@@ -12,7 +12,7 @@
 #include "views/model.h"
 #include "views/plain.h"
 
-enum { CELL_MIN = 18, CELL_MAX = 30, NAME_MAX_W = 16, WIDE = 140, SUMMARY_MAX = 6 };
+enum { CELL_MIN = 18, CELL_MAX = 40, NAME_MAX_W = 16, WIDE = 140, SUMMARY_MAX = 6 };
 
 static bool same(const char *a, const char *b)
 {
