@@ -459,11 +459,10 @@ static void open_holds(struct make_build *make)
     struct build *build = make->build;
     bool is_one = make->unlimited && is_make(build->options.command[0]) &&
                   !asks_for_jobs(build->options.command);
-    unsigned lanes = build->lanes;
     struct holds any = {0};
     if (is_one && holds_read(&any, build->options.root, NULL) == 0 && any.list.len) {
         make->unlimited = false;
-        build->lanes = lanes = 1;
+        build->lanes = 1;
     }
     holds_free(&any);
     tell_begin(build);
