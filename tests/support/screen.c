@@ -556,13 +556,13 @@ static char *golden_text(const char *name, size_t size, enum test_look look, con
     return text;
 }
 
-static void golden_marks(const char *name, enum test_look look,
+static void golden_marks(const char *name, size_t size, enum test_look look,
                          void (*prepare)(struct test_screen *), const char *keys)
 {
-    enum { AT = 2 }; /* 80x24 */
     char file[96];
-    struct test_screen *screen = prepared(AT, look, prepare, keys);
-    snprintf(file, sizeof file, "%s-%s-80x24", name, look == TEST_COLOR ? "color" : "nocolor");
+    struct test_screen *screen = prepared(size, look, prepare, keys);
+    snprintf(file, sizeof file, "%s-%s-%dx%d", name, look == TEST_COLOR ? "color" : "nocolor",
+             sizes[size].w, sizes[size].h);
     test_golden(file, test_screen_marked(screen));
     test_screen_close(screen);
 }
@@ -580,7 +580,7 @@ void test_goldens(const char *name, void (*prepare)(struct test_screen *), const
         free(text);
         free(plain);
         free(ascii);
+        golden_marks(name, i, TEST_COLOR, prepare, keys);
+        golden_marks(name, i, TEST_NO_COLOR, prepare, keys);
     }
-    golden_marks(name, TEST_COLOR, prepare, keys);
-    golden_marks(name, TEST_NO_COLOR, prepare, keys);
 }

@@ -53,7 +53,7 @@ void test_golden(const char *name, const char *text);
 /*
  * A screen as it must look, at 20x5, 40x10, 80x24, 120x40 and 200x60: `prepare` (may be NULL) fills
  * a new one, then the keys are given. Goldens: NAME-WxH.txt, NAME-ascii-WxH.txt and, with the marks
- * of colours and attributes, NAME-color-80x24.txt and NAME-nocolor-80x24.txt. Without colour the text
+ * of colours and attributes, NAME-color-WxH.txt and NAME-nocolor-WxH.txt. Without colour the text
  * must be the same at every size, and without UTF-8 no other byte than ASCII may be drawn. To renew
  * all goldens on purpose: `UPDATE_GOLDENS=1 make test`, then read `git diff tests/goldens`.
  */
