@@ -1,4 +1,5 @@
 #include <locale.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +36,11 @@ int main(int argc, char **argv)
 {
     struct cli cli = {0};
     struct err err = {0};
+    /* A thread that serves a step gives its memory back at its end, and the next would get it page by
+     * page from the system again. */
+    mallopt(M_TRIM_THRESHOLD, 16 << 20);
+    mallopt(M_TOP_PAD, 256 << 10);
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);
     setlocale(LC_CTYPE, ""); /* what we print is English; the rest is eleven files more to read */
     int status = cli_parse(&cli, argc, argv, &err) < 0 ? cli_fail(&err) : run(&cli);
     cli_free(&cli);

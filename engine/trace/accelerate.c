@@ -52,6 +52,12 @@ static bool is_known_busy(const char *program)
     return false;
 }
 
+/* A compiler's own, where compilers have them: it looks at many files and writes one. */
+static bool is_compiler(const char *program)
+{
+    return is_known_busy(program) && strstr(program, "/gcc/");
+}
+
 /* A mapped program, elf(5); nothing in it is trusted. */
 struct image {
     const char *bytes;
@@ -181,19 +187,12 @@ struct guest {
     char *directory; /* where it stands, or NULL */
 };
 
-/* A path that was resolved, by "f" or "n" (whether a last link is followed) and the path. */
-struct resolved {
-    uint32_t canonical; /* id of names */
-    enum resolve_kind kind;
-};
-
 struct accelerator {
-    int ring, preload; /* memfds */
+    int ring; /* memfd */
+    int preload; /* memfd of all steps */
     char *region; /* mapped */
     uint32_t drained[RING_CHUNKS]; /* bytes of each chunk */
     VEC(struct guest) guests; /* by number - 1 */
-    struct intern known, names;
-    VEC(struct resolved) resolved; /* by id of known */
 };
 
 static struct ring_head *head_of(const struct accelerator *own)
@@ -217,7 +216,7 @@ static int memory_file(const char *name, const void *bytes, size_t length)
 }
 
 /* What the machine's own /etc/ld.so.preload says goes first. */
-static int preload_file(void)
+static int new_preload_file(void)
 {
     struct str text = {0};
     int fd = open(RING_PRELOAD, O_RDONLY | O_CLOEXEC);
@@ -230,6 +229,30 @@ static int preload_file(void)
     int file = memory_file("ld.so.preload", text.at, text.len);
     str_free(&text);
     return file;
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* One for all steps, until the machine's own is another; a step may still hold the one before. */
+static int preload_file(void)
+{
+    static struct stat was;
+    static int file = -1;
+    struct stat is = {0};
+    if (stat(RING_PRELOAD, &is) < 0)
+        memset(&is, 0, sizeof is);
+    pthread_mutex_lock(&programs.lock);
+    if (file < 0 || !is_same_file(&is, &was)) {
+        file = new_preload_file();
+        was = is;
+    }
+    int now = file;
+    pthread_mutex_unlock(&programs.lock);
+    return now;
 }
 
 static bool open_library(void)
@@ -254,6 +277,54 @@ static bool write_code(int fd)
     return ftruncate(fd, RING_BYTES) == 0 && pwrite(fd, code, sizeof code, 0) == sizeof code;
 }
 
+/* Regions of steps that have ended: the next ones take them with the pages that they have. */
+static struct {
+    pthread_mutex_t lock;
+    struct region {
+        int ring; /* memfd */
+        char *at; /* mapped */
+    } at[16];
+    unsigned count;
+} spare = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool take_spare(struct accelerator *own)
+{
+    pthread_mutex_lock(&spare.lock);
+    bool have = spare.count > 0;
+    if (have) {
+        own->ring = spare.at[--spare.count].ring;
+        own->region = spare.at[spare.count].at;
+    }
+    pthread_mutex_unlock(&spare.lock);
+    return have;
+}
+
+/* Keeps a region that no process has any more; false where it is too large to be kept, or there are
+ * enough. */
+static bool keep_spare(struct accelerator *own)
+{
+    enum { SPARE_CHUNKS = 8 };
+    uint32_t top = atomic_load(&head_of(own)->top);
+    if (top > SPARE_CHUNKS)
+        return false;
+    for (uint32_t i = 0; i < top; i++) {
+        struct ring_chunk *chunk = chunk_of(own, i);
+        uint32_t used = atomic_load(&chunk->used) & 0x7fffffffu;
+        memset(chunk->bytes, 0, used < sizeof chunk->bytes ? used : sizeof chunk->bytes);
+        atomic_store(&chunk->used, 0);
+        atomic_store(&chunk->owner, 0);
+        atomic_store(&chunk->state, CHUNK_FREE);
+    }
+    atomic_store(&head_of(own)->top, 0);
+    atomic_store(&head_of(own)->off, 0);
+    pthread_mutex_lock(&spare.lock);
+    bool room = spare.count < sizeof spare.at / sizeof *spare.at;
+    if (room)
+        spare.at[spare.count++] = (struct region){own->ring, own->region};
+    pthread_mutex_unlock(&spare.lock);
+    return room;
+}
+
 /* Made with the first program that is worth it; NULL where this machine does not let us. */
 static struct accelerator *accelerator_of(struct trace_server *server)
 {
@@ -261,11 +332,14 @@ static struct accelerator *accelerator_of(struct trace_server *server)
         return server->accelerator;
     server->accelerator_tried = true;
     struct accelerator *own = mem_zero(1, sizeof *own);
-    own->ring = memfd_create("gantry-ring", MFD_CLOEXEC);
-    own->preload = preload_file();
+    own->ring = -1;
     own->region = MAP_FAILED;
-    if (own->ring >= 0 && own->preload >= 0 && open_library() && write_code(own->ring))
-        own->region = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, own->ring, 0);
+    own->preload = preload_file();
+    if (own->preload >= 0 && open_library() && !take_spare(own)) {
+        own->ring = memfd_create("gantry-ring", MFD_CLOEXEC);
+        if (own->ring >= 0 && write_code(own->ring))
+            own->region = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, own->ring, 0);
+    }
     server->accelerator = own;
     if (own->region != MAP_FAILED)
         return own;
@@ -279,19 +353,16 @@ void accelerate_free(struct trace_server *server)
     struct accelerator *own = server->accelerator;
     if (!own)
         return;
-    if (own->region) {
+    bool kept = own->region && server->all_ended && keep_spare(own);
+    if (own->region && !kept) {
         atomic_store(&head_of(own)->off, 1); /* what lives on notes no more */
         munmap(own->region, RING_BYTES);
     }
-    if (own->ring >= 0)
+    if (own->ring >= 0 && !kept)
         close(own->ring);
-    if (own->preload >= 0)
-        close(own->preload);
     for (size_t i = 0; i < own->guests.len; i++)
         free(own->guests.at[i].directory);
     vec_free(&own->guests);
-    accelerate_forget(server);
-    vec_free(&own->resolved);
     free(own);
     server->accelerator = NULL;
 }
@@ -305,15 +376,50 @@ void accelerate_stop(struct trace_server *server)
 
 /* ---- getting in ---- */
 
+/* The pages that strings stand in, each read once: an environment's stand close together. */
+struct pages {
+    uint64_t at[32]; /* addresses */
+    unsigned count;
+    char bytes[32][4096];
+};
+
+static bool read_pages(pid_t tid, const uint64_t *addresses, size_t count, struct pages *pages)
+{
+    struct iovec local[32], remote[32];
+    pages->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t page = addresses[i] & ~UINT64_C(4095);
+        unsigned known = 0;
+        while (known < pages->count && pages->at[known] != page)
+            known++;
+        if (known < pages->count)
+            continue;
+        if (pages->count == 32)
+            return false;
+        local[known] = (struct iovec){pages->bytes[known], 4096};
+        remote[known] = (struct iovec){(void *)(uintptr_t)page, 4096};
+        pages->at[pages->count++] = page;
+    }
+    return !pages->count || process_vm_readv(tid, local, pages->count, remote, pages->count, 0) ==
+                                (ssize_t)pages->count * 4096;
+}
+
+static const char *in_pages(const struct pages *pages, uint64_t address, size_t *room)
+{
+    unsigned known = 0;
+    while (pages->at[known] != (address & ~UINT64_C(4095)))
+        known++;
+    *room = 4096 - (size_t)(address & 4095);
+    return pages->bytes[known] + (address & 4095);
+}
+
 /* Whether an environment asks the dynamic linker for something that we would show in. */
 static bool asks_the_linker(pid_t tid, uint64_t environment)
 {
     static const char *const names[] = {
         "LD_TRACE_LOADED_OBJECTS=", "LD_AUDIT=", "LD_DEBUG=", "LD_VERBOSE="};
-    enum { ENOUGH = 24 };
     static _Thread_local uint64_t pointers[VARIABLES];
-    static _Thread_local char text[VARIABLES][ENOUGH];
-    static _Thread_local struct iovec local[VARIABLES], remote[VARIABLES];
+    static _Thread_local struct pages pages;
     size_t have = 0;
     while (have < VARIABLES) { /* to the end of a page each time */
         size_t bytes = 4096 - (size_t)((environment + have * 8) % 4096);
@@ -328,21 +434,15 @@ static bool asks_the_linker(pid_t tid, uint64_t environment)
         if (have < end)
             break;
     }
-    if (have == VARIABLES)
+    if (have == VARIABLES || !read_pages(tid, pointers, have, &pages))
         return true;
     for (size_t i = 0; i < have; i++) {
-        size_t room = 4096 - (size_t)(pointers[i] % 4096);
-        size_t length = room < ENOUGH ? room : ENOUGH;
-        memset(text[i], 0, ENOUGH);
-        local[i] = (struct iovec){text[i], length};
-        remote[i] = (struct iovec){(void *)(uintptr_t)pointers[i], length};
-    }
-    if (have && process_vm_readv(tid, local, have, remote, have, 0) <= 0)
-        return true;
-    for (size_t i = 0; i < have; i++)
+        size_t room;
+        const char *text = in_pages(&pages, pointers[i], &room);
         for (unsigned n = 0; n < sizeof names / sizeof *names; n++)
-            if (!strncmp(text[i], names[n], strlen(names[n]) < ENOUGH ? strlen(names[n]) : ENOUGH))
-                return true;
+            if (!strncmp(text, names[n], strlen(names[n]) < room ? strlen(names[n]) : room))
+                return true; /* or may do so, where its page ends */
+    }
     return false;
 }
 
@@ -397,6 +497,9 @@ static bool welcome(struct trace_server *server, struct thread *thread,
     str_free(&directory);
     vec_push(&own->guests, guest);
     uint32_t number = (uint32_t)own->guests.len;
+    uint32_t program = thread->trace->processes.at[guest.process].program;
+    if (program != INTERN_NONE && is_compiler(intern_text(&thread->trace->paths, program)))
+        number |= RING_LOOKS_ONLY;
     struct iovec local = {&number, sizeof number},
                  remote = {(void *)(uintptr_t)notice->data.args[3], sizeof number};
     return stands && process_vm_writev(thread->tid, &local, 1, &remote, 1, 0) == sizeof number;
@@ -456,49 +559,6 @@ bool accelerate_answer(struct trace_server *server, struct thread *thread,
 
 /* ---- what was noted ---- */
 
-void accelerate_forget(struct trace_server *server)
-{
-    struct accelerator *own = server->accelerator;
-    if (!own || !intern_count(&own->known))
-        return;
-    intern_free(&own->known);
-    intern_free(&own->names);
-    own->known = own->names = (struct intern){0};
-    own->resolved.len = 0;
-}
-
-/* Resolves server->absolute into server->canonical, links told, or says again what was found. */
-static enum resolve_kind resolve_again(struct trace_server *server, pid_t pid, bool follow,
-                                       bool there)
-{
-    struct accelerator *own = server->accelerator;
-    str_cut(&server->raw, 0);
-    str_add_char(&server->raw, follow ? 'f' : 'n');
-    str_add_n(&server->raw, server->absolute.at, server->absolute.len);
-    uint32_t id = intern_find_n(&own->known, server->raw.at, server->raw.len);
-    if (id != INTERN_NONE) {
-        struct resolved *known = &own->resolved.at[id];
-        if (!there || known->kind != RESOLVE_ABSENT) {
-            str_cut(&server->canonical, 0);
-            str_add(&server->canonical, intern_text(&own->names, known->canonical));
-            return known->kind;
-        }
-    }
-    enum resolve_kind kind =
-        resolve_path(&server->resolver, pid, server->absolute.at, follow, &server->canonical);
-    if (server->pending.len || server->resolver.distrust)
-        return kind; /* links are to be told each time */
-    struct resolved found = {intern_id_n(&own->names, server->canonical.at, server->canonical.len),
-                             kind};
-    if (id != INTERN_NONE) {
-        own->resolved.at[id] = found;
-    } else {
-        intern_id_n(&own->known, server->raw.at, server->raw.len);
-        vec_push(&own->resolved, found);
-    }
-    return kind;
-}
-
 static bool path_is_below(const char *path, const char *directory)
 {
     size_t length = strlen(directory);
@@ -551,12 +611,20 @@ static void keep_record(struct trace_server *server, struct guest *guest,
     bool follow = record->op != RING_REALPATH_END && record->op != RING_LSTAT &&
                   record->op != RING_READLINK &&
                   !(record->op == RING_OPEN && (record->flags & O_NOFOLLOW));
-    enum resolve_kind kind = resolve_again(server, guest->pid, follow, done && record->result >= 0);
     int error = done && record->result < 0 ? -record->result : 0;
+    enum resolve_told told = !done             ? RESOLVE_NOT_TOLD
+                             : error == ENOENT ? RESOLVE_TOLD_ABSENT
+                             : !error          ? RESOLVE_TOLD_THERE
+                                               : RESOLVE_NOT_TOLD;
+    server->resolver.told = told;
+    enum resolve_kind kind = resolve_path(&server->resolver, guest->pid, server->absolute.at,
+                                          follow, &server->canonical);
+    server->resolver.told = RESOLVE_NOT_TOLD;
     bool found =
         !done || error == ENOTDIR || error == ELOOP ? kind != RESOLVE_ABSENT : error != ENOENT;
-    if (record->op == RING_REALPATH || record->op == RING_REALPATH_END)
-        hold_parents(server, record->flags ? guest->directory : NULL);
+    bool walked = record->op == RING_REALPATH || record->op == RING_REALPATH_END;
+    if (walked && !(record->flags & RING_PARENTS_KNOWN))
+        hold_parents(server, record->flags & RING_RELATIVE ? guest->directory : NULL);
     hold_access(server, server->canonical.at, record_kinds(record, kind, found), found);
     for (size_t i = 0; i < server->pending.len; i++)
         keep_access(guest->trace, &server->pending.at[i], guest->process, record->time_ns);

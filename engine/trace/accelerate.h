@@ -33,8 +33,6 @@ void accelerate_drain(struct trace_server *server, bool last);
  * before. */
 void accelerate_before_change(struct trace_server *server, struct thread *thread,
                               const char *directory);
-/* Names have changed: paths lead elsewhere. */
-void accelerate_forget(struct trace_server *server);
 /* From now on all calls are made in the seen way. */
 void accelerate_stop(struct trace_server *server);
 /* A trace gets nothing more. */

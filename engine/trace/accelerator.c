@@ -42,6 +42,7 @@ static struct identity {
 /* A child that shares this memory (vfork) has changed its directory: what it notes would be its
  * parent's. */
 static _Atomic bool astray;
+static bool looks_only; /* the program: what was a directory stays one */
 
 /* ---- calls ---- */
 
@@ -120,6 +121,8 @@ static long introduce(void)
 {
     uint32_t number = 0;
     long fd = call_seen(SYS_openat, AT_FDCWD, (long)RING_NAME, O_RDWR | O_CLOEXEC, (long)&number);
+    looks_only = number & RING_LOOKS_ONLY;
+    number &= ~RING_LOOKS_ONLY;
     if (number) {
         identity->pid = (pid_t)call_seen(SYS_getpid, 0, 0, 0, 0);
         atomic_store(&identity->number, number);
@@ -186,6 +189,14 @@ static struct ring_record *reserve(size_t size)
     return NULL;
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec now = {0};
+    if (clock_gettime)
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 /* A record of a call that is about to be made; NULL: make it in the seen way. */
 static struct ring_record *note(enum ring_op op, const char *path, uint32_t flags)
 {
@@ -198,13 +209,10 @@ static struct ring_record *note(enum ring_op op, const char *path, uint32_t flag
     struct ring_record *record = reserve(size);
     if (!record)
         return NULL;
-    struct timespec now = {0};
-    if (clock_gettime)
-        clock_gettime(CLOCK_MONOTONIC, &now);
     record->size = (uint16_t)size;
     record->op = (uint8_t)op;
     record->flags = flags;
-    record->time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    record->time_ns = now_ns();
     copy(record->path, path, length + 1);
     atomic_store_explicit(&record->state, RECORD_BEGUN, memory_order_release);
     return record;
@@ -365,6 +373,7 @@ struct walk {
     size_t length;
     char rest[2 * PATH_MAX]; /* still to go */
     unsigned links;
+    bool looked; /* at a directory on the way */
 };
 
 /* Puts a link's target before the rest at `at`. */
@@ -403,7 +412,78 @@ static bool wants_directory(const char *rest)
     return false;
 }
 
-static long resolve(struct walk *walk, long (*make)(long, long, long, long, long))
+/*
+ * Directories that were found to be no links, of a program that only looks. cc1 resolves each header
+ * from the root on: of its thousand calls eight hundred would ask again what was answered a few
+ * milliseconds before. Kept for a second.
+ */
+static struct {
+    atomic_flag taken; /* who finds it so does without */
+    uint64_t since_ns;
+    uint32_t used; /* bytes of `names` */
+    struct {
+        uint32_t hash;
+        uint16_t at, length; /* in `names`; no length: free */
+    } slots[256];
+    char names[16 * 1024];
+} plain = {.taken = ATOMIC_FLAG_INIT};
+
+enum { PLAIN_SLOTS = sizeof plain.slots / sizeof *plain.slots, PLAIN_FOR_NS = 1000 * 1000 * 1000 };
+
+static bool same(const char *one, const char *two, size_t length)
+{
+    while (length && *one == *two)
+        length--, one++, two++;
+    return !length;
+}
+
+/* FNV-1a. */
+static uint32_t hash_of(const char *text, size_t length)
+{
+    uint32_t hash = 2166136261u;
+    while (length--)
+        hash = (hash ^ (unsigned char)*text++) * 16777619u;
+    return hash;
+}
+
+/* Empties the set where it is too old. */
+static bool plain_take(void)
+{
+    if (!looks_only || atomic_flag_test_and_set(&plain.taken))
+        return false;
+    uint64_t now = now_ns();
+    if (now - plain.since_ns > PLAIN_FOR_NS) {
+        for (size_t i = 0; i < PLAIN_SLOTS; i++)
+            plain.slots[i].length = 0;
+        plain.used = 0;
+        plain.since_ns = now;
+    }
+    return true;
+}
+
+/* Whether the walk's path so far is one of them; with `add` it becomes one. */
+static bool is_plain(const struct walk *walk, bool add)
+{
+    uint32_t hash = hash_of(walk->path, walk->length);
+    for (size_t i = hash % PLAIN_SLOTS, tries = 0; tries < 8; i = (i + 1) % PLAIN_SLOTS, tries++) {
+        if (!plain.slots[i].length) {
+            if (add && walk->length <= sizeof plain.names - plain.used) {
+                copy(plain.names + plain.used, walk->path, walk->length);
+                plain.slots[i].hash = hash;
+                plain.slots[i].at = (uint16_t)plain.used;
+                plain.slots[i].length = (uint16_t)walk->length;
+                plain.used += (uint32_t)walk->length;
+            }
+            return add;
+        }
+        if (plain.slots[i].hash == hash && plain.slots[i].length == walk->length &&
+            same(plain.names + plain.slots[i].at, walk->path, walk->length))
+            return true;
+    }
+    return false;
+}
+
+static long resolve(struct walk *walk, long (*make)(long, long, long, long, long), bool remember)
 {
     size_t at = 0;
     for (;;) {
@@ -432,9 +512,15 @@ static long resolve(struct walk *walk, long (*make)(long, long, long, long, long
         copy(walk->path + walk->length, walk->rest + at, length);
         walk->length += length;
         walk->path[walk->length] = '\0';
+        bool inside = walk->rest[end] == '/';
         char target[PATH_MAX];
-        long got =
-            make(SYS_readlinkat, AT_FDCWD, (long)walk->path, (long)target, sizeof target - 1);
+        long got = -EINVAL;
+        if (!inside || !remember || !is_plain(walk, false)) {
+            got = make(SYS_readlinkat, AT_FDCWD, (long)walk->path, (long)target, sizeof target - 1);
+            walk->looked |= inside;
+            if (inside && remember && got == -EINVAL)
+                is_plain(walk, true);
+        }
         if (got >= 0) {
             int status = follow_link(walk, target, (size_t)got, end);
             if (status < 0)
@@ -471,6 +557,7 @@ static char *real_path(const char *name, char *resolved)
         return (void)answer(status), NULL;
     walk.length = 0;
     walk.links = 0;
+    walk.looked = false;
     walk.path[0] = '\0';
     if (name[0] != '/') {
         long length = call_seen(SYS_getcwd, (long)walk.path, sizeof walk.path, 0, 0);
@@ -481,12 +568,17 @@ static char *real_path(const char *name, char *resolved)
             walk.path[walk.length = 0] = '\0';
     }
     copy(walk.rest, name, text_length(name) + 1);
-    struct ring_record *record = note(RING_REALPATH, name, name[0] != '/');
-    status = resolve(&walk, record ? call_unseen : call_seen);
+    uint32_t how = name[0] != '/' ? RING_RELATIVE : 0;
+    struct ring_record *record = note(RING_REALPATH, name, how);
+    bool remember = record && plain_take();
+    status = resolve(&walk, record ? call_unseen : call_seen, remember);
+    if (remember)
+        atomic_flag_clear(&plain.taken);
     if (record) {
+        if (!walk.looked)
+            record->flags = how |= RING_PARENTS_KNOWN;
         done(record, status);
-        record =
-            status < 0 && walk.length ? note(RING_REALPATH_END, walk.path, name[0] != '/') : NULL;
+        record = status < 0 && walk.length ? note(RING_REALPATH_END, walk.path, how) : NULL;
         if (record)
             done(record, status);
     }

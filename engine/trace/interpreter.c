@@ -3,8 +3,12 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/map.h"
+#include "trace/resolve.h"
 
 enum { SCRIPT_LINE_MAX = 256 }; /* BINPRM_BUF_SIZE of Linux */
 
@@ -88,4 +92,36 @@ bool interpreter_of(const char *program, struct str *out)
         has = from_elf(fd, head, out);
     close(fd);
     return has;
+}
+
+static struct {
+    pthread_mutex_t lock;
+    uint64_t since; /* when all this was found */
+    struct intern programs, interpreters;
+    VEC(uint32_t) interpreter; /* by program: id, or INTERN_NONE: it has none */
+} known = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+bool interpreter_of_common(const char *program, struct str *out)
+{
+    uint64_t since = resolve_common_since(program);
+    if (!since)
+        return interpreter_of(program, out);
+    pthread_mutex_lock(&known.lock);
+    if (known.since != since) {
+        intern_free(&known.programs);
+        intern_free(&known.interpreters);
+        known.interpreter.len = 0;
+        known.since = since;
+    }
+    uint32_t id = intern_id(&known.programs, program);
+    if (id == known.interpreter.len) {
+        bool has = interpreter_of(program, out);
+        vec_push(&known.interpreter, has ? intern_id(&known.interpreters, out->at) : INTERN_NONE);
+    }
+    id = known.interpreter.at[id];
+    str_cut(out, 0);
+    if (id != INTERN_NONE)
+        str_add(out, intern_text(&known.interpreters, id));
+    pthread_mutex_unlock(&known.lock);
+    return id != INTERN_NONE;
 }

@@ -1,11 +1,13 @@
 #include "trace/resolve.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,29 +15,50 @@
 
 enum { LINKS_MAX = 40 }; /* path_resolution(7) */
 
+static void forget_parents(struct resolve_parents *parents)
+{
+    intern_free(&parents->texts);
+    intern_free(&parents->names);
+    parents->of.len = parents->links.len = 0;
+}
+
+void resolve_forget_files(struct resolver *resolver)
+{
+    if (intern_count(&resolver->files))
+        intern_free(&resolver->files);
+}
+
 void resolve_forget(struct resolver *resolver)
 {
     if (intern_count(&resolver->directories))
         intern_free(&resolver->directories);
+    resolve_forget_files(resolver);
+    if (intern_count(&resolver->parents.names))
+        forget_parents(&resolver->parents);
 }
 
 void resolve_free(struct resolver *resolver)
 {
     resolve_forget(resolver);
+    vec_free(&resolver->parents.of);
+    vec_free(&resolver->parents.links);
     str_free(&resolver->root);
     str_free(&resolver->through);
 }
 
 /*
  * What stands below /usr is the same for all steps, and most of what they look at: what is a real
- * file or directory there is asked once in ten seconds (packages are upgraded while a console is
- * open). Where a step changes anything there, it is asked each time.
+ * file or directory there, and what is not there, is asked once in ten seconds (packages are upgraded
+ * while a console is open). That something is not there counts only where the kernel said so, too.
+ * Where a step changes anything there, it is asked each time.
  */
 #define COMMON_NS (10 * UINT64_C(1000000000))
 
 static struct {
     pthread_rwlock_t lock;
-    struct intern files, directories;
+    struct intern kinds; /* paths */
+    VEC(uint8_t) kind_of; /* by id: enum resolve_kind */
+    struct resolve_parents parents; /* no link on their way */
     uint64_t born_ns;
     bool off;
 } common = {.lock = PTHREAD_RWLOCK_INITIALIZER};
@@ -45,32 +68,71 @@ static bool is_common(const struct resolver *resolver, const char *path)
     return strncmp(path, "/usr/", 5) == 0 && !resolver->through.len;
 }
 
+static uint64_t coarse_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* Takes the lock to read; false, and not taken, where nothing is to be believed. */
+static bool begin_common(void)
+{
+    pthread_rwlock_rdlock(&common.lock);
+    if (!common.off && coarse_ns() - common.born_ns <= COMMON_NS)
+        return true;
+    pthread_rwlock_unlock(&common.lock);
+    return false;
+}
+
+/* Takes the lock to write; false, and not taken, where nothing is to be kept. */
+static bool begin_remembering(void)
+{
+    pthread_rwlock_wrlock(&common.lock);
+    if (common.off) {
+        pthread_rwlock_unlock(&common.lock);
+        return false;
+    }
+    if (coarse_ns() - common.born_ns > COMMON_NS) {
+        intern_free(&common.kinds);
+        forget_parents(&common.parents);
+        common.kind_of.len = 0;
+        common.born_ns = coarse_ns();
+    }
+    return true;
+}
+
+/* RESOLVE_LINK: not known. */
 static enum resolve_kind common_kind(const struct str *path)
 {
-    enum resolve_kind kind = RESOLVE_ABSENT; /* not known */
-    pthread_rwlock_rdlock(&common.lock);
-    if (common.off || clock_ns() - common.born_ns > COMMON_NS)
-        ;
-    else if (intern_find_n(&common.files, path->at, path->len) != INTERN_NONE)
-        kind = RESOLVE_FILE;
-    else if (intern_find_n(&common.directories, path->at, path->len) != INTERN_NONE)
-        kind = RESOLVE_DIRECTORY;
+    enum resolve_kind kind = RESOLVE_LINK;
+    if (!begin_common())
+        return kind;
+    uint32_t id = intern_find_n(&common.kinds, path->at, path->len);
+    if (id != INTERN_NONE)
+        kind = (enum resolve_kind)common.kind_of.at[id];
     pthread_rwlock_unlock(&common.lock);
     return kind;
 }
 
-static void remember_common(const struct str *path, bool directory)
+static void remember_common(const struct str *path, enum resolve_kind kind)
 {
-    pthread_rwlock_wrlock(&common.lock);
-    if (clock_ns() - common.born_ns > COMMON_NS) {
-        intern_free(&common.files);
-        intern_free(&common.directories);
-        common.files = common.directories = (struct intern){0};
-        common.born_ns = clock_ns();
-    }
-    if (!common.off)
-        intern_id_n(directory ? &common.directories : &common.files, path->at, path->len);
+    if (!begin_remembering())
+        return;
+    uint32_t id = intern_id_n(&common.kinds, path->at, path->len);
+    if (id == common.kind_of.len)
+        vec_push(&common.kind_of, (uint8_t)kind);
+    common.kind_of.at[id] = (uint8_t)kind;
     pthread_rwlock_unlock(&common.lock);
+}
+
+uint64_t resolve_common_since(const char *path)
+{
+    if (strncmp(path, "/usr/", 5) != 0 || !begin_common())
+        return 0;
+    uint64_t since = common.born_ns;
+    pthread_rwlock_unlock(&common.lock);
+    return since;
 }
 
 void resolve_changed(const char *path)
@@ -148,28 +210,37 @@ static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool f
         return true;
     }
     bool shared = is_common(resolver, done->at);
-    if (shared && (*kind = common_kind(done)) != RESOLVE_ABSENT)
-        return *kind == RESOLVE_DIRECTORY;
+    if (shared) {
+        *kind = common_kind(done);
+        if (*kind == RESOLVE_DIRECTORY || *kind == RESOLVE_FILE ||
+            (*kind == RESOLVE_ABSENT && resolver->told == RESOLVE_TOLD_ABSENT))
+            return *kind == RESOLVE_DIRECTORY;
+    } else if (resolver->told == RESOLVE_TOLD_THERE && !resolver->through.len &&
+               intern_find_n(&resolver->files, done->at, done->len) != INTERN_NONE) {
+        *kind = RESOLVE_FILE;
+        return false;
+    }
     char room[2 * PATH_MAX];
     const char *real = looked_up(resolver, done->at, room);
     if (lstat(real, &st) < 0) {
         *kind = RESOLVE_ABSENT;
+        if (shared && errno == ENOENT)
+            remember_common(done, *kind);
         return false;
     }
-    if (shared && !S_ISLNK(st.st_mode))
-        remember_common(done, S_ISDIR(st.st_mode));
-    if (S_ISDIR(st.st_mode)) {
-        *kind = RESOLVE_DIRECTORY;
-        if (strncmp(done->at, "/proc/", 6) != 0 && /* processes come and go */
-            !resolver->distrust && !resolver->through.len)
-            intern_id_n(&resolver->directories, done->at, done->len);
-        return true;
+    *kind = S_ISDIR(st.st_mode)   ? RESOLVE_DIRECTORY
+            : S_ISLNK(st.st_mode) ? RESOLVE_LINK
+                                  : RESOLVE_FILE;
+    bool lasting = strncmp(done->at, "/proc/", 6) != 0 && /* processes come and go */
+                   !resolver->distrust && !resolver->through.len;
+    if (*kind != RESOLVE_LINK) {
+        bool directory = *kind == RESOLVE_DIRECTORY;
+        if (shared)
+            remember_common(done, *kind);
+        if (lasting && (directory || !shared))
+            intern_id_n(directory ? &resolver->directories : &resolver->files, done->at, done->len);
+        return directory;
     }
-    if (!S_ISLNK(st.st_mode)) {
-        *kind = RESOLVE_FILE;
-        return false;
-    }
-    *kind = RESOLVE_LINK;
     if (!follow)
         return false;
     char target[PATH_MAX + 1];
@@ -182,55 +253,164 @@ static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool f
         *kind = magic ? RESOLVE_FILE : RESOLVE_ABSENT; /* a pipe or socket; or a loop */
         return false;
     }
-    if (resolver->link && strncmp(done->at, "/proc/", 6) != 0)
-        resolver->link(resolver->data, done->at);
+    if (strncmp(done->at, "/proc/", 6) != 0) {
+        if (resolver->gathering)
+            vec_push(&resolver->parents.links,
+                     intern_id_n(&resolver->parents.names, done->at, done->len));
+        if (resolver->link)
+            resolver->link(resolver->data, done->at);
+    }
     go_through(resolver, walk, target);
     *kind = RESOLVE_DIRECTORY;
     return true;
+}
+
+/* Walks to the end. */
+static enum resolve_kind go(struct resolver *resolver, struct walk *walk, pid_t tid, bool follow)
+{
+    struct str *done = walk->done;
+    enum resolve_kind kind = RESOLVE_DIRECTORY;
+    for (;;) {
+        walk->at += strspn(walk->rest + walk->at, "/");
+        const char *name = walk->rest + walk->at;
+        size_t length = strcspn(name, "/");
+        if (!length)
+            break;
+        walk->at += length;
+        if (length == 1 && name[0] == '.')
+            continue;
+        if (length == 2 && name[0] == '.' && name[1] == '.') {
+            step_up(resolver, done);
+            continue;
+        }
+        str_add_char(done, '/');
+        str_add_n(done, name, length);
+        kind = RESOLVE_DIRECTORY;
+        if (!resolver->through.len &&
+            intern_find_n(&resolver->directories, done->at, done->len) != INTERN_NONE)
+            continue;
+        bool last = at_end(walk);
+        if (look(resolver, walk, tid, !last || follow, &kind))
+            continue;
+        if (!last) { /* through a file, or nothing there: keep the rest, cleaned of nothing */
+            if (kind != RESOLVE_ABSENT)
+                kind = RESOLVE_ABSENT;
+            walk->at += strspn(walk->rest + walk->at, "/");
+            str_add_char(done, '/');
+            str_add(done, walk->rest + walk->at);
+        }
+        break;
+    }
+    return kind;
+}
+
+static enum resolve_kind go_from(struct resolver *resolver, pid_t tid, const char *path,
+                                 size_t length, bool follow, struct str *canonical)
+{
+    struct walk walk = {.done = canonical, .rest = mem_copy_n(path, length)};
+    enum resolve_kind kind = go(resolver, &walk, tid, follow);
+    free(walk.rest);
+    return kind;
+}
+
+static struct resolve_parent *add_parent(struct resolve_parents *parents, const char *path,
+                                         size_t length, const char *canonical, size_t size,
+                                         enum resolve_kind kind)
+{
+    intern_id_n(&parents->texts, path, length);
+    struct resolve_parent *parent = vec_new(&parents->of);
+    parent->canonical = intern_id_n(&parents->names, canonical, size);
+    parent->kind = kind;
+    return parent;
+}
+
+static bool take_common_parent(const char *path, size_t length, struct str *canonical,
+                               enum resolve_kind *kind)
+{
+    if (!begin_common())
+        return false;
+    uint32_t id = intern_find_n(&common.parents.texts, path, length);
+    if (id != INTERN_NONE) {
+        *kind = common.parents.of.at[id].kind;
+        str_add(canonical, intern_text(&common.parents.names, common.parents.of.at[id].canonical));
+    }
+    pthread_rwlock_unlock(&common.lock);
+    return id != INTERN_NONE;
+}
+
+/* Where the first `length` bytes of a path lead, into `canonical`; `fresh` where it was looked at
+ * right now. */
+static enum resolve_kind go_to_parent(struct resolver *resolver, pid_t tid, const char *path,
+                                      size_t length, struct str *canonical, bool *fresh)
+{
+    struct resolve_parents *parents = &resolver->parents;
+    uint32_t id = intern_find_n(&parents->texts, path, length);
+    *fresh = false;
+    if (id != INTERN_NONE) {
+        const struct resolve_parent *parent = &parents->of.at[id];
+        str_add(canonical, intern_text(&parents->names, parent->canonical));
+        for (uint32_t i = 0; i < parent->links_count && resolver->link; i++)
+            resolver->link(resolver->data,
+                           intern_text(&parents->names, parents->links.at[parent->links + i]));
+        return parent->kind;
+    }
+    enum resolve_kind kind = RESOLVE_DIRECTORY;
+    bool shared = strncmp(path, "/usr/", 5) == 0;
+    if (shared && take_common_parent(path, length, canonical, &kind)) {
+        add_parent(parents, path, length, canonical->at, canonical->len, kind);
+        return kind;
+    }
+    size_t links = parents->links.len;
+    resolver->gathering = *fresh = true;
+    kind = go_from(resolver, tid, path, length, true, canonical);
+    resolver->gathering = false;
+    if (kind == RESOLVE_FILE || kind == RESOLVE_LINK || strncmp(str_text(canonical), "/proc", 5) == 0)
+        return kind;
+    struct resolve_parent *parent =
+        add_parent(parents, path, length, str_text(canonical), canonical->len, kind);
+    parent->links = (uint32_t)links;
+    parent->links_count = (uint32_t)(parents->links.len - links);
+    if (shared && !parent->links_count && strncmp(str_text(canonical), "/usr/", 5) == 0 &&
+        begin_remembering()) {
+        if (intern_find_n(&common.parents.texts, path, length) == INTERN_NONE)
+            add_parent(&common.parents, path, length, canonical->at, canonical->len, kind);
+        pthread_rwlock_unlock(&common.lock);
+    }
+    return kind;
+}
+
+/* Length of what stands before the last name; 0 where nothing does, or that name is none. */
+static size_t parent_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    bool named = slash && slash[1] && strcmp(slash, "/.") != 0 && strcmp(slash, "/..") != 0;
+    return named ? (size_t)(slash - path) : 0;
 }
 
 enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char *path,
                                bool follow_last, struct str *canonical)
 {
     str_cut(canonical, 0);
-    struct walk walk = {.done = canonical, .rest = mem_copy(path)};
-    size_t length = strlen(path);
+    size_t length = strlen(path), parent = parent_length(path);
     if (length && path[length - 1] == '/')
         follow_last = true;
     enum resolve_kind kind = RESOLVE_DIRECTORY;
-    for (;;) {
-        walk.at += strspn(walk.rest + walk.at, "/");
-        const char *name = walk.rest + walk.at;
-        size_t name_length = strcspn(name, "/");
-        if (!name_length)
-            break;
-        walk.at += name_length;
-        if (name_length == 1 && name[0] == '.')
-            continue;
-        if (name_length == 2 && name[0] == '.' && name[1] == '.') {
-            step_up(resolver, canonical);
-            continue;
+    bool fresh = false;
+    if (parent && !resolver->distrust && !resolver->root.len && !resolver->through.len) {
+        kind = go_to_parent(resolver, tid, path, parent, canonical, &fresh);
+        if (kind != RESOLVE_DIRECTORY && (fresh || resolver->told == RESOLVE_TOLD_ABSENT)) {
+            str_add(canonical, path + parent);
+            return RESOLVE_ABSENT;
         }
-        str_add_char(canonical, '/');
-        str_add_n(canonical, name, name_length);
-        kind = RESOLVE_DIRECTORY;
-        if (!resolver->through.len &&
-            intern_find_n(&resolver->directories, canonical->at, canonical->len) != INTERN_NONE)
-            continue;
-        bool last = at_end(&walk);
-        if (look(resolver, &walk, tid, !last || follow_last, &kind))
-            continue;
-        if (!last) { /* through a file, or nothing there: keep the rest, cleaned of nothing */
-            if (kind != RESOLVE_ABSENT)
-                kind = RESOLVE_ABSENT;
-            walk.at += strspn(walk.rest + walk.at, "/");
-            str_add_char(canonical, '/');
-            str_add(canonical, walk.rest + walk.at);
+        if (kind != RESOLVE_DIRECTORY) { /* it may have been made meanwhile */
+            str_cut(canonical, 0);
+            parent = 0;
         }
-        break;
+    } else {
+        parent = 0;
     }
+    kind = go_from(resolver, tid, path + parent, length - parent, follow_last, canonical);
     if (!canonical->len)
         str_add_char(canonical, '/');
-    free(walk.rest);
     return kind;
 }

@@ -12,8 +12,30 @@
 #include "base/map.h"
 #include "base/str.h"
 
+enum resolve_kind { RESOLVE_ABSENT, RESOLVE_FILE, RESOLVE_DIRECTORY, RESOLVE_LINK };
+
+/* What stands before a path's last name, as it was given, and where it leads: the same for hundreds
+ * of paths. */
+struct resolve_parent {
+    uint32_t canonical; /* id of names */
+    uint32_t links, links_count; /* a stretch of `links`: those followed on the way */
+    enum resolve_kind kind; /* a directory; or nothing, so that nothing is below it either */
+};
+struct resolve_parents {
+    struct intern texts, names;
+    VEC(struct resolve_parent) of; /* by id of texts */
+    VEC(uint32_t) links; /* ids of names */
+};
+
+/* What the caller knows from the kernel's own answer: it spares a look. */
+enum resolve_told { RESOLVE_NOT_TOLD, RESOLVE_TOLD_ABSENT, RESOLVE_TOLD_THERE };
+
 struct resolver {
-    struct intern directories; /* canonical paths known to be real directories */
+    struct intern directories; /* canonical paths known to be real directories, */
+    struct intern files; /* and known to be no links */
+    struct resolve_parents parents;
+    bool gathering; /* links are noted for one of them */
+    enum resolve_told told;
     bool distrust; /* names are changing right now: remember nothing */
     struct str root; /* where absolute links lead to and `..` ends: a chroot, or empty */
     struct str through; /* put before every path that is looked up ("/proc/4711/root"), or empty */
@@ -21,15 +43,20 @@ struct resolver {
     void (*link)(void *data, const char *path); /* a symbolic link was followed here */
 };
 
-enum resolve_kind { RESOLVE_ABSENT, RESOLVE_FILE, RESOLVE_DIRECTORY, RESOLVE_LINK };
 
 /* Resolves the absolute `path` of thread `tid` into `canonical` (emptied first); a last link is
- * followed where `follow_last`. Says what is there; an absent rest is kept as it was written. */
+ * followed where `follow_last`. Says what is there; an absent rest is kept as it was written. Where
+ * the resolver is `told`, that is believed: RESOLVE_FILE stands for anything but a link then. */
 enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char *path,
                                bool follow_last, struct str *canonical);
 /* Forgets what it knows: a directory or a link was removed, renamed or made. */
 void resolve_forget(struct resolver *resolver);
+/* The same where a plain file was. */
+void resolve_forget_files(struct resolver *resolver);
 void resolve_free(struct resolver *resolver);
+/* When what is known of a system's own path was asked for first; 0: nothing is to be remembered of
+ * this one. What is kept beside it holds as long as the number stays. Any thread. */
+uint64_t resolve_common_since(const char *path);
 /* A name changed there: where it is the system's own, nothing of that is remembered any more. Any
  * thread. */
 void resolve_changed(const char *path);

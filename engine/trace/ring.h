@@ -38,6 +38,8 @@ enum {
 #define RING_LIBRARY RING_PLACE "accelerator.so"
 /* Opened with the address of a uint32_t as mode, where the server writes the caller's number. */
 #define RING_NAME RING_PLACE "ring"
+/* In that number: the program changes no directories, and lives shortly (a compiler's own). */
+#define RING_LOOKS_ONLY 0x80000000u
 
 enum ring_chunk_state { CHUNK_FREE, CHUNK_TAKEN };
 
@@ -64,6 +66,11 @@ enum ring_op {
     RING_REALPATH_END, /* where one ended that failed: real but for its last name */
 };
 
+enum ring_realpath {
+    RING_RELATIVE = 1, /* the path that was given is */
+    RING_PARENTS_KNOWN = 2, /* no directory on the way was looked at: all were before */
+};
+
 enum ring_record_state { RECORD_NOT_YET, RECORD_BEGUN, RECORD_DONE };
 
 /* Aligned to 8; the path follows, NUL-ended. */
@@ -73,7 +80,7 @@ struct ring_record {
     uint8_t op;
     uint8_t unused;
     int32_t result; /* of the call: negative errno, or not negative */
-    uint32_t flags; /* of an open; of a realpath: 1 where the path that was given is relative */
+    uint32_t flags; /* of an open; of a realpath: enum ring_realpath */
     uint64_t time_ns; /* monotonic */
     char path[];
 };

@@ -266,7 +266,8 @@ static void see_interpreters(const struct still *still)
         str_cut(&real, 0);
         str_add(&real, str_text(&server->resolver.through));
         str_add(&real, next.at);
-        if (!interpreter_of(real.at, &interpreter))
+        bool foreign = server->resolver.through.len || server->resolver.root.len;
+        if (!(foreign ? interpreter_of : interpreter_of_common)(real.at, &interpreter))
             break;
         str_cut(&server->raw, 0);
         str_add(&server->raw, interpreter.at);
@@ -340,6 +341,7 @@ static void see_two(const struct still *still)
     bool exchange = call->op == CALL_EXCHANGE && (flags & RENAME_EXCHANGE);
     bool seen, follow = link && (flags & AT_SYMLINK_FOLLOW);
     enum resolve_kind kind = resolve_argument(still, call->dir, call->path, follow, &seen);
+    enum resolve_kind first = kind;
     bool nameless = !seen && link; /* linkat of a descriptor gives a file its first name */
     if (!seen && !nameless)
         return;
@@ -358,7 +360,13 @@ static void see_two(const struct still *still)
     bool refused = !there || (before && (link || (flags & RENAME_NOREPLACE)));
     kinds = before ? ACCESS_WRITE : ACCESS_CREATE;
     hold_access(server, server->canonical.at, refused ? ACCESS_STAT : kinds, before);
-    thread_changes(server, still->thread);
+    /* A file that takes another's name, or a new one, changes no way to anything. */
+    bool plain = !nameless && first == RESOLVE_FILE && !exchange &&
+                 (kind == RESOLVE_FILE || kind == RESOLVE_ABSENT);
+    if (!plain)
+        thread_changes(server, still->thread);
+    else if (!link)
+        resolve_forget_files(&server->resolver);
 }
 
 /* What a call with one path does to it, by what is there. */
@@ -415,7 +423,10 @@ static void see_one(const struct still *still)
                     kind != RESOLVE_ABSENT);
     if (call->op == CALL_CHDIR && seen && kind == RESOLVE_DIRECTORY)
         accelerate_before_change(server, still->thread, server->canonical.at);
-    if (call->op == CALL_UNLINK || call->op == CALL_RMDIR || call->op == CALL_SYMLINK ||
+    bool plain = seen && kind == RESOLVE_FILE; /* it leads nowhere: its going changes no way */
+    if (call->op == CALL_UNLINK && plain)
+        resolve_forget_files(&server->resolver);
+    if ((call->op == CALL_UNLINK && !plain) || call->op == CALL_RMDIR || call->op == CALL_SYMLINK ||
         call->op == CALL_CHDIR)
         thread_changes(server, still->thread);
 }

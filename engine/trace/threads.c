@@ -43,7 +43,6 @@ static void distrust(struct trace_server *server)
 {
     server->generation++;
     resolve_forget(&server->resolver);
-    accelerate_forget(server);
 }
 
 struct thread *thread_of(struct trace_server *server, pid_t tid, uint64_t now_ns)

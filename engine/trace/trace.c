@@ -189,6 +189,14 @@ static bool receive_ends(void)
            (major > 6 || (major == 6 && minor >= 11));
 }
 
+static int ends(struct trace_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->all_ended = true;
+    pthread_mutex_unlock(&server->lock);
+    return 0;
+}
+
 int trace_server_serve(struct trace_server *server, int stop_fd, struct err *err)
 {
     bool direct = server->stops || receive_ends();
@@ -201,11 +209,11 @@ int trace_server_serve(struct trace_server *server, int stop_fd, struct err *err
             return 0;
         if (!direct && !(fds[0].revents & POLLIN)) {
             if (fds[0].revents)
-                return 0;
+                return ends(server);
             continue;
         }
         if ((fds[0].revents & (POLLHUP | POLLERR)) && !(fds[0].revents & POLLIN))
-            return 0;
+            return ends(server);
         struct seccomp_notif notice;
         if (receive(server, &notice) == 0) {
             serve_call(server, &notice);
