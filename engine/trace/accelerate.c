@@ -413,13 +413,10 @@ static const char *in_pages(const struct pages *pages, uint64_t address, size_t 
     return pages->bytes[known] + (address & 4095);
 }
 
-/* Whether an environment asks the dynamic linker for something that we would show in. */
-static bool asks_the_linker(pid_t tid, uint64_t environment)
+static bool asks_by(pid_t tid, uint64_t environment, uint64_t *pointers, struct pages *pages)
 {
     static const char *const names[] = {
         "LD_TRACE_LOADED_OBJECTS=", "LD_AUDIT=", "LD_DEBUG=", "LD_VERBOSE="};
-    static _Thread_local uint64_t pointers[VARIABLES];
-    static _Thread_local struct pages pages;
     size_t have = 0;
     while (have < VARIABLES) { /* to the end of a page each time */
         size_t bytes = 4096 - (size_t)((environment + have * 8) % 4096);
@@ -434,16 +431,28 @@ static bool asks_the_linker(pid_t tid, uint64_t environment)
         if (have < end)
             break;
     }
-    if (have == VARIABLES || !read_pages(tid, pointers, have, &pages))
+    if (have == VARIABLES || !read_pages(tid, pointers, have, pages))
         return true;
     for (size_t i = 0; i < have; i++) {
         size_t room;
-        const char *text = in_pages(&pages, pointers[i], &room);
+        const char *text = in_pages(pages, pointers[i], &room);
         for (unsigned n = 0; n < sizeof names / sizeof *names; n++)
             if (!strncmp(text, names[n], strlen(names[n]) < room ? strlen(names[n]) : room))
                 return true; /* or may do so, where its page ends */
     }
     return false;
+}
+
+/* Whether an environment asks the dynamic linker for something that we would show in. */
+static bool asks_the_linker(pid_t tid, uint64_t environment)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* too much for a small stack */
+    static uint64_t pointers[VARIABLES];
+    static struct pages pages;
+    pthread_mutex_lock(&lock);
+    bool asks = asks_by(tid, environment, pointers, &pages);
+    pthread_mutex_unlock(&lock);
+    return asks;
 }
 
 void accelerate_exec(struct trace_server *server, struct thread *thread, const char *program,
