@@ -132,7 +132,8 @@ $(O)/gate/accelerator.so: engine/trace/accelerator.c Makefile
 	@mkdir -p $(@D)
 	@echo "  GUEST $@"
 	@$(CC) $(GATE_CFLAGS) -fPIC -fno-builtin -fno-stack-protector $(NO_LOOP_CALLS) \
-	  -U_FORTIFY_SOURCE -fvisibility=hidden $(NO_RED_ZONE) -nostdlib -shared -s -Wl,-z,now -o $@ $<
+	  -U_FORTIFY_SOURCE -fvisibility=hidden $(NO_RED_ZONE) -fno-asynchronous-unwind-tables -nostdlib \
+	  -shared -s -Wl,-z,now,-z,noseparate-code,-z,norelro,--build-id=none -o $@ $<
 $(O)/gen/payload.S: Makefile
 	@mkdir -p $(@D)
 	@printf '%s\n' '.section .rodata' '.global payload_gate, payload_gate_end' \

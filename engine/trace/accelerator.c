@@ -39,6 +39,7 @@ static struct identity {
     _Atomic uint32_t number; /* 0: not known to the server yet */
     pid_t pid;
 } * identity;
+enum { IDENTITY_PAGES = 4 }; /* with what is behind it */
 /* A child that shares this memory (vfork) has changed its directory: what it notes would be its
  * parent's. */
 static _Atomic bool astray;
@@ -417,18 +418,19 @@ static bool wants_directory(const char *rest)
  * from the root on: of its thousand calls eight hundred would ask again what was answered a few
  * milliseconds before. Kept for a second.
  */
-static struct {
+static struct plain {
     atomic_flag taken; /* who finds it so does without */
-    uint64_t since_ns;
     uint32_t used; /* bytes of `names` */
+    uint64_t since_ns;
     struct {
         uint32_t hash;
         uint16_t at, length; /* in `names`; no length: free */
-    } slots[256];
-    char names[16 * 1024];
-} plain = {.taken = ATOMIC_FLAG_INIT};
+    } slots[128];
+    char names[7 * 1024];
+} * plain; /* behind the page of identity */
 
-enum { PLAIN_SLOTS = sizeof plain.slots / sizeof *plain.slots, PLAIN_FOR_NS = 1000 * 1000 * 1000 };
+_Static_assert(sizeof(struct plain) <= (IDENTITY_PAGES - 1) * RING_PAGE, "it has its place");
+enum { PLAIN_SLOTS = 128, PLAIN_FOR_NS = 1000 * 1000 * 1000 };
 
 static bool same(const char *one, const char *two, size_t length)
 {
@@ -449,14 +451,14 @@ static uint32_t hash_of(const char *text, size_t length)
 /* Empties the set where it is too old. */
 static bool plain_take(void)
 {
-    if (!looks_only || atomic_flag_test_and_set(&plain.taken))
+    if (!looks_only || atomic_flag_test_and_set(&plain->taken))
         return false;
     uint64_t now = now_ns();
-    if (now - plain.since_ns > PLAIN_FOR_NS) {
+    if (now - plain->since_ns > PLAIN_FOR_NS) {
         for (size_t i = 0; i < PLAIN_SLOTS; i++)
-            plain.slots[i].length = 0;
-        plain.used = 0;
-        plain.since_ns = now;
+            plain->slots[i].length = 0;
+        plain->used = 0;
+        plain->since_ns = now;
     }
     return true;
 }
@@ -466,18 +468,18 @@ static bool is_plain(const struct walk *walk, bool add)
 {
     uint32_t hash = hash_of(walk->path, walk->length);
     for (size_t i = hash % PLAIN_SLOTS, tries = 0; tries < 8; i = (i + 1) % PLAIN_SLOTS, tries++) {
-        if (!plain.slots[i].length) {
-            if (add && walk->length <= sizeof plain.names - plain.used) {
-                copy(plain.names + plain.used, walk->path, walk->length);
-                plain.slots[i].hash = hash;
-                plain.slots[i].at = (uint16_t)plain.used;
-                plain.slots[i].length = (uint16_t)walk->length;
-                plain.used += (uint32_t)walk->length;
+        if (!plain->slots[i].length) {
+            if (add && walk->length <= sizeof plain->names - plain->used) {
+                copy(plain->names + plain->used, walk->path, walk->length);
+                plain->slots[i].hash = hash;
+                plain->slots[i].at = (uint16_t)plain->used;
+                plain->slots[i].length = (uint16_t)walk->length;
+                plain->used += (uint32_t)walk->length;
             }
             return add;
         }
-        if (plain.slots[i].hash == hash && plain.slots[i].length == walk->length &&
-            same(plain.names + plain.slots[i].at, walk->path, walk->length))
+        if (plain->slots[i].hash == hash && plain->slots[i].length == walk->length &&
+            same(plain->names + plain->slots[i].at, walk->path, walk->length))
             return true;
     }
     return false;
@@ -573,7 +575,7 @@ static char *real_path(const char *name, char *resolved)
     bool remember = record && plain_take();
     status = resolve(&walk, record ? call_unseen : call_seen, remember);
     if (remember)
-        atomic_flag_clear(&plain.taken);
+        atomic_flag_clear(&plain->taken);
     if (record) {
         if (!walk.looked)
             record->flags = how |= RING_PARENTS_KNOWN;
@@ -609,11 +611,12 @@ PUBLIC char *canonicalize_file_name(const char *name)
 /* Before the program's own constructors, where the linker lets us. */
 __attribute__((constructor(101))) static void come_in(void)
 {
-    long page =
-        call6(SYS_mmap, 0, RING_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    long page = call6(SYS_mmap, 0, IDENTITY_PAGES * RING_PAGE, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page < 0 || call6(SYS_madvise, page, RING_PAGE, 18 /* MADV_WIPEONFORK */, 0, 0, 0) < 0)
         return;
     identity = (struct identity *)page;
+    plain = (struct plain *)(page + RING_PAGE);
     long fd = introduce();
     if (fd < 0)
         return;

@@ -42,6 +42,7 @@ static pthread_once_t filter_once = PTHREAD_ONCE_INIT;
 enum { CODE_MAX = 512, X32_BIT = 0x40000000 };
 
 enum leaf {
+    LEAF_ALLOW,
     LEAF_NOTIFY,
     LEAF_STAT_2,
     LEAF_STAT_3,
@@ -59,6 +60,7 @@ struct code {
     uint32_t action; /* what becomes of a call that is to be seen */
     struct {
         unsigned at; /* a jump that waits for its leaf */
+        bool yes; /* by its first way */
         enum leaf leaf;
     } jumps[CODE_MAX];
     unsigned jumps_len;
@@ -87,11 +89,11 @@ static void give(struct code *code, uint32_t action)
     emit(code, BPF_RET | BPF_K, action, 0, 0);
 }
 
-static void jump_to_leaf(struct code *code, uint32_t number, enum leaf leaf)
+static void wait_for_leaf(struct code *code, unsigned at, bool yes, enum leaf leaf)
 {
-    code->jumps[code->jumps_len].at = code->len;
+    code->jumps[code->jumps_len].at = at;
+    code->jumps[code->jumps_len].yes = yes;
     code->jumps[code->jumps_len++].leaf = leaf;
-    emit(code, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 0);
 }
 
 static enum leaf leaf_of(const struct call *call)
@@ -155,6 +157,9 @@ static void emit_leaf(struct code *code, enum leaf leaf)
         give(code, SECCOMP_RET_ALLOW);
         give(code, code->action);
         break;
+    case LEAF_ALLOW:
+        give(code, SECCOMP_RET_ALLOW);
+        break;
     case LEAF_REFUSE:
         give(code, SECCOMP_RET_ERRNO | ENOSYS);
         break;
@@ -175,22 +180,45 @@ static int by_number(const void *a, const void *b)
     return one < two ? -1 : one > two;
 }
 
-/* A binary search: Linux runs the program for each number there is when it is installed, so that a
- * plain list would cost every step 0.2 ms. */
-static void emit_search(struct code *code, const struct number *numbers, unsigned count)
+/* Numbers from this one on, up to the next stretch's, have the leaf. */
+struct stretch {
+    uint32_t from;
+    enum leaf leaf;
+};
+
+/* A binary search through stretches: Linux translates the program for each step that installs it, and
+ * runs it for each number there is, so that a plain list would cost a step 0.2 ms. */
+static void emit_search(struct code *code, const struct stretch *stretches, unsigned count)
 {
-    enum { FEW = 3 };
-    if (count > FEW) {
-        unsigned half = count / 2, fork = code->len;
-        emit(code, BPF_JMP | BPF_JGE | BPF_K, numbers[half].number, 0, 0);
-        emit_search(code, numbers, half);
-        code->at[fork].jt = (uint8_t)(code->len - fork - 1);
-        emit_search(code, numbers + half, count - half);
-        return;
+    unsigned half = count / 2, fork = code->len;
+    emit(code, BPF_JMP | BPF_JGE | BPF_K, stretches[half].from, 0, 0);
+    if (half > 1)
+        emit_search(code, stretches, half);
+    else
+        wait_for_leaf(code, fork, false, stretches[0].leaf);
+    assert(code->len - fork - 1 <= UINT8_MAX);
+    code->at[fork].jt = (uint8_t)(code->len - fork - 1);
+    if (count - half > 1)
+        emit_search(code, stretches + half, count - half);
+    else
+        wait_for_leaf(code, fork, true, stretches[half].leaf);
+}
+
+/* Sorted numbers as stretches, which begin at 0; returns how many. */
+static unsigned stretches_of(const struct number *numbers, unsigned count, struct stretch *out)
+{
+    unsigned len = 0;
+    uint32_t next = 0; /* the first number that no stretch has yet */
+    out[len++] = (struct stretch){0, LEAF_ALLOW};
+    for (unsigned i = 0; i < count; i++) {
+        if (numbers[i].number > next && out[len - 1].leaf != LEAF_ALLOW)
+            out[len++] = (struct stretch){next, LEAF_ALLOW};
+        if (out[len - 1].leaf != numbers[i].leaf)
+            out[len++] = (struct stretch){numbers[i].number, numbers[i].leaf};
+        next = numbers[i].number + 1;
     }
-    for (unsigned i = 0; i < count; i++)
-        jump_to_leaf(code, numbers[i].number, numbers[i].leaf);
-    give(code, SECCOMP_RET_ALLOW);
+    out[len++] = (struct stretch){next, LEAF_ALLOW};
+    return len;
 }
 
 /* The calls of one architecture, entered with the accumulator undefined. */
@@ -216,7 +244,8 @@ static void emit_block(struct code *code, uint32_t arch)
         emit(code, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
         give(code, SECCOMP_RET_ERRNO | ENOSYS);
     }
-    emit_search(code, numbers, count);
+    static struct stretch stretches[2 * CODE_MAX + 2];
+    emit_search(code, stretches, stretches_of(numbers, count, stretches));
     for (enum leaf leaf = 0; leaf < LEAVES; leaf++) {
         for (unsigned i = 0; i < code->jumps_len; i++) {
             struct sock_filter *jump = &code->at[code->jumps[i].at];
@@ -224,7 +253,7 @@ static void emit_block(struct code *code, uint32_t arch)
             if (code->jumps[i].leaf != leaf)
                 continue;
             assert(distance <= UINT8_MAX);
-            jump->jt = (uint8_t)distance;
+            *(code->jumps[i].yes ? &jump->jt : &jump->jf) = (uint8_t)distance;
         }
         emit_leaf(code, leaf);
     }

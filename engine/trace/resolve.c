@@ -364,7 +364,8 @@ static enum resolve_kind go_to_parent(struct resolver *resolver, pid_t tid, cons
     resolver->gathering = *fresh = true;
     kind = go_from(resolver, tid, path, length, true, canonical);
     resolver->gathering = false;
-    if (kind == RESOLVE_FILE || kind == RESOLVE_LINK || strncmp(str_text(canonical), "/proc", 5) == 0)
+    if (kind == RESOLVE_FILE || kind == RESOLVE_LINK ||
+        strncmp(str_text(canonical), "/proc", 5) == 0)
         return kind;
     struct resolve_parent *parent =
         add_parent(parents, path, length, str_text(canonical), canonical->len, kind);
