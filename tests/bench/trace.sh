@@ -26,6 +26,12 @@ for level in ${OPTIMISE:--O2 -O0}; do
     build="'$gantry' -C '$tree' build -j2 ARCH=x64 $goals >/dev/null"
     # What was hashed once (the compiler) is not hashed again: the objects alone go.
     clean="rm -f '$tree'/build/*/*.o"
+    # Where no step can be traced all figures would be alike.
+    if ! eval "$clean; '$gantry' -C '$tree' build -j2 ARCH=x64 --json $goals" |
+        grep -c '"traced":true' | grep -qx 16; then
+        echo "$0: the steps do not run traced here (gantry doctor): nothing to measure" >&2
+        exit 1
+    fi
     words=(untraced "$clean" "$build --trace=off")
     for case in ${CASES:-on stops nosync strace}; do
         case $case in
