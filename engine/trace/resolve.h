@@ -43,7 +43,6 @@ struct resolver {
     void (*link)(void *data, const char *path); /* a symbolic link was followed here */
 };
 
-
 /* Resolves the absolute `path` of thread `tid` into `canonical` (emptied first); a last link is
  * followed where `follow_last`. Says what is there; an absent rest is kept as it was written. Where
  * the resolver is `told`, that is believed: RESOLVE_FILE stands for anything but a link then. */
