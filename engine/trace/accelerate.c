@@ -376,47 +376,15 @@ void accelerate_stop(struct trace_server *server)
 
 /* ---- getting in ---- */
 
-/* The pages that strings stand in, each read once: an environment's stand close together. */
-struct pages {
-    uint64_t at[32]; /* addresses */
-    unsigned count;
-    char bytes[32][4096];
-};
-
-static bool read_pages(pid_t tid, const uint64_t *addresses, size_t count, struct pages *pages)
-{
-    struct iovec local[32], remote[32];
-    pages->count = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t page = addresses[i] & ~UINT64_C(4095);
-        unsigned known = 0;
-        while (known < pages->count && pages->at[known] != page)
-            known++;
-        if (known < pages->count)
-            continue;
-        if (pages->count == 32)
-            return false;
-        local[known] = (struct iovec){pages->bytes[known], 4096};
-        remote[known] = (struct iovec){(void *)(uintptr_t)page, 4096};
-        pages->at[pages->count++] = page;
-    }
-    return !pages->count || process_vm_readv(tid, local, pages->count, remote, pages->count, 0) ==
-                                (ssize_t)pages->count * 4096;
-}
-
-static const char *in_pages(const struct pages *pages, uint64_t address, size_t *room)
-{
-    unsigned known = 0;
-    while (pages->at[known] != (address & ~UINT64_C(4095)))
-        known++;
-    *room = 4096 - (size_t)(address & 4095);
-    return pages->bytes[known] + (address & 4095);
-}
-
-static bool asks_by(pid_t tid, uint64_t environment, uint64_t *pointers, struct pages *pages)
+/* Whether an environment asks the dynamic linker for something that we would show in. */
+static bool asks_the_linker(pid_t tid, uint64_t environment)
 {
     static const char *const names[] = {
         "LD_TRACE_LOADED_OBJECTS=", "LD_AUDIT=", "LD_DEBUG=", "LD_VERBOSE="};
+    enum { ENOUGH = 24 };
+    static _Thread_local uint64_t pointers[VARIABLES];
+    static _Thread_local char text[VARIABLES][ENOUGH];
+    static _Thread_local struct iovec local[VARIABLES], remote[VARIABLES];
     size_t have = 0;
     while (have < VARIABLES) { /* to the end of a page each time */
         size_t bytes = 4096 - (size_t)((environment + have * 8) % 4096);
@@ -431,28 +399,22 @@ static bool asks_by(pid_t tid, uint64_t environment, uint64_t *pointers, struct 
         if (have < end)
             break;
     }
-    if (have == VARIABLES || !read_pages(tid, pointers, have, pages))
+    if (have == VARIABLES)
         return true;
     for (size_t i = 0; i < have; i++) {
-        size_t room;
-        const char *text = in_pages(pages, pointers[i], &room);
-        for (unsigned n = 0; n < sizeof names / sizeof *names; n++)
-            if (!strncmp(text, names[n], strlen(names[n]) < room ? strlen(names[n]) : room))
-                return true; /* or may do so, where its page ends */
+        size_t room = 4096 - (size_t)(pointers[i] % 4096);
+        size_t length = room < ENOUGH ? room : ENOUGH;
+        memset(text[i], 0, ENOUGH);
+        local[i] = (struct iovec){text[i], length};
+        remote[i] = (struct iovec){(void *)(uintptr_t)pointers[i], length};
     }
+    if (have && process_vm_readv(tid, local, have, remote, have, 0) <= 0)
+        return true;
+    for (size_t i = 0; i < have; i++)
+        for (unsigned n = 0; n < sizeof names / sizeof *names; n++)
+            if (!strncmp(text[i], names[n], strlen(names[n]) < ENOUGH ? strlen(names[n]) : ENOUGH))
+                return true;
     return false;
-}
-
-/* Whether an environment asks the dynamic linker for something that we would show in. */
-static bool asks_the_linker(pid_t tid, uint64_t environment)
-{
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* too much for a small stack */
-    static uint64_t pointers[VARIABLES];
-    static struct pages pages;
-    pthread_mutex_lock(&lock);
-    bool asks = asks_by(tid, environment, pointers, &pages);
-    pthread_mutex_unlock(&lock);
-    return asks;
 }
 
 void accelerate_exec(struct trace_server *server, struct thread *thread, const char *program,

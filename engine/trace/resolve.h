@@ -45,7 +45,7 @@ struct resolver {
 
 /* Resolves the absolute `path` of thread `tid` into `canonical` (emptied first); a last link is
  * followed where `follow_last`. Says what is there; an absent rest is kept as it was written. Where
- * the resolver is `told`, that is believed: RESOLVE_FILE stands for anything but a link then. */
+ * the resolver is `told`, that is believed instead of looking again. */
 enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char *path,
                                bool follow_last, struct str *canonical);
 /* Forgets what it knows: a directory or a link was removed, renamed or made. */
