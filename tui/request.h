@@ -21,7 +21,6 @@
     X(PREVIOUS_PANE, "S-Tab", "previous-pane", "previous pane", "")                                \
     X(ENTER, "Enter", "open", "go into; open; pin", "")                                            \
     X(BACK, "Esc", "back", "go out; close", "")                                                    \
-    X(MARK, "Space", "mark", "mark", "")                                                           \
     X(BUILD, "b", "build", "build what is stale", "gantry build")                                  \
     X(COMPOSE, "c", "compose", "compose the image (builds first)", "gantry compose")               \
     X(BOOT, "r", "boot", "boot the image (composes first)", "gantry run")                          \
@@ -35,6 +34,7 @@
     X(COPY, "y", "copy", "copy it to the clipboard", "")                                           \
     X(UNDO, "u", "undo", "undo the last edit", "gantry races undo ID")                             \
     X(REDO, "U", "redo", "do it again", "")                                                        \
+    X(MARK, "Space", "mark", "mark it: lines, choices, the end of a way", "")                      \
     X(FILTER, "f", "filter", "show only what matches", "")                                         \
     X(SORT, "s", "sort", "another order", "")                                                      \
     X(ZOOM, "z", "zoom", "the pane alone; again: all panes", "")                                   \

@@ -353,9 +353,8 @@ static void draw_cone(struct build_view *build, const struct canvas *title,
     if (forecast)
         str_add(&right, right.len ? ", by the last build" : "by the last build");
     canvas_title(title, 0, build->focus == PANE_CONE, str_text(&name), str_text(&right));
-    bool partial =
-        !model->complete && model->state == BUILD_RUNNING && !forecast && cone->goal == MODEL_NONE;
-    if (partial) /* of a make, whose data base is printed at its end */
+    bool partial = model_edges_unknown(model) && cone->goal == MODEL_NONE;
+    if (partial)
         canvas_column(canvas, 1, canvas->h - 1, canvas->w - 2, STYLE_FAINT, FIT_LEFT,
                       "what waits for what, make tells when it ends; until then by directory");
     struct canvas rows =

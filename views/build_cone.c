@@ -279,9 +279,9 @@ void cone_update(struct build_cone *cone, const struct model *model)
     uint32_t pinned = cone->pinned == EVENT_NONE ? MODEL_NONE : model_find(model, cone->pinned);
     /* Of a make that runs, the longest chain that is known is no goal yet, but where it is forecast. */
     bool partial = !model->complete && model->state == BUILD_RUNNING;
-    uint32_t goal = pinned != MODEL_NONE               ? pinned
-                    : partial && !model->forecasts.len ? MODEL_NONE
-                                                       : model->goal;
+    uint32_t goal = pinned != MODEL_NONE         ? pinned
+                    : model_edges_unknown(model) ? MODEL_NONE
+                                                 : model->goal;
     bool same = cone->model && cone->shape == model->shape && cone->goal == goal;
     if (same && cone->generation == model->generation)
         return;

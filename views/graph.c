@@ -340,8 +340,12 @@ static void graph_draw(struct view *view, const struct canvas *canvas, const str
     draw_title(graph, canvas);
     bool marked = model_find(ctx->model, graph->marked) != MODEL_NONE && canvas->h >= 10;
     int edges = graph->edges && canvas->h >= 8 ? canvas->h / 4 + 1 : 0;
-    int way = (marked ? 3 : 0) + edges;
-    struct canvas rows = canvas_part(canvas, (struct rect){0, 1, canvas->w, canvas->h - 1 - way});
+    bool unknown = model_edges_unknown(ctx->model) && canvas->h >= 4;
+    int way = (marked ? 3 : 0) + edges, foot = way + unknown;
+    if (unknown)
+        canvas_column(canvas, 1, canvas->h - foot, canvas->w - 2, STYLE_FAINT, FIT_LEFT,
+                      "what needs what, make tells when it ends; until then what is known so far");
+    struct canvas rows = canvas_part(canvas, (struct rect){0, 1, canvas->w, canvas->h - 1 - foot});
     struct list_source source = source_of(graph);
     place(graph);
     list_draw(&graph->list, &source, &rows, true);

@@ -311,9 +311,12 @@ static void take_graph_step(struct model *model, const struct event *event)
     if (!step)
         return;
     set_forecast(model, step, event->forecast);
-    if (event->state && strcmp(event->state, "fresh") == 0 && /* judged so after all */
-        (step->state == STEP_STATE_WAITING || step->state == STEP_STATE_READY))
+    bool fresh = event->state && strcmp(event->state, "fresh") == 0;
+    bool waits = step->state == STEP_STATE_WAITING || step->state == STEP_STATE_READY;
+    if (fresh && waits) /* judged so after all */
         set_state(model, step, STEP_STATE_FRESH);
+    if (fresh && !event->path && !event->needs_count) /* and no more is told than that */
+        return;
     if (step->needs_forecast && !event->forecast) { /* now it is known */
         step->needs_forecast = false;
         step->needs_count = 0;
@@ -828,6 +831,11 @@ static uint64_t left_by_history(const struct model *model, uint64_t ahead)
     }
     uint64_t shared = work / (model->lanes.len ? model->lanes.len : 1);
     return shared > longest ? shared : longest;
+}
+
+bool model_edges_unknown(const struct model *model)
+{
+    return model->state == BUILD_RUNNING && !model->complete && !model->forecasts.len;
 }
 
 uint64_t model_left_ns(const struct model *model)

@@ -200,6 +200,9 @@ const char *model_target(const struct model *model, uint32_t step);
 const char *model_short(const char *path);
 /* The same of a step's target. */
 const char *model_name(const struct model *model, uint32_t step);
+/* Whether a make runs, and nothing is known of what waits for what: its data base is printed at its
+ * end, and no build before tells. */
+bool model_edges_unknown(const struct model *model);
 /* "8 of 12", as the header shows it: steps over with, and the total (a lower bound: complete). */
 uint64_t model_done(const struct model *model);
 uint64_t model_total(const struct model *model);

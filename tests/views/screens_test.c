@@ -381,6 +381,7 @@ static void graph_of_what_needs_what(void **state)
     test_goldens("graph", build_events_middle, "2");
     test_goldens("graph-object", build_events_failed, "> g");
     test_goldens("graph-racing", build_events_racing, "2 f 'queue' Enter");
+    test_goldens("graph-of-make", build_events_of_make, "2");
     test_goldens("graph-filter", build_events_middle, "2 f 'queue' Enter Space Home");
 }
 
