@@ -592,7 +592,7 @@ static void finish_log(struct make_build *make, struct make_step *step, struct s
 static enum outcome outcome_of(const struct make_build *make, const struct make_step *step)
 {
     if (!step->failed)
-        return step->skipped ? OUTCOME_UNCHANGED : OUTCOME_RAN;
+        return OUTCOME_RAN;
     return !step->begun || build_stopping(make->build) >= STOP_KILL ? OUTCOME_CANCELLED
                                                                     : OUTCOME_FAILED;
 }
@@ -648,11 +648,18 @@ void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool f
     step->lane = EVENT_NONE;
     close_log(make, step);
     tell_own_growth(make, false);
+    if (step->skipped && !failed) { /* make called for it, and nothing else did */
+        build_send(make->build, &(struct event){.kind = EVENT_STEP,
+                                                .step = step->id,
+                                                .target = step->target,
+                                                .state = "fresh"});
+        steps_give_lanes(make);
+        return;
+    }
     struct totals *totals = &make->build->totals;
     enum outcome outcome = outcome_of(make, step);
     totals->run += outcome == OUTCOME_RAN || outcome == OUTCOME_FAILED;
     totals->failed += outcome == OUTCOME_FAILED;
-    totals->unchanged += outcome == OUTCOME_UNCHANGED;
     uint64_t cpu_ns = step->cpu_ns > step->nested_cpu_ns ? step->cpu_ns - step->nested_cpu_ns : 0;
     build_send(make->build,
                &(struct event){.kind = EVENT_STEP_END,
