@@ -18,6 +18,7 @@
 #include "run/diag.h"
 #include "run/guard.h"
 #include "run/meter.h"
+#include "trace/trace.h"
 
 void build_send(struct build *build, const struct event *event)
 {
@@ -160,6 +161,7 @@ static struct build *build_new(const struct build_options *options, struct queue
     build->kill_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     build->now_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     build->journal = journal_new();
+    trace_begin();
     build->races = record_new(options->root);
     build->touched = touched_new(options->root);
     pthread_mutex_init(&build->diag_lock, NULL);

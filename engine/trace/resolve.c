@@ -2,16 +2,14 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
+#include "trace/common.h"
 
 enum { LINKS_MAX = 40 }; /* path_resolution(7) */
 
@@ -44,104 +42,6 @@ void resolve_free(struct resolver *resolver)
     vec_free(&resolver->parents.links);
     str_free(&resolver->root);
     str_free(&resolver->through);
-}
-
-/*
- * What stands below /usr is the same for all steps, and most of what they look at: what is a real
- * file or directory there, and what is not there, is asked once in ten seconds (packages are upgraded
- * while a console is open). That something is not there counts only where the kernel said so, too.
- * Where a step changes anything there, it is asked each time.
- */
-#define COMMON_NS (10 * UINT64_C(1000000000))
-
-static struct {
-    pthread_rwlock_t lock;
-    struct intern kinds; /* paths */
-    VEC(uint8_t) kind_of; /* by id: enum resolve_kind */
-    struct resolve_parents parents; /* no link on their way */
-    uint64_t born_ns;
-    bool off;
-} common = {.lock = PTHREAD_RWLOCK_INITIALIZER};
-
-static bool is_common(const struct resolver *resolver, const char *path)
-{
-    return strncmp(path, "/usr/", 5) == 0 && !resolver->through.len;
-}
-
-static uint64_t coarse_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
-/* Takes the lock to read; false, and not taken, where nothing is to be believed. */
-static bool begin_common(void)
-{
-    pthread_rwlock_rdlock(&common.lock);
-    if (!common.off && coarse_ns() - common.born_ns <= COMMON_NS)
-        return true;
-    pthread_rwlock_unlock(&common.lock);
-    return false;
-}
-
-/* Takes the lock to write; false, and not taken, where nothing is to be kept. */
-static bool begin_remembering(void)
-{
-    pthread_rwlock_wrlock(&common.lock);
-    if (common.off) {
-        pthread_rwlock_unlock(&common.lock);
-        return false;
-    }
-    if (coarse_ns() - common.born_ns > COMMON_NS) {
-        intern_free(&common.kinds);
-        forget_parents(&common.parents);
-        common.kind_of.len = 0;
-        common.born_ns = coarse_ns();
-    }
-    return true;
-}
-
-/* RESOLVE_LINK: not known. */
-static enum resolve_kind common_kind(const struct str *path)
-{
-    enum resolve_kind kind = RESOLVE_LINK;
-    if (!begin_common())
-        return kind;
-    uint32_t id = intern_find_n(&common.kinds, path->at, path->len);
-    if (id != INTERN_NONE)
-        kind = (enum resolve_kind)common.kind_of.at[id];
-    pthread_rwlock_unlock(&common.lock);
-    return kind;
-}
-
-static void remember_common(const struct str *path, enum resolve_kind kind)
-{
-    if (!begin_remembering())
-        return;
-    uint32_t id = intern_id_n(&common.kinds, path->at, path->len);
-    if (id == common.kind_of.len)
-        vec_push(&common.kind_of, (uint8_t)kind);
-    common.kind_of.at[id] = (uint8_t)kind;
-    pthread_rwlock_unlock(&common.lock);
-}
-
-uint64_t resolve_common_since(const char *path)
-{
-    if (strncmp(path, "/usr/", 5) != 0 || !begin_common())
-        return 0;
-    uint64_t since = common.born_ns;
-    pthread_rwlock_unlock(&common.lock);
-    return since;
-}
-
-void resolve_changed(const char *path)
-{
-    if (strncmp(path, "/usr/", 5) != 0)
-        return;
-    pthread_rwlock_wrlock(&common.lock);
-    common.off = true;
-    pthread_rwlock_unlock(&common.lock);
 }
 
 /* One walk: `done` is canonical and real so far, `rest` is still to be walked. */
@@ -199,58 +99,13 @@ static const char *looked_up(const struct resolver *resolver, const char *path, 
     return room;
 }
 
-/* Looks at what `done` names; true where the walk goes on. */
-static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool follow,
-                 enum resolve_kind *kind)
+/* The walk goes on where a link leads; false where it has led too far. */
+static bool follow_link(struct resolver *resolver, struct walk *walk, const char *target,
+                        enum resolve_kind *kind)
 {
-    struct str *done = walk->done;
-    struct stat st;
-    if (is_self(done, tid)) {
-        *kind = RESOLVE_DIRECTORY;
-        return true;
-    }
-    bool shared = is_common(resolver, done->at);
-    if (shared) {
-        *kind = common_kind(done);
-        if (*kind == RESOLVE_DIRECTORY || *kind == RESOLVE_FILE ||
-            (*kind == RESOLVE_ABSENT && resolver->told == RESOLVE_TOLD_ABSENT))
-            return *kind == RESOLVE_DIRECTORY;
-    } else if (resolver->told == RESOLVE_TOLD_THERE && !resolver->through.len &&
-               intern_find_n(&resolver->files, done->at, done->len) != INTERN_NONE) {
-        *kind = RESOLVE_FILE;
-        return false;
-    }
-    char room[2 * PATH_MAX];
-    const char *real = looked_up(resolver, done->at, room);
-    if (lstat(real, &st) < 0) {
+    const struct str *done = walk->done;
+    if (++walk->links > LINKS_MAX) {
         *kind = RESOLVE_ABSENT;
-        if (shared && errno == ENOENT)
-            remember_common(done, *kind);
-        return false;
-    }
-    *kind = S_ISDIR(st.st_mode)   ? RESOLVE_DIRECTORY
-            : S_ISLNK(st.st_mode) ? RESOLVE_LINK
-                                  : RESOLVE_FILE;
-    bool lasting = strncmp(done->at, "/proc/", 6) != 0 && /* processes come and go */
-                   !resolver->distrust && !resolver->through.len;
-    if (*kind != RESOLVE_LINK) {
-        bool directory = *kind == RESOLVE_DIRECTORY;
-        if (shared)
-            remember_common(done, *kind);
-        if (lasting && (directory || !shared))
-            intern_id_n(directory ? &resolver->directories : &resolver->files, done->at, done->len);
-        return directory;
-    }
-    if (!follow)
-        return false;
-    char target[PATH_MAX + 1];
-    ssize_t length = readlink(real, target, PATH_MAX);
-    if (length > 0)
-        target[length] = '\0';
-    bool magic = strncmp(done->at, "/proc/", 6) == 0 && length > 0 &&
-                 (target[0] != '/' || str_ends(target, " (deleted)"));
-    if (length <= 0 || ++walk->links > LINKS_MAX || magic) {
-        *kind = magic ? RESOLVE_FILE : RESOLVE_ABSENT; /* a pipe or socket; or a loop */
         return false;
     }
     if (strncmp(done->at, "/proc/", 6) != 0) {
@@ -263,6 +118,62 @@ static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool f
     go_through(resolver, walk, target);
     *kind = RESOLVE_DIRECTORY;
     return true;
+}
+
+/* Looks at what `done` names; true where the walk goes on. */
+static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool follow,
+                 enum resolve_kind *kind)
+{
+    struct str *done = walk->done;
+    struct stat st;
+    if (is_self(done, tid)) {
+        *kind = RESOLVE_DIRECTORY;
+        return true;
+    }
+    char target[PATH_MAX + 1];
+    if (common_find(done, resolver, kind, target)) {
+        if (*kind == RESOLVE_LINK && follow)
+            return follow_link(resolver, walk, target, kind);
+        return *kind == RESOLVE_DIRECTORY;
+    }
+    if (resolver->told == RESOLVE_TOLD_THERE && !resolver->through.len &&
+        intern_find_n(&resolver->files, done->at, done->len) != INTERN_NONE) {
+        *kind = RESOLVE_FILE;
+        return false;
+    }
+    char room[2 * PATH_MAX];
+    const char *real = looked_up(resolver, done->at, room);
+    if (lstat(real, &st) < 0) {
+        *kind = RESOLVE_ABSENT;
+        if (errno == ENOENT)
+            common_keep(done, resolver, *kind, NULL);
+        return false;
+    }
+    *kind = S_ISDIR(st.st_mode)   ? RESOLVE_DIRECTORY
+            : S_ISLNK(st.st_mode) ? RESOLVE_LINK
+                                  : RESOLVE_FILE;
+    bool lasting = strncmp(done->at, "/proc/", 6) != 0 && /* processes come and go */
+                   !resolver->distrust && !resolver->through.len;
+    if (*kind != RESOLVE_LINK) {
+        bool directory = *kind == RESOLVE_DIRECTORY;
+        common_keep(done, resolver, *kind, NULL);
+        if (lasting)
+            intern_id_n(directory ? &resolver->directories : &resolver->files, done->at, done->len);
+        return directory;
+    }
+    if (!follow)
+        return false;
+    ssize_t length = readlink(real, target, PATH_MAX);
+    if (length > 0)
+        target[length] = '\0';
+    bool magic = strncmp(done->at, "/proc/", 6) == 0 && length > 0 &&
+                 (target[0] != '/' || str_ends(target, " (deleted)"));
+    if (length <= 0 || magic) {
+        *kind = magic ? RESOLVE_FILE : RESOLVE_ABSENT; /* a pipe or socket */
+        return false;
+    }
+    common_keep(done, resolver, *kind, target);
+    return follow_link(resolver, walk, target, kind);
 }
 
 /* Walks to the end. */
@@ -324,20 +235,6 @@ static struct resolve_parent *add_parent(struct resolve_parents *parents, const 
     return parent;
 }
 
-static bool take_common_parent(const char *path, size_t length, struct str *canonical,
-                               enum resolve_kind *kind)
-{
-    if (!begin_common())
-        return false;
-    uint32_t id = intern_find_n(&common.parents.texts, path, length);
-    if (id != INTERN_NONE) {
-        *kind = common.parents.of.at[id].kind;
-        str_add(canonical, intern_text(&common.parents.names, common.parents.of.at[id].canonical));
-    }
-    pthread_rwlock_unlock(&common.lock);
-    return id != INTERN_NONE;
-}
-
 /* Where the first `length` bytes of a path lead, into `canonical`; `fresh` where it was looked at
  * right now. */
 static enum resolve_kind go_to_parent(struct resolver *resolver, pid_t tid, const char *path,
@@ -355,8 +252,7 @@ static enum resolve_kind go_to_parent(struct resolver *resolver, pid_t tid, cons
         return parent->kind;
     }
     enum resolve_kind kind = RESOLVE_DIRECTORY;
-    bool shared = strncmp(path, "/usr/", 5) == 0;
-    if (shared && take_common_parent(path, length, canonical, &kind)) {
+    if (common_find_parent(path, length, canonical, &kind)) {
         add_parent(parents, path, length, canonical->at, canonical->len, kind);
         return kind;
     }
@@ -371,12 +267,8 @@ static enum resolve_kind go_to_parent(struct resolver *resolver, pid_t tid, cons
         add_parent(parents, path, length, str_text(canonical), canonical->len, kind);
     parent->links = (uint32_t)links;
     parent->links_count = (uint32_t)(parents->links.len - links);
-    if (shared && !parent->links_count && strncmp(str_text(canonical), "/usr/", 5) == 0 &&
-        begin_remembering()) {
-        if (intern_find_n(&common.parents.texts, path, length) == INTERN_NONE)
-            add_parent(&common.parents, path, length, canonical->at, canonical->len, kind);
-        pthread_rwlock_unlock(&common.lock);
-    }
+    if (!parent->links_count)
+        common_keep_parent(path, length, canonical, kind);
     return kind;
 }
 
@@ -399,7 +291,9 @@ enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char 
     bool fresh = false;
     if (parent && !resolver->distrust && !resolver->root.len && !resolver->through.len) {
         kind = go_to_parent(resolver, tid, path, parent, canonical, &fresh);
-        if (kind != RESOLVE_DIRECTORY && (fresh || resolver->told == RESOLVE_TOLD_ABSENT)) {
+        bool believed = fresh || resolver->told == RESOLVE_TOLD_ABSENT ||
+                        (resolver->looks && common_is_systems(path));
+        if (kind != RESOLVE_DIRECTORY && believed) {
             str_add(canonical, path + parent);
             return RESOLVE_ABSENT;
         }

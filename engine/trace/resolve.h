@@ -36,6 +36,7 @@ struct resolver {
     struct resolve_parents parents;
     bool gathering; /* links are noted for one of them */
     enum resolve_told told;
+    bool looks; /* the call changes nothing: what the system had not lately it has not now */
     bool distrust; /* names are changing right now: remember nothing */
     struct str root; /* where absolute links lead to and `..` ends: a chroot, or empty */
     struct str through; /* put before every path that is looked up ("/proc/4711/root"), or empty */
@@ -59,5 +60,7 @@ uint64_t resolve_common_since(const char *path);
 /* A name changed there: where it is the system's own, nothing of that is remembered any more. Any
  * thread. */
 void resolve_changed(const char *path);
+/* A directory or a link changes somewhere: ways may lead elsewhere, for all steps. Any thread. */
+void resolve_ways_changed(void);
 
 #endif

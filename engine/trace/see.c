@@ -18,6 +18,7 @@
 #include "trace/accelerate.h"
 #include "trace/interpreter.h"
 #include "trace/private.h"
+#include "trace/ring.h"
 
 /* A call that stands still while it is looked at. */
 struct still {
@@ -170,6 +171,11 @@ static enum resolve_kind resolve_raw(const struct still *still, int dir, bool fo
     *seen = make_absolute(still, dir);
     if (!*seen)
         return RESOLVE_ABSENT;
+    if (str_starts(server->absolute.at, RING_PLACE)) { /* there is no such place */
+        str_cut(&server->canonical, 0);
+        str_add(&server->canonical, server->absolute.at);
+        return RESOLVE_ABSENT;
+    }
     return resolve_path(&server->resolver, still->tid, str_text(&server->absolute), follow,
                         &server->canonical);
 }
@@ -363,9 +369,10 @@ static void see_two(const struct still *still)
     /* A file that takes another's name, or a new one, changes no way to anything. */
     bool plain = !nameless && first == RESOLVE_FILE && !exchange &&
                  (kind == RESOLVE_FILE || kind == RESOLVE_ABSENT);
-    if (!plain)
+    if (!plain) {
         thread_changes(server, still->thread);
-    else if (!link)
+        resolve_ways_changed();
+    } else if (!link)
         resolve_forget_files(&server->resolver);
 }
 
@@ -429,6 +436,8 @@ static void see_one(const struct still *still)
     if ((call->op == CALL_UNLINK && !plain) || call->op == CALL_RMDIR || call->op == CALL_SYMLINK ||
         call->op == CALL_CHDIR)
         thread_changes(server, still->thread);
+    if ((call->op == CALL_UNLINK && !plain) || call->op == CALL_RMDIR || call->op == CALL_SYMLINK)
+        resolve_ways_changed();
 }
 
 /* A descriptor's directory is listed; getdents comes again and again, the access is one. */
@@ -532,6 +541,7 @@ void see_call(struct trace_server *server, const struct seccomp_notif *notice,
         break;
     case CALL_ROOT:
         server->foreign_root = true;
+        resolve_ways_changed();
         accelerate_stop(server);
         thread_changes(server, thread);
         break;

@@ -138,10 +138,13 @@ static void serve_call(struct trace_server *server, const struct seccomp_notif *
     if (!server->trace) {
         answer(server, notice);
     } else {
-        if (call && !only_looks(notice, call))
+        bool looks = call && only_looks(notice, call);
+        if (call && !looks)
             accelerate_drain(server, false);
+        server->resolver.looks = looks || (call && call->op == CALL_EXEC);
         if (call)
             see_call(server, notice, call, thread);
+        server->resolver.looks = false;
         uint32_t process = thread_process(server, thread);
         accelerate_count(server, thread);
         if ((call && accelerate_answer(server, thread, notice, call)) || answer(server, notice))

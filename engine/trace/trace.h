@@ -87,6 +87,9 @@ enum trace_way {
     TRACE_WAYS
 };
 
+/* A build begins: what the one before found out about paths is not believed any more. */
+void trace_begin(void);
+
 /* What a child needs to become traced; made once, shared by all, never freed before exit. */
 struct trace_filter;
 const struct trace_filter *trace_filter_get(enum trace_way way);

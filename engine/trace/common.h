@@ -1,0 +1,33 @@
+/*
+ * What steps find out about paths, kept for the steps after them: a hundred compiles look for the same
+ * headers in the same places. Private to the room; any thread.
+ *
+ * How long something is believed depends on whose it is. The system's own (below /usr, /etc and their
+ * like, and the programs of PATH) is asked once in ten seconds, as packages are upgraded while a
+ * console is open; its links once a second. Elsewhere a directory is believed for a second, and that
+ * nothing is there only where the kernel has just said so: then no look can tell more than that a
+ * dangling link stands there. Whatever is believed wrongly for so long is told by the next build, which
+ * compares each path as it finds it.
+ */
+#ifndef GANTRY_TRACE_COMMON_H
+#define GANTRY_TRACE_COMMON_H
+
+#include "trace/resolve.h"
+
+/* What is known to stand at a canonical path but for its last name; a link's target goes to `target`
+ * (PATH_MAX + 1 bytes). `absent`: whether nothing may be believed to be there. False: not known. */
+bool common_find(const struct str *path, const struct resolver *resolver, enum resolve_kind *kind,
+                 char *target);
+/* Keeps what was found there, with a link's target. */
+void common_keep(const struct str *path, const struct resolver *resolver, enum resolve_kind kind,
+                 const char *target);
+/* The same of what stands before a path's last name, where no link is on the way: the path as it was
+ * given, and where it leads. */
+bool common_find_parent(const char *path, size_t length, struct str *canonical,
+                        enum resolve_kind *kind);
+void common_keep_parent(const char *path, size_t length, const struct str *canonical,
+                        enum resolve_kind kind);
+/* Whether a path is the system's own. */
+bool common_is_systems(const char *path);
+
+#endif
