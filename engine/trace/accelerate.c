@@ -647,16 +647,28 @@ static void drain_chunk(struct trace_server *server, uint32_t index, bool last)
     }
 }
 
-void accelerate_drain(struct trace_server *server, bool last)
+/* Whether what is in a chunk was noted for a trace, or for one that was dropped: then the chunk is only
+ * to be freed. */
+static bool is_of(const struct accelerator *own, uint32_t chunk, const struct trace *trace)
+{
+    uint32_t number = atomic_load(&chunk_of(own, chunk)->owner);
+    if (!number || number > own->guests.len)
+        return false;
+    const struct trace *its = own->guests.at[number - 1].trace;
+    return !its || its == trace;
+}
+
+void accelerate_drain(struct trace_server *server, const struct trace *trace, bool last)
 {
     struct accelerator *own = server->accelerator;
     if (!own)
         return;
-    struct trace *trace = server->trace;
+    struct trace *before = server->trace;
     uint32_t top = atomic_load(&head_of(own)->top);
     for (uint32_t i = 0; i < top && i < RING_CHUNKS; i++)
-        drain_chunk(server, i, last);
-    server->trace = trace;
+        if (is_of(own, i, trace))
+            drain_chunk(server, i, last);
+    server->trace = before;
     server->pending.len = 0;
 }
 
@@ -681,11 +693,9 @@ void accelerate_drop(struct trace_server *server, const struct trace *trace)
     if (!own)
         return;
     uint32_t top = atomic_load(&head_of(own)->top);
-    for (uint32_t i = 0; i < top && i < RING_CHUNKS; i++) {
-        uint32_t number = atomic_load(&chunk_of(own, i)->owner);
-        if (number && number <= own->guests.len && own->guests.at[number - 1].trace == trace)
+    for (uint32_t i = 0; i < top && i < RING_CHUNKS; i++)
+        if (is_of(own, i, trace))
             drain_chunk(server, i, true);
-    }
     for (size_t i = 0; i < own->guests.len; i++)
         if (own->guests.at[i].trace == trace) {
             own->guests.at[i].trace = NULL;

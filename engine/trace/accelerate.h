@@ -27,8 +27,8 @@ void accelerate_count(struct trace_server *server, struct thread *thread);
  * see_call, which has read the path into server->raw. */
 bool accelerate_answer(struct trace_server *server, struct thread *thread,
                        const struct seccomp_notif *notice, const struct call *call);
-/* Keeps all that was noted so far; `last`: the processes have ended. */
-void accelerate_drain(struct trace_server *server, bool last);
+/* Keeps all that a trace's processes have noted so far; `last`: they have ended. */
+void accelerate_drain(struct trace_server *server, const struct trace *trace, bool last);
 /* Names are about to change, or a directory (into `directory`, where not NULL): what was noted came
  * before. */
 void accelerate_before_change(struct trace_server *server, struct thread *thread,

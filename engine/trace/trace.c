@@ -140,7 +140,7 @@ static void serve_call(struct trace_server *server, const struct seccomp_notif *
     } else {
         bool looks = call && only_looks(notice, call);
         if (call && !looks)
-            accelerate_drain(server, false);
+            accelerate_drain(server, server->trace, false);
         server->resolver.looks = looks || (call && call->op == CALL_EXEC);
         if (call)
             see_call(server, notice, call, thread);
@@ -243,7 +243,12 @@ struct trace_server *trace_server_open(int listener,
 {
     struct trace_server *server = mem_zero(1, sizeof *server);
     server->listener = listener;
-    pthread_mutex_init(&server->lock, NULL);
+    /* It is held for microseconds: who waits on another processor is there before he could sleep. */
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&server->lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
     server->trace_of = trace_of;
     server->data = data;
     server->generation = 1;
@@ -288,7 +293,7 @@ void trace_server_peek(struct trace_server *server, const struct trace *trace, u
                        trace_seen *seen, void *data)
 {
     pthread_mutex_lock(&server->lock);
-    accelerate_drain(server, false);
+    accelerate_drain(server, trace, false);
     for (size_t i = 0; i < trace->accesses.len; i++) {
         const struct access *access = &trace->accesses.at[i];
         if (access->last_ns > since_ns)
@@ -301,7 +306,7 @@ void trace_server_mark(struct trace_server *server, const struct trace *trace)
 {
     struct trace_private *own = trace->private;
     pthread_mutex_lock(&server->lock);
-    accelerate_drain(server, false);
+    accelerate_drain(server, trace, false);
     for (size_t i = 0; i < own->recently.len; i++)
         own->recent.at[own->recently.at[i]] = 0;
     own->recently.len = 0;
@@ -314,7 +319,7 @@ void trace_server_since_mark(struct trace_server *server, const struct trace *tr
 {
     struct trace_private *own = trace->private;
     pthread_mutex_lock(&server->lock);
-    accelerate_drain(server, false);
+    accelerate_drain(server, trace, false);
     own->marked = false;
     for (size_t i = 0; i < own->recently.len; i++) {
         struct access access = trace->accesses.at[own->recently.at[i]];
@@ -370,7 +375,7 @@ int trace_serve(struct trace *trace, int stop_fd, struct err *err)
     int status = trace_server_serve(trace->private->server, stop_fd, err);
     if (!trace_server_sees_all(trace->private->server))
         trace->flaws |= TRACE_UNREADABLE;
-    accelerate_drain(trace->private->server, true);
+    accelerate_drain(trace->private->server, trace, true);
     accelerate_free(trace->private->server);
     return status;
 }
