@@ -94,7 +94,8 @@ struct make_trace *make_trace_new(struct make_build *make)
     char *state = mem_format("%s/", make->state_dir), *payload = mem_format("%s/", make->payload);
     const char *const ignored[] = {state, payload, NULL};
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads = processors > 1 ? (unsigned)processors : 1;
+    /* One goes on where the other has to wait for a processor; each call wakes all there are. */
+    unsigned threads = processors > 1 ? 2 : 1;
     trace->supervisor = supervisor_start_shared(trace_of, trace, ignored, threads, &err);
     free(state);
     free(payload);

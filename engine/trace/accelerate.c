@@ -41,21 +41,26 @@ static struct {
     bool tried;
 } programs = {.lock = PTHREAD_MUTEX_INITIALIZER, .library = -1};
 
-/* Known beforehand, so that the first of them in a build need not be slow. */
-static bool is_known_busy(const char *program)
+static bool has_compilers_name(const char *base)
 {
     static const char *const names[] = {"cc1", "cc1plus", "lto1"};
-    const char *base = path_base(program);
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(base, names[i]))
             return true;
     return false;
 }
 
+/* Known beforehand, so that the first of them in a build need not be slow. */
+static bool is_known_busy(const char *program)
+{
+    const char *base = path_base(program); /* x86_64-linux-gnu-gcc-12 */
+    return has_compilers_name(base) || strstr(base, "-gcc-") || strstr(base, "-g++-");
+}
+
 /* A compiler's own, where compilers have them: it looks at many files and writes one. */
 static bool is_compiler(const char *program)
 {
-    return is_known_busy(program) && strstr(program, "/gcc/");
+    return has_compilers_name(path_base(program)) && strstr(program, "/gcc/");
 }
 
 /* A mapped program, elf(5); nothing in it is trusted. */
@@ -376,45 +381,34 @@ void accelerate_stop(struct trace_server *server)
 
 /* ---- getting in ---- */
 
-/* Whether an environment asks the dynamic linker for something that we would show in. */
-static bool asks_the_linker(pid_t tid, uint64_t environment)
+static void find_asking(void *asks, const char *text, size_t length)
 {
     static const char *const names[] = {
         "LD_TRACE_LOADED_OBJECTS=", "LD_AUDIT=", "LD_DEBUG=", "LD_VERBOSE="};
-    enum { ENOUGH = 24 };
-    static _Thread_local uint64_t pointers[VARIABLES];
-    static _Thread_local char text[VARIABLES][ENOUGH];
-    static _Thread_local struct iovec local[VARIABLES], remote[VARIABLES];
-    size_t have = 0;
-    while (have < VARIABLES) { /* to the end of a page each time */
-        size_t bytes = 4096 - (size_t)((environment + have * 8) % 4096);
-        if (bytes > (VARIABLES - have) * 8)
-            bytes = (VARIABLES - have) * 8;
-        if (environment % 8 ||
-            read_bytes(tid, environment + have * 8, pointers + have, bytes) != READ_DONE)
+    for (unsigned i = 0; text[0] == 'L' && i < sizeof names / sizeof *names; i++)
+        if (!strncmp(text, names[i], length < strlen(names[i]) ? length : strlen(names[i])))
+            *(bool *)asks = true;
+}
+
+/* Whether an environment asks the dynamic linker for something that we would show in. */
+static bool asks_the_linker(pid_t tid, uint64_t environment)
+{
+    enum { AT_ONCE = 128, ENOUGH = 24 };
+    uint64_t pointers[AT_ONCE];
+    bool asks = environment % 8 != 0;
+    for (size_t have = 0, count = AT_ONCE; !asks && have < VARIABLES; have += count) {
+        uint64_t at = environment + have * 8;
+        size_t room = (4096 - (size_t)(at % 4096)) / 8, wanted = room < AT_ONCE ? room : AT_ONCE;
+        if (read_bytes(tid, at, pointers, wanted * 8) != READ_DONE)
             return true;
-        size_t end = have + bytes / 8;
-        while (have < end && pointers[have])
-            have++;
-        if (have < end)
-            break;
+        for (count = 0; count < wanted && pointers[count];)
+            count++;
+        if (!read_strings(tid, pointers, count, ENOUGH, find_asking, &asks))
+            return true;
+        if (count < wanted)
+            return asks;
     }
-    if (have == VARIABLES)
-        return true;
-    for (size_t i = 0; i < have; i++) {
-        size_t room = 4096 - (size_t)(pointers[i] % 4096);
-        size_t length = room < ENOUGH ? room : ENOUGH;
-        memset(text[i], 0, ENOUGH);
-        local[i] = (struct iovec){text[i], length};
-        remote[i] = (struct iovec){(void *)(uintptr_t)pointers[i], length};
-    }
-    if (have && process_vm_readv(tid, local, have, remote, have, 0) <= 0)
-        return true;
-    for (size_t i = 0; i < have; i++)
-        for (unsigned n = 0; n < sizeof names / sizeof *names; n++)
-            if (!strncmp(text[i], names[n], strlen(names[n]) < ENOUGH ? strlen(names[n]) : ENOUGH))
-                return true;
-    return false;
+    return true;
 }
 
 void accelerate_exec(struct trace_server *server, struct thread *thread, const char *program,

@@ -108,6 +108,11 @@ void threads_free(struct trace_server *server);
 /* memory.c: reading out of a stopped thread */
 enum read_result { READ_DONE, READ_FAILED /* the call fails as well */, READ_REFUSED };
 enum read_result read_bytes(pid_t tid, uint64_t address, void *bytes, size_t length);
+/* Reads `count` NUL-ended strings, each cut at `each` bytes and at its page's end, and gives them in their
+ * order, not NUL-ended. They mostly stand side by side, and are read so. */
+typedef void read_string(void *data, const char *text, size_t length);
+bool read_strings(pid_t tid, const uint64_t *at, size_t count, size_t each, read_string *take,
+                  void *data);
 enum read_result read_path(pid_t tid, uint64_t address, struct str *out);
 bool read_link(const char *path, struct str *out);
 

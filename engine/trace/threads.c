@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -109,43 +108,43 @@ uint32_t thread_process(struct trace_server *server, struct thread *thread)
     return thread->process;
 }
 
-/* The arguments of an exec, each NUL-ended; returns their length. */
-static size_t read_arguments(pid_t tid, uint64_t argv, bool words_of_4, char *words)
+struct words {
+    char text[COMMAND_BYTES]; /* each NUL-ended */
+    size_t used;
+    bool full;
+};
+
+static void add_word(void *data, const char *text, size_t length)
+{
+    struct words *words = data;
+    words->full |= words->used + length + 1 > sizeof words->text;
+    if (words->full)
+        return;
+    memcpy(words->text + words->used, text, length);
+    words->used += length;
+    words->text[words->used++] = '\0';
+}
+
+/* The arguments of an exec. */
+static void read_arguments(pid_t tid, uint64_t argv, bool words_of_4, struct words *words)
 {
     unsigned width = words_of_4 ? 4 : 8;
     union {
         uint32_t narrow[ARGUMENTS];
         uint64_t wide[ARGUMENTS];
     } pointers = {0};
+    uint64_t at[ARGUMENTS];
     size_t room = 4096 - (size_t)(argv % 4096);
     size_t bytes = room < (size_t)width * ARGUMENTS ? room : (size_t)width * ARGUMENTS;
     if (read_bytes(tid, argv, &pointers, bytes) != READ_DONE)
-        return 0;
-    char text[ARGUMENTS][ARGUMENT_BYTES];
-    struct iovec local[ARGUMENTS], remote[ARGUMENTS];
-    unsigned count = 0;
+        return;
+    size_t count = 0;
     for (; count < bytes / width; count++) {
-        uint64_t at = words_of_4 ? pointers.narrow[count] : pointers.wide[count];
-        if (!at)
+        at[count] = words_of_4 ? pointers.narrow[count] : pointers.wide[count];
+        if (!at[count])
             break;
-        size_t length = 4096 - (size_t)(at % 4096);
-        if (length > ARGUMENT_BYTES)
-            length = ARGUMENT_BYTES;
-        local[count] = (struct iovec){text[count], length};
-        remote[count] = (struct iovec){(void *)(uintptr_t)at, length};
     }
-    ssize_t got = count ? process_vm_readv(tid, local, count, remote, count, 0) : 0;
-    size_t used = 0;
-    for (unsigned i = 0; i < count && got > 0; i++) {
-        size_t length = strnlen(text[i], local[i].iov_len);
-        got -= (ssize_t)local[i].iov_len;
-        if (got < 0 || used + length + 1 > COMMAND_BYTES)
-            break;
-        memcpy(words + used, text[i], length);
-        used += length;
-        words[used++] = '\0';
-    }
-    return used;
+    read_strings(tid, at, count, ARGUMENT_BYTES, add_word, words);
 }
 
 pid_t thread_leader(pid_t tid)
@@ -172,9 +171,10 @@ pid_t thread_leader(pid_t tid)
 void thread_executes(struct trace_server *server, struct thread *thread, uint32_t program,
                      uint64_t argv, bool words_of_4)
 {
-    char words[COMMAND_BYTES];
-    size_t length = read_arguments(thread->tid, argv, words_of_4, words);
-    uint32_t command = length ? add_command(thread->trace, words, length) : INTERN_NONE;
+    struct words words = {.used = 0};
+    read_arguments(thread->tid, argv, words_of_4, &words);
+    uint32_t command =
+        words.used ? add_command(thread->trace, words.text, words.used) : INTERN_NONE;
     thread->process = (uint32_t)thread->trace->processes.len;
     vec_push(&thread->trace->processes, (struct trace_process){thread->tid, program, command});
     free(thread->directory); /* the number may belong to a new process */
