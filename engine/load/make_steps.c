@@ -660,6 +660,7 @@ void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool f
     enum outcome outcome = outcome_of(make, step);
     totals->run += outcome == OUTCOME_RAN || outcome == OUTCOME_FAILED;
     totals->failed += outcome == OUTCOME_FAILED;
+    totals->untraced += outcome == OUTCOME_RAN && !traced && !make->build->options.untraced;
     uint64_t cpu_ns = step->cpu_ns > step->nested_cpu_ns ? step->cpu_ns - step->nested_cpu_ns : 0;
     build_send(make->build,
                &(struct event){.kind = EVENT_STEP_END,

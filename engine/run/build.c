@@ -70,6 +70,12 @@ static void *run_build(void *data)
     meter_free(build->meter);
     guard_free(build->guard);
     build->guard = NULL;
+    if (build->totals.untraced)
+        build_say(build, SEVERITY_WARNING,
+                  "%llu of the %llu steps that ran are not known by what they touched: they ran "
+                  "untraced (gantry doctor)",
+                  (unsigned long long)build->totals.untraced,
+                  (unsigned long long)build->totals.run);
     if (exit_status == 0 && build->options.fail_on_races && build->totals.findings)
         exit_status = 1;
     bool stopped = build_stopping(build) != STOP_NO && exit_status == 1;

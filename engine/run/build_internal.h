@@ -21,6 +21,7 @@ enum stop_state { STOP_NO, STOP_DRAIN, STOP_KILL, STOP_NOW };
 /* What build-end tells; the runner counts. */
 struct totals {
     uint64_t total, run, unchanged, failed;
+    uint64_t untraced; /* of those that ran; where they should not have */
     uint64_t findings; /* races but the slight ones */
     uint64_t cpu_ns;
 };

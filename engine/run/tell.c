@@ -172,6 +172,8 @@ void tell_end(struct build *build, const struct plan *plan, const struct job *jo
                           /* What we do ourselves opens what the graph says and no more. */
                           .traced = (job->trace && !(job->trace->flaws & TRACE_PARTIAL)) ||
                                     job->graph->steps.at[job->step].action};
+    build->totals.untraced += !event.traced && !build->options.untraced &&
+                              (job->outcome == OUTCOME_RAN || job->outcome == OUTCOME_UNCHANGED);
     record_end(build->races, job->step,
                job->outcome == OUTCOME_FAILED || job->outcome == OUTCOME_CANCELLED);
     build_send(build, &event);

@@ -99,5 +99,33 @@ if [ "$(id -u)" = 0 ]; then
         ok "$GANTRY" build ARCH=x64 --json p.txt
         has "$WORK/out" "once more, untraced"
         grep '"event":"step-end"' "$WORK/out" | grep -q '"outcome":"ran".*"traced":false' || fail "not marked untraced"
+        has "$WORK/out" "1 of the 1 steps that ran are not known"
     fi
 fi
+
+say "where nothing can be traced the build says so at its end"
+cd "$WORK" || exit 1
+cat >nothing.c <<'C'
+#include <errno.h>
+#include <seccomp.h>
+#include <unistd.h>
+int main(int count, char **words)
+{
+    (void)count;
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 0);
+    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ptrace), 0);
+    if (seccomp_load(filter) < 0)
+        return 1;
+    execvp(words[1], words + 1);
+    return 127;
+}
+C
+ok gcc -o nothing nothing.c -lseccomp
+mkdir untraced && cd untraced || exit 1
+printf 'all: a b\na:\n\techo 1 >a\nb: a\n\tcp a b\n' >Makefile
+ok "$WORK/nothing" "$GANTRY" build --plain -- make
+has "$WORK/err" "2 of the 2 steps that ran are not known"
+rm b
+ok "$WORK/nothing" "$GANTRY" build --plain --trace=off -- make
+! grep -q "not known" "$WORK/err" || fail "what was asked for is warned of"
