@@ -115,7 +115,7 @@ void trace_begin(void)
     pthread_rwlock_wrlock(&common.lock);
     forget();
     str_list_free(&common.programs);
-    common.begun = false;
+    common.begun = common.off = false;
     pthread_rwlock_unlock(&common.lock);
 }
 

@@ -14,8 +14,8 @@
 
 #include "trace/resolve.h"
 
-/* What is known to stand at a canonical path but for its last name; a link's target goes to `target`
- * (PATH_MAX + 1 bytes). `absent`: whether nothing may be believed to be there. False: not known. */
+/* What is known to stand at a path that is canonical but for its last name, where the resolver's call
+ * may believe it; a link's target goes to `target` (PATH_MAX + 1 bytes). False: not known. */
 bool common_find(const struct str *path, const struct resolver *resolver, enum resolve_kind *kind,
                  char *target);
 /* Keeps what was found there, with a link's target. */
