@@ -41,8 +41,16 @@ struct thread {
     uint32_t directory_of; /* generation at which `directory` was read */
     uint32_t calls; /* since it executed something */
     uint8_t inject; /* enum inject: accelerate.h */
-    bool changing; /* its last call changes a directory or a name, and may still be at it */
+    bool changing; /* its last call changes names, and may still be at it */
+    bool moving; /* the same of its directory */
     char *directory;
+};
+
+/* A call that changes names, and may still be at it. */
+struct change {
+    pid_t tid;
+    int number; /* of the call */
+    uint64_t since_ns;
 };
 
 /* Accesses that a call makes, kept back until its answer was taken. */
@@ -74,7 +82,9 @@ struct trace_server {
     struct resolver resolver;
     struct thread *threads; /* open addressing by tid */
     size_t threads_cap, threads_len;
-    unsigned changing; /* threads that are */
+    VEC(struct change) changes;
+    uint64_t looked_ns; /* when those were looked at last */
+    uint64_t resolved_ns; /* when the resolver began to remember */
     uint32_t generation; /* of directories; grows with each change */
     bool foreign_root; /* some process changed its root or mounts: look at each one's */
     VEC(struct pending) pending;
@@ -97,8 +107,13 @@ pid_t thread_leader(pid_t tid);
 /* A thread is about to execute `program` (path id, or INTERN_NONE: it has no path); its arguments stand at `argv` in its memory. */
 void thread_executes(struct trace_server *server, struct thread *thread, uint32_t program,
                      uint64_t argv, bool words_of_4);
-/* What is known of directories is not to be trusted until the thread calls again. */
-void thread_changes(struct trace_server *server, struct thread *thread);
+/* The thread's call, by its number, changes names: what is known of them is not to be trusted until the
+ * call is over. */
+void thread_changes(struct trace_server *server, struct thread *thread, int number);
+/* The thread's call changes its directory. */
+void thread_moves(struct trace_server *server, struct thread *thread);
+/* Ends changes whose thread has gone on without calling again, or ended. */
+void threads_look_at_changes(struct trace_server *server, uint64_t now_ns);
 /* Its next call is as its first. */
 void thread_forget(struct trace_server *server, pid_t tid);
 /* The same for all of a trace. */

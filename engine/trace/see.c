@@ -34,6 +34,13 @@ static uint64_t argument(const struct still *still, int index)
     return still->notice->data.args[index];
 }
 
+/* A directory or a link comes, goes or gets another name. */
+static void changes_names(const struct still *still)
+{
+    thread_changes(still->server, still->thread, still->notice->data.nr);
+    resolve_ways_changed();
+}
+
 static void flaw(const struct still *still, unsigned flaw)
 {
     still->thread->trace->flaws |= flaw;
@@ -369,10 +376,9 @@ static void see_two(const struct still *still)
     /* A file that takes another's name, or a new one, changes no way to anything. */
     bool plain = !nameless && first == RESOLVE_FILE && !exchange &&
                  (kind == RESOLVE_FILE || kind == RESOLVE_ABSENT);
-    if (!plain) {
-        thread_changes(server, still->thread);
-        resolve_ways_changed();
-    } else if (!link)
+    if (!plain)
+        changes_names(still);
+    else if (!link)
         resolve_forget_files(&server->resolver);
 }
 
@@ -433,11 +439,10 @@ static void see_one(const struct still *still)
     bool plain = seen && kind == RESOLVE_FILE; /* it leads nowhere: its going changes no way */
     if (call->op == CALL_UNLINK && plain)
         resolve_forget_files(&server->resolver);
-    if ((call->op == CALL_UNLINK && !plain) || call->op == CALL_RMDIR || call->op == CALL_SYMLINK ||
-        call->op == CALL_CHDIR)
-        thread_changes(server, still->thread);
     if ((call->op == CALL_UNLINK && !plain) || call->op == CALL_RMDIR || call->op == CALL_SYMLINK)
-        resolve_ways_changed();
+        changes_names(still);
+    if (call->op == CALL_CHDIR)
+        thread_moves(server, still->thread);
 }
 
 /* A descriptor's directory is listed; getdents comes again and again, the access is one. */
@@ -537,13 +542,13 @@ void see_call(struct trace_server *server, const struct seccomp_notif *notice,
     case CALL_FCHDIR:
         if (base_directory(&still, (int)argument(&still, call->dir)))
             accelerate_before_change(server, thread, server->absolute.at);
-        thread_changes(server, thread);
+        thread_moves(server, thread);
         break;
     case CALL_ROOT:
         server->foreign_root = true;
-        resolve_ways_changed();
         accelerate_stop(server);
-        thread_changes(server, thread);
+        changes_names(&still);
+        thread_moves(server, thread);
         break;
     case CALL_UNSHARE:
         accelerate_stop(server);

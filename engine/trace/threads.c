@@ -1,4 +1,5 @@
 /* The threads of a traced tree: whose they are, where they stand, what they execute. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,10 @@ enum {
     COMMAND_BYTES = 1024, /* kept of a command line */
     ARGUMENTS = 32, /* looked at */
     ARGUMENT_BYTES = 256,
+    LOOK_NS = 1000 * 1000, /* a change that takes longer is looked at, as often, */
+    CHANGE_NS = 1000 * 1000 * 1000, /* and is over after so long, whatever is to be seen of it */
 };
+#define RESOLVED_NS (10 * UINT64_C(1000000000)) /* so long the resolver remembers */
 
 static struct thread *find_slot(struct trace_server *server, pid_t tid)
 {
@@ -44,6 +48,18 @@ static void distrust(struct trace_server *server)
     resolve_forget(&server->resolver);
 }
 
+static void end_change(struct trace_server *server, struct thread *thread)
+{
+    thread->changing = false;
+    for (size_t i = 0; i < server->changes.len; i++)
+        if (server->changes.at[i].tid == thread->tid) {
+            server->changes.at[i] = server->changes.at[--server->changes.len];
+            break;
+        }
+    distrust(server);
+    server->resolver.distrust = server->changes.len > 0;
+}
+
 struct thread *thread_of(struct trace_server *server, pid_t tid, uint64_t now_ns)
 {
     if ((server->threads_len + 1) * 2 > server->threads_cap)
@@ -64,22 +80,60 @@ struct thread *thread_of(struct trace_server *server, pid_t tid, uint64_t now_ns
         thread->directory = NULL;
     }
     thread->seen_ns = now_ns;
-    if (thread->changing) {
-        thread->changing = false;
-        server->changing--;
-        distrust(server);
-        server->resolver.distrust = server->changing > 0;
-    }
+    if (thread->moving)
+        server->generation++;
+    thread->moving = false;
+    if (thread->changing)
+        end_change(server, thread);
     return thread;
 }
 
-void thread_changes(struct trace_server *server, struct thread *thread)
+void thread_changes(struct trace_server *server, struct thread *thread, int number)
 {
     if (!thread->changing)
-        server->changing++;
+        vec_push(&server->changes, (struct change){thread->tid, number, thread->seen_ns});
     thread->changing = true;
     distrust(server);
     server->resolver.distrust = true;
+}
+
+void thread_moves(struct trace_server *server, struct thread *thread)
+{
+    thread->moving = true;
+    server->generation++;
+}
+
+/* Whether a thread may still be in the call that it was let go with; proc_pid_syscall(5). */
+static bool is_at_it(const struct change *change)
+{
+    char path[64], text[64];
+    snprintf(path, sizeof path, "/proc/%ld/syscall", (long)change->tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    bool hidden = length < 0 && (errno == EPERM || errno == EACCES);
+    if (fd >= 0)
+        close(fd);
+    if (length <= 0)
+        return hidden;
+    text[length] = '\0';
+    return str_starts(text, "running") || atoi(text) == change->number;
+}
+
+void threads_look_at_changes(struct trace_server *server, uint64_t now_ns)
+{
+    if (now_ns - server->resolved_ns > RESOLVED_NS) {
+        resolve_forget(&server->resolver);
+        server->resolved_ns = now_ns;
+    }
+    if (!server->changes.len || now_ns - server->looked_ns < LOOK_NS)
+        return;
+    server->looked_ns = now_ns;
+    for (size_t i = server->changes.len; i-- > 0;) {
+        const struct change *change = &server->changes.at[i];
+        uint64_t for_ns = now_ns - change->since_ns;
+        if (for_ns > CHANGE_NS || (for_ns > LOOK_NS && !is_at_it(change)))
+            end_change(server, find_slot(server, change->tid));
+    }
 }
 
 /* NUL-ended words as a command line. */
@@ -198,6 +252,8 @@ void threads_drop(struct trace_server *server, const struct trace *trace)
         struct thread *thread = &server->threads[i];
         if (!thread->tid || thread->trace != trace)
             continue;
+        if (thread->changing)
+            end_change(server, thread);
         thread->trace = NULL;
         thread->process = INTERN_NONE;
         thread->seen_ns = 0;
@@ -209,4 +265,5 @@ void threads_free(struct trace_server *server)
     for (size_t i = 0; i < server->threads_cap; i++)
         free(server->threads[i].directory);
     free(server->threads);
+    vec_free(&server->changes);
 }

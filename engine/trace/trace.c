@@ -131,6 +131,7 @@ static void serve_call(struct trace_server *server, const struct seccomp_notif *
 {
     uint64_t now_ns = clock_ns();
     pthread_mutex_lock(&server->lock);
+    threads_look_at_changes(server, now_ns);
     struct thread *thread = thread_of(server, (pid_t)notice->pid, now_ns);
     const struct call *call = trace_call_of(notice->data.arch, notice->data.nr);
     server->pending.len = 0;
