@@ -358,7 +358,7 @@ void accelerate_free(struct trace_server *server)
     struct accelerator *own = server->accelerator;
     if (!own)
         return;
-    bool kept = own->region && server->all_ended && keep_spare(own);
+    bool kept = own->region && server->traced_ended && keep_spare(own);
     if (own->region && !kept) {
         atomic_store(&head_of(own)->off, 1); /* what lives on notes no more */
         munmap(own->region, RING_BYTES);

@@ -63,9 +63,9 @@ struct pending {
 struct trace_server {
     int listener; /* or, with `stops`, what calls come by from a tracer (stops.h), */
     bool stops, every; /* which stops at each call there is */
-    _Atomic bool lost; /* that tracer was killed, */
-    _Atomic bool ended; /* or told that all has ended */
-    bool all_ended; /* no process is left of those that were traced */
+    _Atomic bool tracer_lost; /* that tracer was killed, */
+    _Atomic bool tracer_ended; /* or told that all has ended */
+    bool traced_ended; /* no process is left of those that were traced */
     pid_t tracer;
     _Atomic uint64_t last; /* number of the call received last, */
     _Atomic(_Atomic uint64_t *) last_place; /* and where else it is kept, or NULL */

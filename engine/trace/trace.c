@@ -196,7 +196,7 @@ static bool receive_ends(void)
 static int ends(struct trace_server *server)
 {
     pthread_mutex_lock(&server->lock);
-    server->all_ended = true;
+    server->traced_ended = true;
     pthread_mutex_unlock(&server->lock);
     return 0;
 }
@@ -223,7 +223,7 @@ int trace_server_serve(struct trace_server *server, int stop_fd, struct err *err
             serve_call(server, &notice);
             look = !direct;
         } else if (server->stops && errno != EINTR) {
-            atomic_store(errno == ECONNRESET ? &server->ended : &server->lost, true);
+            atomic_store(errno == ECONNRESET ? &server->tracer_ended : &server->tracer_lost, true);
             return 0;
         } else if (errno == EINTR || errno == ENOENT) /* ENOENT: the thread was killed meanwhile, */
             look = true; /* or all have ended */
@@ -272,7 +272,7 @@ void trace_server_ignore(struct trace_server *server, const char *prefix)
 
 bool trace_server_sees_all(const struct trace_server *server)
 {
-    return !atomic_load(&server->lost);
+    return !atomic_load(&server->tracer_lost);
 }
 
 void trace_server_forget(struct trace_server *server, pid_t tid)
@@ -344,7 +344,7 @@ void trace_server_close(struct trace_server *server)
     if (!server)
         return;
     close(server->listener);
-    if (atomic_load(&server->ended) || atomic_load(&server->lost))
+    if (atomic_load(&server->tracer_ended) || atomic_load(&server->tracer_lost))
         stops_end(server->tracer);
     accelerate_free(server);
     threads_free(server);

@@ -45,7 +45,7 @@ wait_for '2 built' 90
 [ -e build/debug.aarch64/images/uush/loader.img ] && [ -e build/debug.x64/images/uush/loader.img ] ||
     fail "what was marked was not built"
 keys b
-wait_for 'aarch64 release uush   ✓' 30
+wait_for 'aarch64 release uush   ✓ [0-9] done' 30 # not the build before, which had more
 
 say "graph: what a step declares against what it used"
 keys 1 / ; type_text 'held.txt'; keys Enter g d

@@ -110,7 +110,9 @@ say "a name that was changed is no reason to look everything up anew for the res
 cd "$WORK" || exit 1
 mkdir -p names/deep
 printf 'all:\n\tln -s nowhere link; for i in $$(seq 300); do test -e deep/$$i; done; true\n' >names/Makefile
-ok strace -f -qq -e trace=newfstatat,lstat -o "$WORK/trace" "$GANTRY" -C names build --plain -- make
-looks=$(grep -c '"[^"]*/names/deep", .*AT_SYMLINK_NOFOLLOW' "$WORK/trace")
-[ "$looks" -gt 0 ] || fail "strace does not show how Gantry looks"
-[ "$looks" -lt 60 ] || fail "the directory is looked at $looks times for 300 files"
+if [ -z "${GANTRY_TRACE-}" ]; then # what strace traces cannot be traced by ptrace
+    ok strace -f -qq -e trace=newfstatat,lstat -o "$WORK/trace" "$GANTRY" -C names build --plain -- make
+    looks=$(grep -c '"[^"]*/names/deep", .*AT_SYMLINK_NOFOLLOW' "$WORK/trace")
+    [ "$looks" -gt 0 ] || fail "strace does not show how Gantry looks"
+    [ "$looks" -lt 60 ] || fail "the directory is looked at $looks times for 300 files"
+fi
