@@ -116,6 +116,7 @@ void trace_begin(void)
     forget();
     str_list_free(&common.programs);
     common.begun = common.off = false;
+    common.born_ns = 0;
     pthread_rwlock_unlock(&common.lock);
 }
 
@@ -167,12 +168,13 @@ void common_keep(const struct str *path, const struct resolver *resolver, enum r
     static const char *const passing[] = {"/proc", "/dev", "/sys", "/run"};
     if (resolver->through.len || is_below(path->at, passing, sizeof passing / sizeof *passing))
         return;
+    bool everywhere = kind == RESOLVE_DIRECTORY || kind == RESOLVE_ABSENT;
+    if (!everywhere && !common_is_systems(path->at))
+        return;
     begin_keeping();
     struct known known = {.since_ns = coarse_ns(), .ways = common.ways, .kind = (uint8_t)kind};
     known.systems = is_systems(path->at);
-    bool held = known.systems
-                    ? !common.off
-                    : !resolver->distrust && (kind == RESOLVE_DIRECTORY || kind == RESOLVE_ABSENT);
+    bool held = known.systems ? !common.off : !resolver->distrust && everywhere;
     if (held) {
         uint32_t id = intern_id_n(&common.paths, path->at, path->len);
         if (kind == RESOLVE_LINK)
@@ -212,7 +214,7 @@ void common_keep_parent(const char *path, size_t length, const struct str *canon
     pthread_rwlock_unlock(&common.lock);
 }
 
-uint64_t resolve_common_since(const char *path)
+uint64_t common_since(const char *path)
 {
     pthread_rwlock_rdlock(&common.lock);
     bool old = common.off || coarse_ns() - common.born_ns > COMMON_NS || !is_systems(path);
@@ -221,7 +223,7 @@ uint64_t resolve_common_since(const char *path)
     return since;
 }
 
-void resolve_changed(const char *path)
+void common_changed(const char *path)
 {
     pthread_rwlock_rdlock(&common.lock);
     bool systems = !common.off && is_systems(path);
@@ -237,7 +239,7 @@ void resolve_changed(const char *path)
     pthread_rwlock_unlock(&common.lock);
 }
 
-void resolve_ways_changed(void)
+void common_ways_changed(void)
 {
     pthread_rwlock_wrlock(&common.lock);
     common.ways++;

@@ -29,5 +29,12 @@ void common_keep_parent(const char *path, size_t length, const struct str *canon
                         enum resolve_kind kind);
 /* Whether a path is the system's own. */
 bool common_is_systems(const char *path);
+/* When what is known of a system's own path was asked for first; 0: nothing is to be remembered of
+ * this one. What is kept beside it holds as long as the number stays. */
+uint64_t common_since(const char *path);
+/* A name changed there: where it is the system's own, nothing of that is remembered any more. */
+void common_changed(const char *path);
+/* A directory or a link changes somewhere: ways may lead elsewhere. */
+void common_ways_changed(void);
 
 #endif

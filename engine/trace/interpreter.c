@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/map.h"
-#include "trace/resolve.h"
+#include "trace/common.h"
 
 enum { SCRIPT_LINE_MAX = 256 }; /* BINPRM_BUF_SIZE of Linux */
 
@@ -103,7 +103,7 @@ static struct {
 
 bool interpreter_of_common(const char *program, struct str *out)
 {
-    uint64_t since = resolve_common_since(program);
+    uint64_t since = common_since(program);
     if (!since)
         return interpreter_of(program, out);
     pthread_mutex_lock(&known.lock);

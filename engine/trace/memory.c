@@ -30,9 +30,9 @@ bool read_strings(pid_t tid, const uint64_t *at, size_t count, size_t each, read
     for (size_t first = 0, next = 0; first < count; first = next) {
         size_t used = 0, spans = 0;
         for (uint64_t begin = 0, end = 0; next < count; next++) {
-            uint64_t from = at[next], page = (from | (PAGE - 1)) + 1;
-            uint64_t to = page - from > each ? from + each : page;
-            bool goes_on = spans && from >= begin && page == (begin | (PAGE - 1)) + 1;
+            uint64_t from = at[next], page_end = (from | (PAGE - 1)) + 1;
+            uint64_t to = page_end - from > each ? from + each : page_end;
+            bool goes_on = spans && from >= begin && page_end == (begin | (PAGE - 1)) + 1;
             size_t more = (size_t)(!goes_on ? to - from : to > end ? to - end : 0);
             if (used + more > ROOM || (!goes_on && spans == SPANS))
                 break;

@@ -84,7 +84,6 @@ struct trace_server {
     size_t threads_cap, threads_len;
     VEC(struct change) changes;
     uint64_t looked_ns; /* when those were looked at last */
-    uint64_t resolved_ns; /* when the resolver began to remember */
     uint32_t generation; /* of directories; grows with each change */
     bool foreign_root; /* some process changed its root or mounts: look at each one's */
     VEC(struct pending) pending;

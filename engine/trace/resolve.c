@@ -12,6 +12,7 @@
 #include "trace/common.h"
 
 enum { LINKS_MAX = 40 }; /* path_resolution(7) */
+#define KNOWN_NS (10 * UINT64_C(1000000000))
 
 static void forget_parents(struct resolve_parents *parents)
 {
@@ -33,6 +34,14 @@ void resolve_forget(struct resolver *resolver)
     resolve_forget_files(resolver);
     if (intern_count(&resolver->parents.names))
         forget_parents(&resolver->parents);
+}
+
+void resolve_forget_old(struct resolver *resolver, uint64_t now_ns)
+{
+    if (now_ns - resolver->since_ns <= KNOWN_NS)
+        return;
+    resolve_forget(resolver);
+    resolver->since_ns = now_ns;
 }
 
 void resolve_free(struct resolver *resolver)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/map.h"
@@ -34,6 +35,7 @@ struct resolver {
     struct intern directories; /* canonical paths known to be real directories, */
     struct intern files; /* and known to be no links */
     struct resolve_parents parents;
+    uint64_t since_ns; /* when it began to know these */
     bool gathering; /* links are noted for one of them */
     enum resolve_told told;
     bool looks; /* the call changes nothing: what the system had not lately it has not now */
@@ -53,14 +55,8 @@ enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char 
 void resolve_forget(struct resolver *resolver);
 /* The same where a plain file was. */
 void resolve_forget_files(struct resolver *resolver);
+/* Forgets what it has known for ten seconds (CLOCK_MONOTONIC): nobody tells it what changes outside of the build. */
+void resolve_forget_old(struct resolver *resolver, uint64_t now_ns);
 void resolve_free(struct resolver *resolver);
-/* When what is known of a system's own path was asked for first; 0: nothing is to be remembered of
- * this one. What is kept beside it holds as long as the number stays. Any thread. */
-uint64_t resolve_common_since(const char *path);
-/* A name changed there: where it is the system's own, nothing of that is remembered any more. Any
- * thread. */
-void resolve_changed(const char *path);
-/* A directory or a link changes somewhere: ways may lead elsewhere, for all steps. Any thread. */
-void resolve_ways_changed(void);
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "trace/accelerate.h"
+#include "trace/common.h"
 #include "trace/interpreter.h"
 #include "trace/private.h"
 #include "trace/ring.h"
@@ -38,7 +39,7 @@ static uint64_t argument(const struct still *still, int index)
 static void changes_names(const struct still *still)
 {
     thread_changes(still->server, still->thread, still->notice->data.nr);
-    resolve_ways_changed();
+    common_ways_changed();
 }
 
 static void flaw(const struct still *still, unsigned flaw)

@@ -19,7 +19,6 @@ enum {
     LOOK_NS = 1000 * 1000, /* a change that takes longer is looked at, as often, */
     CHANGE_NS = 1000 * 1000 * 1000, /* and is over after so long, whatever is to be seen of it */
 };
-#define RESOLVED_NS (10 * UINT64_C(1000000000)) /* so long the resolver remembers */
 
 static struct thread *find_slot(struct trace_server *server, pid_t tid)
 {
@@ -121,10 +120,6 @@ static bool is_at_it(const struct change *change)
 
 void threads_look_at_changes(struct trace_server *server, uint64_t now_ns)
 {
-    if (now_ns - server->resolved_ns > RESOLVED_NS) {
-        resolve_forget(&server->resolver);
-        server->resolved_ns = now_ns;
-    }
     if (!server->changes.len || now_ns - server->looked_ns < LOOK_NS)
         return;
     server->looked_ns = now_ns;

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "trace/accelerate.h"
+#include "trace/common.h"
 #include "trace/private.h"
 #include "trace/ring.h"
 #include "trace/stops.h"
@@ -64,7 +65,7 @@ void keep_access(struct trace *trace, const struct pending *held, uint32_t proce
                  ((held->kinds & writes) && !(held->kinds & ACCESS_APPEND));
     access->kinds |= held->kinds;
     if (held->kinds & (ACCESS_CREATE | ACCESS_REMOVE | ACCESS_MKDIR | ACCESS_RMDIR | ACCESS_WRITE))
-        resolve_changed(intern_text(&trace->paths, held->path));
+        common_changed(intern_text(&trace->paths, held->path));
     access->last_ns = now_ns;
     if (own->marked)
         note_recent(own, *slot - 1, held);
@@ -131,6 +132,7 @@ static void serve_call(struct trace_server *server, const struct seccomp_notif *
 {
     uint64_t now_ns = clock_ns();
     pthread_mutex_lock(&server->lock);
+    resolve_forget_old(&server->resolver, now_ns);
     threads_look_at_changes(server, now_ns);
     struct thread *thread = thread_of(server, (pid_t)notice->pid, now_ns);
     const struct call *call = trace_call_of(notice->data.arch, notice->data.nr);
