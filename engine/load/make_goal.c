@@ -16,8 +16,9 @@
 #include "plan/libraries.h"
 #include "plan/plan.h"
 
-static void use_of_make(void *data, const char *path, unsigned uses)
+static void use_of_make(void *data, uint32_t name, const char *path, unsigned uses)
 {
+    (void)name;
     struct taking *taking = data;
     struct make_state *kept = taking->kept;
     struct stat st;
@@ -49,8 +50,9 @@ static void use_of_make(void *data, const char *path, unsigned uses)
 
 /* What the makes wrote themselves, by $(shell) or $(file), they write anew each time: its change is
  * theirs, and no news to them. */
-static void product_of_make(void *data, const char *path, unsigned uses)
+static void product_of_make(void *data, uint32_t name, const char *path, unsigned uses)
 {
+    (void)name;
     struct make_state *kept = data;
     if ((uses & USE_MADE) && path[0] != '/')
         make_state_add_product(kept, path);
@@ -136,7 +138,7 @@ static void take_variables(struct make_state *kept)
         const struct trace *trace = kept->make->makes.at[i]->trace;
         for (size_t k = 0; trace && k < trace->accesses.len; k++) {
             const struct access *access = &trace->accesses.at[k];
-            const char *path = intern_text(&trace->paths, access->path);
+            const char *path = name_text(access->path);
             size_t root = strlen(kept->place.root);
             if ((access->kinds & ACCESS_READ) && access->found && !str_ends(path, ".d") &&
                 strncmp(path, kept->place.root, root) == 0 && path[root] == '/')

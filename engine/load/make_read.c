@@ -249,8 +249,9 @@ bool make_read_has(struct make_state *kept, const char *path)
 /* ---- at the end ---- */
 
 /* What others than the first make itself looked into. */
-static void note_use(void *data, const char *path, unsigned uses)
+static void note_use(void *data, uint32_t name, const char *path, unsigned uses)
 {
+    (void)name;
     struct intern *others = data;
     if (uses & ~(unsigned)(USE_EXISTS | USE_ABSENT))
         intern_id(others, path);

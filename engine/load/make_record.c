@@ -166,8 +166,9 @@ static void take_made(struct step_taking *step, const char *path, bool was_there
     }
 }
 
-static void use_of_step(void *data, const char *path, unsigned uses)
+static void use_of_step(void *data, uint32_t name, const char *path, unsigned uses)
 {
+    (void)name;
     struct step_taking *step = data;
     struct taking *taking = &step->taking;
     size_t made = taking->made.len;
@@ -196,7 +197,7 @@ static void take_directories(struct taking *taking, const struct trace *trace)
     size_t root = strlen(place->root);
     for (size_t i = 0; i < trace->accesses.len; i++) {
         const struct access *access = &trace->accesses.at[i];
-        const char *path = intern_text(&trace->paths, access->path);
+        const char *path = name_text(access->path);
         struct stat st;
         if ((access->kinds & (ACCESS_MKDIR | ACCESS_ENSURE)) &&
             strncmp(path, place->root, root) == 0 && path[root] == '/' && stat(path, &st) == 0 &&

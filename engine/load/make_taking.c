@@ -95,6 +95,6 @@ void taking_programs(const struct trace *trace, const char *root, bool *own, boo
     for (size_t i = 0; i < trace->accesses.len; i++) {
         const struct access *access = &trace->accesses.at[i];
         if ((access->kinds & ACCESS_EXEC) && access->found)
-            taking_program(intern_text(&trace->paths, access->path), root, own, oracle);
+            taking_program(name_text(access->path), root, own, oracle);
     }
 }

@@ -78,6 +78,7 @@ void plan_close(struct plan *plan)
     if (plan->root_fd >= 0)
         close(plan->root_fd);
     free(plan->text_of_file);
+    vec_free(&plan->text_of_name);
     free(plan->file_of_text);
     now_close(&plan->now);
     intern_free(&plan->products.dirs);
@@ -493,10 +494,20 @@ void plan_assume_changed(struct plan *plan, step_id step)
 
 /* Recording. */
 
+static text_id text_of_seen(struct plan *plan, const struct seen *seen)
+{
+    if (seen->name == INTERN_NONE)
+        return state_text(plan->state, seen->path);
+    uint32_t *text = name_memo_at(&plan->text_of_name, seen->name);
+    if (!*text)
+        *text = state_text(plan->state, seen->path) + 1;
+    return *text - 1;
+}
+
 /* The version of what was seen, which is then the present one of its path. */
 static version_id take_in(struct plan *plan, const struct seen *seen)
 {
-    text_id path = state_text(plan->state, seen->path);
+    text_id path = text_of_seen(plan, seen);
     /* Content that nobody knows has no identity and is never the present one: its reader stays
      * stale. */
     static const struct identity nobody;

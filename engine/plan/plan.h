@@ -13,6 +13,7 @@
 #include "graph/graph.h"
 #include "plan/now.h"
 #include "state/state.h"
+#include "trace/names.h"
 
 enum verdict { VERDICT_NONE, VERDICT_FRESH, VERDICT_STALE };
 
@@ -26,7 +27,10 @@ struct why {
 
 /* A file as it was when a step ended. */
 struct seen {
-    char *path; /* relative to the root where it is in the tree; with its mark */
+    const char
+        *path; /* relative to the root where it is in the tree; with its mark. The graph's, or a
+                         trace's name */
+    uint32_t name; /* that one, or INTERN_NONE */
     struct identity id;
     struct hash hash; /* hash_unknown: changed while the step ran */
     bool was_there; /* an undeclared output that was there before: counts only if it was one then */
@@ -74,6 +78,7 @@ struct plan {
     bool
         described; /* graph and records are those of a build that had judged each step fresh: commands
                        and names need not be compared again. Set by the caller after plan_open */
+    name_memo text_of_name; /* of traces: text_id + 1 */
     struct now now;
     struct products products;
     uint8_t *in_cone; /* by step_id */

@@ -21,6 +21,8 @@ static const char *below(const char *path, const char *dir)
 static bool is_system(const char *path)
 {
     static const char *const dirs[] = {"/dev", "/proc", "/sys", "/run"};
+    if (!strchr("dpsre", path[1])) /* no need to compare most */
+        return false;
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
         if (below(path, dirs[i]))
             return true;
@@ -59,31 +61,29 @@ static unsigned uses_of(uint32_t kinds, bool found, bool inside)
     return uses;
 }
 
-void use_of_access(const char *path, uint32_t kinds, bool found, const struct use_place *place,
-                   use_fn *each, void *data)
+static void use_of_access(const struct access *access, const struct use_place *place, use_fn *each,
+                          void *data)
 {
+    const char *path = name_text(access->path);
     if (path[0] != '/' || is_system(path) || below(path, place->state_dir))
         return;
     const char *relative = below(path, place->root);
-    if (!relative && is_scratch(path) && !(kinds & ACCESS_EXEC))
+    if (!relative && is_scratch(path) && !(access->kinds & ACCESS_EXEC))
         return;
-    unsigned uses = uses_of(kinds, found, relative != NULL);
+    unsigned uses = uses_of(access->kinds, access->found, relative != NULL);
     if (relative && !*relative) {
         relative = ".";
         uses &= USE_LIST;
     }
     if (uses)
-        each(data, relative ? relative : path, uses);
+        each(data, access->path, relative ? relative : path, uses);
 }
 
 void uses_of_trace(const struct trace *trace, const struct use_place *place, use_fn *each,
                    void *data)
 {
-    for (size_t i = 0; i < trace->accesses.len; i++) {
-        const struct access *access = &trace->accesses.at[i];
-        use_of_access(intern_text(&trace->paths, access->path), access->kinds, access->found, place,
-                      each, data);
-    }
+    for (size_t i = 0; i < trace->accesses.len; i++)
+        use_of_access(&trace->accesses.at[i], place, each, data);
 }
 
 /* What is written here goes nowhere, to whoever watches, or into the writer itself. */
@@ -105,7 +105,7 @@ bool uses_reach_outside(const struct trace *trace, const struct use_place *place
         ACCESS_WRITE | ACCESS_CREATE | ACCESS_REMOVE | ACCESS_MKDIR | ACCESS_RMDIR | ACCESS_META;
     for (size_t i = 0; i < trace->accesses.len; i++) {
         const struct access *access = &trace->accesses.at[i];
-        const char *path = intern_text(&trace->paths, access->path);
+        const char *path = name_text(access->path);
         struct stat st;
         if (!(access->kinds & changes) || path[0] != '/' || below(path, place->root) ||
             below(path, place->state_dir) || is_sink(path) || launcher_is_cache(path))

@@ -29,16 +29,13 @@ struct use_place {
     const char *state_dir; /* absolute */
 };
 
-/* Called for each path that counts: relative to the root where it is below. */
-typedef void use_fn(void *data, const char *path, unsigned uses);
+/* Called for each path that counts, by its name and relative to the root where it is below. */
+typedef void use_fn(void *data, uint32_t name, const char *path, unsigned uses);
 
 /* Goes through a trace. Left out: /dev, /proc, /sys, the dynamic linker's cache, the state directory, temporary files of the
  * step, and what it writes outside of the tree. */
 void uses_of_trace(const struct trace *trace, const struct use_place *place, use_fn *each,
                    void *data);
-/* The same for one access: `kinds` is enum access_kind. */
-void use_of_access(const char *path, uint32_t kinds, bool found, const struct use_place *place,
-                   use_fn *each, void *data);
 
 /* Whether a process tree changed something outside of the tree that is there still: no device that
  * swallows it, no cache, no temporary file that is gone. */

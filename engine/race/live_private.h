@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include "base/ids.h"
 #include "race/detector.h"
 #include "race/ledger.h"
 #include "race/live.h"
@@ -27,7 +28,7 @@ struct watch {
     const struct trace *trace;
     uint64_t since_ns;
     unsigned looks_since_end;
-    VEC(uint32_t) index_of; /* by path of the trace: index of accesses + 1 */
+    struct ids names; /* of the trace, in the order of accesses */
     VEC(struct race_access) accesses;
     id_list fresh; /* indexes of accesses that came or grew and were not noted yet */
 };

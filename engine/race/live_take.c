@@ -142,7 +142,7 @@ static bool is_in_tree(const struct live *live, const char *path)
 struct peek {
     struct live *live;
     struct watch *watch;
-    VEC(const char *) fresh; /* of the last accesses of the watch */
+    VEC(uint32_t) fresh; /* names, of the last accesses of the watch */
 };
 
 /* What a running step was seen to do. It may still take away what it made: then what was told of it
@@ -153,20 +153,17 @@ static void see_access(void *data, const char *path, const struct access *access
     struct watch *watch = peek->watch;
     if (!is_in_tree(peek->live, path))
         return;
-    while (watch->index_of.len <= access->path)
-        vec_push(&watch->index_of, 0u);
-    uint32_t *index = &watch->index_of.at[access->path];
-    if (!*index) {
+    uint32_t index = ids_add(&watch->names, access->path);
+    if (index == watch->accesses.len) {
         uint64_t start_ns = peek->live->copy->start_ns,
                  when = access->first_ns > start_ns ? access->first_ns - start_ns : 0;
         vec_push(&watch->accesses, (struct race_access){.step = watch->step,
                                                         .when = (uint32_t)(when / RECORD_TICK_NS),
                                                         .found = access->found});
-        vec_push(&peek->fresh, path);
-        *index = (uint32_t)watch->accesses.len;
+        vec_push(&peek->fresh, access->path);
     }
-    watch->accesses.at[*index - 1].kinds = (uint16_t)(access->kinds & ~(uint32_t)ACCESS_LIST);
-    vec_push(&watch->fresh, *index - 1);
+    watch->accesses.at[index].kinds = (uint16_t)(access->kinds & ~(uint32_t)ACCESS_LIST);
+    vec_push(&watch->fresh, index);
 }
 
 /* Gives the fresh accesses their paths' numbers. */
@@ -177,7 +174,7 @@ static void number_paths(struct peek *peek)
         peek->watch->accesses.at + (peek->watch->accesses.len - peek->fresh.len);
     pthread_mutex_lock(&record->lock);
     for (size_t i = 0; i < peek->fresh.len; i++)
-        first[i].path = intern_id(&record->texts, peek->fresh.at[i]);
+        first[i].path = record_text_of(record, peek->fresh.at[i]);
     pthread_mutex_unlock(&record->lock);
 }
 
@@ -317,7 +314,7 @@ static void take_accesses(struct live *live)
 
 void live_free_watch(struct watch *watch)
 {
-    vec_free(&watch->index_of);
+    ids_free(&watch->names);
     vec_free(&watch->accesses);
     vec_free(&watch->fresh);
     free(watch);

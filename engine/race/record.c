@@ -43,6 +43,7 @@ void record_free(struct record *record)
     vec_free(&record->programs);
     vec_free(&record->of_makes.accesses);
     vec_free(&record->of_makes.programs);
+    vec_free(&record->text_of);
     pthread_mutex_destroy(&record->lock);
     free(record);
 }
@@ -310,19 +311,27 @@ static uint16_t kinds_of(const struct access *access, const char *program, bool 
     return (uint16_t)kinds;
 }
 
+uint32_t record_text_of(struct record *record, uint32_t name)
+{
+    uint32_t *text = name_memo_at(&record->text_of, name);
+    if (!*text)
+        *text = intern_id(&record->texts, name_text(name)) + 1;
+    return *text - 1;
+}
+
 static struct race_access access_of(struct record *record, uint32_t id, const struct trace *trace,
                                     const struct access *access, uint32_t *program_text)
 {
-    const char *path = intern_text(&trace->paths, access->path);
+    const char *path = name_text(access->path);
     bool left = (access->kinds & CHANGES) && is_there(path);
     uint32_t program = access->process < trace->processes.len
                            ? trace->processes.at[access->process].program
                            : INTERN_NONE;
-    const char *name = program == INTERN_NONE ? "" : intern_text(&trace->paths, program);
+    const char *name = program == INTERN_NONE ? "" : name_text(program);
     uint64_t when = access->first_ns > record->start_ns ? access->first_ns - record->start_ns : 0;
-    *program_text = *name ? intern_id(&record->texts, name) : INTERN_NONE;
+    *program_text = program == INTERN_NONE ? INTERN_NONE : record_text_of(record, program);
     return (struct race_access){.step = id,
-                                .path = intern_id(&record->texts, path),
+                                .path = record_text_of(record, access->path),
                                 .when = (uint32_t)(when / RECORD_TICK_NS),
                                 .kinds = kinds_of(access, name, left),
                                 .found = access->found,

@@ -17,6 +17,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "race/race.h"
+#include "trace/names.h"
 
 struct trace;
 
@@ -86,6 +87,7 @@ struct record {
         VEC(struct race_access) accesses; /* `step` is the make's number */
         VEC(uint32_t) programs;
     } of_makes; /* until record_write */
+    name_memo text_of; /* of the names of traces: text + 1 */
     pthread_mutex_t lock;
 };
 #define RECORD_TICK_NS 16384u
@@ -109,6 +111,9 @@ void record_make_shell(struct record *record, uint32_t number, uint32_t of);
 void record_make_end(struct record *record, uint32_t number);
 /* What its data base says of how it runs recipes. */
 void record_make_jobs(struct record *record, uint32_t number, bool not_parallel, bool one_job);
+
+/* The text of a trace's name. Under the record's lock. */
+uint32_t record_text_of(struct record *record, uint32_t name);
 
 /* A step came to be known; said again, only what is given (not NULL, not 0) is changed. */
 struct record_spec {

@@ -155,6 +155,7 @@ static void build_free(struct build *build)
     pthread_mutex_destroy(&build->diag_lock);
     arena_free(&build->arena);
     free(build);
+    names_release();
 }
 
 static struct build *build_new(const struct build_options *options, struct queue *events,
@@ -168,6 +169,7 @@ static struct build *build_new(const struct build_options *options, struct queue
     build->now_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     build->journal = journal_new();
     trace_begin();
+    names_hold();
     build->races = record_new(options->root);
     build->touched = touched_new(options->root);
     pthread_mutex_init(&build->diag_lock, NULL);

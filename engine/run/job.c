@@ -366,8 +366,6 @@ void job_run(struct job *job)
 
 void job_free(struct job *job)
 {
-    for (uint32_t i = 0; i < job->seen_count; i++)
-        free(job->seen[i].path);
     free(job->seen);
     trace_free(job->trace);
     free(job);

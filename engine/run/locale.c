@@ -70,7 +70,7 @@ bool locale_matters(const struct trace *trace, const char *command)
         const struct access *access = &trace->accesses.at[i];
         if (!(access->kinds & ACCESS_EXEC) || !access->found)
             continue;
-        const char *name = path_base(intern_text(&trace->paths, access->path));
+        const char *name = path_base(name_text(access->path));
         if (str_starts(name, "ld-linux")) /* which comes with each dynamic program */
             continue;
         /* bash puts what a pattern matches in the order of the locale. */

@@ -5,20 +5,21 @@
 #ifndef GANTRY_RUN_RESULTS_H
 #define GANTRY_RUN_RESULTS_H
 
+#include "base/ids.h"
 #include "run/job.h"
 
 struct results {
     struct job *job;
     int64_t start_ns, start_coarse_ns; /* wall clock; file systems stamp with the coarse one */
     struct hash *before; /* of declared inputs that were saved just now; else hash_unknown */
-    struct intern used; /* paths with their marks */
-    struct intern absent; /* paths that it looked for in vain, whatever is there by now */
-    struct intern made; /* undeclared paths that it wrote */
-    VEC(bool) was_there; /* by id of `made` */
+    struct ids used; /* names of paths with their marks */
+    struct ids absent; /* of paths that it looked for in vain, whatever is there by now */
+    struct ids made; /* of undeclared paths that it wrote */
+    VEC(bool) was_there; /* beside `made` */
 };
 
-/* What files outside of the tree are, looked at once a build: compilers and system headers. Shared by
- * the lanes. */
+/* What files outside of the tree are, looked at once a build: compilers and system headers; and how
+ * the names of traces are called here. Shared by the lanes. */
 struct system_files;
 struct system_files *system_files_new(void);
 void system_files_free(struct system_files *files);

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vec.h"
@@ -17,7 +16,8 @@
 
 struct touched {
     pthread_mutex_t lock; /* a path stands in the journal before the first that names it */
-    struct intern paths;
+    name_memo file_of; /* of a name: its number in the journal + 1 */
+    uint32_t files;
     char *root; /* canonical, as the paths of traces are */
 };
 
@@ -35,7 +35,7 @@ void touched_free(struct touched *touched)
 {
     if (!touched)
         return;
-    intern_free(&touched->paths);
+    vec_free(&touched->file_of);
     free(touched->root);
     pthread_mutex_destroy(&touched->lock);
     free(touched);
@@ -68,14 +68,17 @@ static bool counts(const char *path, uint32_t touch, const char *root)
 }
 
 /* The number of a path; told where it is new. */
-static uint32_t file_of(struct build *build, const char *path, uint64_t t_ns)
+static uint32_t file_of(struct build *build, uint32_t name, uint64_t t_ns)
 {
-    struct intern *paths = &build->touched->paths;
-    uint32_t known = intern_count(paths), file = intern_id(paths, path);
-    if (file == known)
-        journal_add(build->journal,
-                    &(struct event){.kind = EVENT_PATH, .t_ns = t_ns, .file = file, .path = path});
-    return file;
+    uint32_t *file = name_memo_at(&build->touched->file_of, name);
+    if (!*file) {
+        *file = ++build->touched->files;
+        journal_add(build->journal, &(struct event){.kind = EVENT_PATH,
+                                                    .t_ns = t_ns,
+                                                    .file = *file - 1,
+                                                    .path = name_text(name)});
+    }
+    return *file - 1;
 }
 
 void build_tell_touched(struct build *build, uint32_t step, const struct trace *trace)
@@ -85,13 +88,13 @@ void build_tell_touched(struct build *build, uint32_t step, const struct trace *
     pthread_mutex_lock(&build->touched->lock);
     for (size_t i = 0; i < trace->accesses.len; i++) {
         const struct access *access = &trace->accesses.at[i];
-        const char *path = intern_text(&trace->paths, access->path);
+        const char *path = name_text(access->path);
         uint32_t touch = touch_of(access);
         if (!counts(path, touch, build->touched->root))
             continue;
         uint64_t since_ns =
             access->first_ns > build->start_ns ? access->first_ns - build->start_ns : 0;
-        vec_push(&numbers, file_of(build, path, t_ns));
+        vec_push(&numbers, file_of(build, access->path, t_ns));
         vec_push(&numbers, touch);
         vec_push(&numbers, (uint32_t)(since_ns / 1000000));
     }

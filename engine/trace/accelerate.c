@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 
 #include "base/mem.h"
 #include "base/path.h"
+#include "trace/common.h"
 #include "trace/interpreter.h"
 #include "trace/ring.h"
 
@@ -177,7 +179,7 @@ void accelerate_count(struct trace_server *server, struct thread *thread)
     if (program == INTERN_NONE)
         return;
     pthread_mutex_lock(&programs.lock);
-    map_put(&programs.busy, intern_text(&thread->trace->paths, program), &programs);
+    map_put(&programs.busy, name_text(program), &programs);
     pthread_mutex_unlock(&programs.lock);
 }
 
@@ -463,7 +465,7 @@ static bool welcome(struct trace_server *server, struct thread *thread,
     vec_push(&own->guests, guest);
     uint32_t number = (uint32_t)own->guests.len;
     uint32_t program = thread->trace->processes.at[guest.process].program;
-    if (program != INTERN_NONE && is_compiler(intern_text(&thread->trace->paths, program)))
+    if (program != INTERN_NONE && is_compiler(name_text(program)))
         number |= RING_LOOKS_ONLY;
     struct iovec local = {&number, sizeof number},
                  remote = {(void *)(uintptr_t)notice->data.args[3], sizeof number};
@@ -531,17 +533,20 @@ static bool path_is_below(const char *path, const char *directory)
 }
 
 /* realpath(3) asks of each directory on the way, from where it starts, whether it is a link. */
-static void hold_parents(struct trace_server *server, const char *from)
+static void hold_parents(struct trace_server *server, uint32_t name, const char *from)
 {
-    char *path = server->canonical.at;
-    size_t known = from && path_is_below(path, from) ? strlen(from) : 0;
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        if ((size_t)(slash - path) <= known)
-            continue;
-        *slash = '\0';
-        hold_access(server, path, ACCESS_STAT, true);
-        *slash = '/';
+    enum { DEPTH = PATH_MAX / 2 };
+    uint32_t parents[DEPTH];
+    size_t depth = 0;
+    if (from && !path_is_below(name_text(name), from))
+        from = NULL;
+    for (name = name_parent(name); name != INTERN_NONE && depth < DEPTH; name = name_parent(name)) {
+        if (from && !path_is_below(name_text(name), from))
+            break;
+        parents[depth++] = name;
     }
+    while (depth)
+        hold_name(server, parents[--depth], ACCESS_STAT, true);
 }
 
 static uint32_t record_kinds(const struct ring_record *record, enum resolve_kind kind, bool found)
@@ -551,6 +556,27 @@ static uint32_t record_kinds(const struct ring_record *record, enum resolve_kind
     if (record->op == RING_READLINK && record->result >= 0)
         return ACCESS_LINK;
     return ACCESS_STAT;
+}
+
+/* Where the path in server->absolute leads, and what stands there; the links on the way are held. Between
+ * common_read and common_read_end. */
+static enum resolve_kind find_out(struct trace_server *server, pid_t pid, bool follow,
+                                  uint32_t *name)
+{
+    struct common_note note;
+    struct resolver *resolver = &server->resolver;
+    const struct str *path = &server->absolute;
+    if (common_find_note(path->at, path->len, follow, resolver, &note)) {
+        for (uint32_t i = 0; i < note.links_count; i++)
+            hold_name(server, note.links[i], ACCESS_LINK, true);
+    } else {
+        common_read_end();
+        note.kind = resolve_path_anew(resolver, pid, path->at, follow, &server->canonical);
+        note.name = resolver->name;
+        common_read();
+    }
+    *name = note.name;
+    return note.kind;
 }
 
 static void keep_record(struct trace_server *server, struct guest *guest,
@@ -582,15 +608,15 @@ static void keep_record(struct trace_server *server, struct guest *guest,
                              : !error          ? RESOLVE_TOLD_THERE
                                                : RESOLVE_NOT_TOLD;
     server->resolver.told = told;
-    enum resolve_kind kind = resolve_path(&server->resolver, guest->pid, server->absolute.at,
-                                          follow, &server->canonical);
+    uint32_t name;
+    enum resolve_kind kind = find_out(server, guest->pid, follow, &name);
     server->resolver.told = RESOLVE_NOT_TOLD;
     bool found =
         !done || error == ENOTDIR || error == ELOOP ? kind != RESOLVE_ABSENT : error != ENOENT;
     bool walked = record->op == RING_REALPATH || record->op == RING_REALPATH_END;
     if (walked && !(record->flags & RING_PARENTS_KNOWN))
-        hold_parents(server, record->flags & RING_RELATIVE ? guest->directory : NULL);
-    hold_access(server, server->canonical.at, record_kinds(record, kind, found), found);
+        hold_parents(server, name, record->flags & RING_RELATIVE ? guest->directory : NULL);
+    hold_name(server, name, record_kinds(record, kind, found), found);
     for (size_t i = 0; i < server->pending.len; i++)
         keep_access(guest->trace, &server->pending.at[i], guest->process, record->time_ns);
     guest->trace->noted++;
@@ -617,6 +643,7 @@ static void drain_chunk(struct trace_server *server, uint32_t index, bool last)
     if (used > sizeof chunk->bytes)
         used = sizeof chunk->bytes;
     uint32_t at = own->drained[index];
+    common_read();
     while (at < used) {
         struct ring_record *record = (struct ring_record *)(void *)(chunk->bytes + at);
         uint32_t state = atomic_load_explicit(&record->state, memory_order_acquire);
@@ -631,6 +658,7 @@ static void drain_chunk(struct trace_server *server, uint32_t index, bool last)
         keep_record(server, guest, record);
         at += record->size;
     }
+    common_read_end();
     own->drained[index] = at;
     if (dead && at == used && !last) {
         memset(chunk->bytes, 0, used);

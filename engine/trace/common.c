@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
 #include "base/mem.h"
 #include "trace/trace.h"
 
@@ -28,12 +30,28 @@ struct parent {
     bool there;
 };
 
+/* Where a noted path led. Half a line of the cache: it goes by a hash of 96 bits, not by its text. */
+struct note {
+    uint64_t low;
+    uint32_t high;
+    uint32_t name; /* + 1; 0: free */
+    uint32_t since_ms;
+    uint32_t ways; /* as they were; of what is not the system's */
+    uint32_t links; /* first of note_links */
+    uint8_t links_count;
+    uint8_t kind; /* enum resolve_kind */
+    bool systems, brief;
+};
+
 static struct {
     pthread_rwlock_t lock;
     struct intern paths, targets;
     VEC(struct known) of; /* by id of paths */
     struct intern texts, canonicals; /* of parents */
     VEC(struct parent) parents; /* by id of texts */
+    struct note *notes; /* open addressing */
+    size_t notes_cap, notes_len;
+    VEC(uint32_t) note_links; /* names */
     str_list programs; /* directories of PATH */
     bool begun; /* those are known */
     uint64_t born_ns;
@@ -93,6 +111,13 @@ static bool is_systems(const char *path)
     return false;
 }
 
+/* What is not there for long: processes, devices. */
+static bool is_passing(const char *path)
+{
+    static const char *const places[] = {"/proc", "/dev", "/sys", "/run"};
+    return is_below(path, places, sizeof places / sizeof *places);
+}
+
 bool common_is_systems(const char *path)
 {
     pthread_rwlock_rdlock(&common.lock);
@@ -107,7 +132,10 @@ static void forget(void)
     intern_free(&common.targets);
     intern_free(&common.texts);
     intern_free(&common.canonicals);
-    common.of.len = common.parents.len = 0;
+    common.of.len = common.parents.len = common.note_links.len = 0;
+    free(common.notes);
+    common.notes = NULL;
+    common.notes_cap = common.notes_len = 0;
 }
 
 void trace_begin(void)
@@ -118,6 +146,7 @@ void trace_begin(void)
     common.begun = common.off = false;
     common.born_ns = 0;
     pthread_rwlock_unlock(&common.lock);
+    names_forget();
 }
 
 /* Takes the lock to write, and forgets what is too old. */
@@ -165,8 +194,7 @@ bool common_find(const struct str *path, const struct resolver *resolver, enum r
 void common_keep(const struct str *path, const struct resolver *resolver, enum resolve_kind kind,
                  const char *target)
 {
-    static const char *const passing[] = {"/proc", "/dev", "/sys", "/run"};
-    if (resolver->through.len || is_below(path->at, passing, sizeof passing / sizeof *passing))
+    if (resolver->through.len || is_passing(path->at))
         return;
     bool everywhere = kind == RESOLVE_DIRECTORY || kind == RESOLVE_ABSENT;
     if (!everywhere && !common_is_systems(path->at))
@@ -213,6 +241,128 @@ void common_keep_parent(const char *path, size_t length, const struct str *canon
     }
     pthread_rwlock_unlock(&common.lock);
 }
+
+/* ---- notes ---- */
+
+static uint32_t now_ms(void)
+{
+    return (uint32_t)(coarse_ns() / 1000000);
+}
+
+/* A path leads elsewhere where its last link is not followed, and what is there now is not what was not. */
+static XXH128_hash_t hash_of_note(const char *path, size_t length, bool follow_last,
+                                  const struct resolver *resolver)
+{
+    uint64_t way = (uint64_t)resolver->told << 1 | follow_last;
+    return XXH3_128bits_withSeed(path, length, way);
+}
+
+/* The slot that holds the note, or the free slot where it belongs. The table is never full. */
+static struct note *slot_of(XXH128_hash_t hash)
+{
+    for (size_t at = hash.low64 & (common.notes_cap - 1);; at = (at + 1) & (common.notes_cap - 1)) {
+        struct note *note = &common.notes[at];
+        if (!note->name || (note->low == hash.low64 && note->high == (uint32_t)hash.high64))
+            return note;
+    }
+}
+
+static void grow_notes(void)
+{
+    enum { FIRST = 1024 };
+    size_t old_cap = common.notes_cap;
+    struct note *old = common.notes;
+    common.notes_cap = old_cap ? old_cap * 2 : FIRST;
+    common.notes = mem_zero(common.notes_cap, sizeof *common.notes);
+    for (size_t i = 0; i < old_cap; i++)
+        if (old[i].name)
+            *slot_of((XXH128_hash_t){old[i].low, old[i].high}) = old[i];
+    free(old);
+}
+
+void common_read(void)
+{
+    pthread_rwlock_rdlock(&common.lock);
+}
+
+void common_read_end(void)
+{
+    pthread_rwlock_unlock(&common.lock);
+}
+
+bool common_find_note(const char *path, size_t length, bool follow_last,
+                      const struct resolver *resolver, struct common_note *out)
+{
+    bool told = resolver->told != RESOLVE_NOT_TOLD;
+    if (!common.notes_cap || resolver->through.len || resolver->root.len ||
+        !(told || resolver->looks))
+        return false;
+    const struct note *note = slot_of(hash_of_note(path, length, follow_last, resolver));
+    if (!note->name ||
+        (note->systems ? common.off : note->ways != common.ways || resolver->distrust))
+        return false;
+    if (now_ms() - note->since_ms > (note->brief ? BRIEF_NS : COMMON_NS) / 1000000)
+        return false;
+    *out = (struct common_note){.name = note->name - 1,
+                                .kind = (enum resolve_kind)note->kind,
+                                .links = common.note_links.at + note->links,
+                                .links_count = note->links_count};
+    return true;
+}
+
+/* Whether a path and all that it leads to is the system's. */
+static bool leads_through_systems(const char *path, const struct common_note *note)
+{
+    bool systems = is_systems(path) && is_systems(name_text(note->name));
+    for (uint32_t i = 0; i < note->links_count && systems; i++)
+        systems = is_systems(name_text(note->links[i]));
+    return systems;
+}
+
+/* Not where the kernel said one thing and a look another, nor what the next who looks would not believe. */
+static bool is_fit_to_keep(const char *path, const struct resolver *resolver,
+                           const struct common_note *note)
+{
+    enum resolve_told fits =
+        note->kind == RESOLVE_ABSENT ? RESOLVE_TOLD_ABSENT : RESOLVE_TOLD_THERE;
+    if (resolver->through.len || resolver->root.len || note->links_count > UINT8_MAX ||
+        is_passing(path) || is_passing(name_text(note->name)))
+        return false;
+    return resolver->told == RESOLVE_NOT_TOLD ? resolver->looks && common_is_systems(path)
+                                              : resolver->told == fits;
+}
+
+void common_keep_note(const char *path, size_t length, bool follow_last,
+                      const struct resolver *resolver, const struct common_note *what)
+{
+    if (!is_fit_to_keep(path, resolver, what))
+        return;
+    begin_keeping();
+    bool systems = leads_through_systems(path, what), told = resolver->told != RESOLVE_NOT_TOLD;
+    if (systems ? !common.off : told && !resolver->distrust) {
+        if ((common.notes_len + 1) * 2 > common.notes_cap)
+            grow_notes();
+        XXH128_hash_t hash = hash_of_note(path, length, follow_last, resolver);
+        struct note *note = slot_of(hash);
+        common.notes_len += !note->name;
+        *note = (struct note){.low = hash.low64,
+                              .high = (uint32_t)hash.high64,
+                              .name = what->name + 1,
+                              .since_ms = now_ms(),
+                              .ways = common.ways,
+                              .links = (uint32_t)common.note_links.len,
+                              .links_count = (uint8_t)what->links_count,
+                              .kind = (uint8_t)what->kind,
+                              .systems = systems,
+                              .brief = what->links_count || what->kind == RESOLVE_LINK ||
+                                       (!systems && what->kind != RESOLVE_ABSENT)};
+        for (uint32_t i = 0; i < what->links_count; i++)
+            vec_push(&common.note_links, what->links[i]);
+    }
+    pthread_rwlock_unlock(&common.lock);
+}
+
+/* ---- changes ---- */
 
 uint64_t common_since(const char *path)
 {

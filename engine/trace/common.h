@@ -8,6 +8,10 @@
  * nothing is there only where the kernel has just said so: then no look can tell more than that a
  * dangling link stands there. Whatever is believed wrongly for so long is told by the next build, which
  * compares each path as it finds it.
+ *
+ * Where a whole path led is kept as well: most paths of a step are those of the step before. It rests on
+ * what the caller's resolver knew of the way, and is believed as the shortest-lived of it: for ten seconds
+ * where all is the system's and no link is on the way, else for one.
  */
 #ifndef GANTRY_TRACE_COMMON_H
 #define GANTRY_TRACE_COMMON_H
@@ -27,6 +31,23 @@ bool common_find_parent(const char *path, size_t length, struct str *canonical,
                         enum resolve_kind *kind);
 void common_keep_parent(const char *path, size_t length, const struct str *canonical,
                         enum resolve_kind kind);
+/* Where a path led: what stands there, and the links that were followed. */
+struct common_note {
+    uint32_t name; /* canonical (names.h) */
+    enum resolve_kind kind;
+    const uint32_t *links; /* names */
+    uint32_t links_count;
+};
+/* Finds that, where the resolver's call may believe it: it was told what is there, or it only looks, and
+ * all is the system's. The links stay until common_read_end: between that and common_read nothing else
+ * of this file may be called. */
+void common_read(void);
+bool common_find_note(const char *path, size_t length, bool follow_last,
+                      const struct resolver *resolver, struct common_note *note);
+void common_read_end(void);
+/* Keeps it. */
+void common_keep_note(const char *path, size_t length, bool follow_last,
+                      const struct resolver *resolver, const struct common_note *note);
 /* Whether a path is the system's own. */
 bool common_is_systems(const char *path);
 /* When what is known of a system's own path was asked for first; 0: nothing is to be remembered of

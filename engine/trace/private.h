@@ -14,17 +14,18 @@
 
 #include <linux/seccomp.h>
 
+#include "base/ids.h"
 #include "base/str.h"
 #include "trace/calls.h"
 #include "trace/resolve.h"
 #include "trace/trace.h"
 
-/* A trace's own: where to find an access by its path. */
+/* A trace's own. */
 #define RECENT_FOUND (1u << 30) /* it was there at one time */
 #define RECENT_ABSENT (1u << 31)
 struct trace_private {
     struct trace_server *server; /* that trace_free closes, or NULL */
-    VEC(uint32_t) access_of; /* by path id: index of accesses + 1 */
+    struct ids paths; /* names, in the order of accesses */
     bool marked; /* what comes is noted as recent, too: */
     VEC(uint32_t) recent; /* by access: how it was touched since the mark, and RECENT_... */
     VEC(uint32_t) recently; /* those that were */
@@ -93,6 +94,8 @@ struct trace_server {
 /* trace.c */
 /* Notes an access of the call at hand. */
 void hold_access(struct trace_server *server, const char *path, uint32_t kinds, bool found);
+/* The same of a path by its name. */
+void hold_name(struct trace_server *server, uint32_t name, uint32_t kinds, bool found);
 /* Adds an access to a trace. */
 void keep_access(struct trace *trace, const struct pending *held, uint32_t process,
                  uint64_t now_ns);
@@ -103,7 +106,7 @@ struct thread *thread_of(struct trace_server *server, pid_t tid, uint64_t now_ns
 uint32_t thread_process(struct trace_server *server, struct thread *thread);
 /* The number of the process that a thread is of: the thread's own where it leads it. */
 pid_t thread_leader(pid_t tid);
-/* A thread is about to execute `program` (path id, or INTERN_NONE: it has no path); its arguments stand at `argv` in its memory. */
+/* A thread is about to execute `program` (a name, or INTERN_NONE: it has no path); its arguments stand at `argv` in its memory. */
 void thread_executes(struct trace_server *server, struct thread *thread, uint32_t program,
                      uint64_t argv, bool words_of_4);
 /* The thread's call, by its number, changes names: what is known of them is not to be trusted until the

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "trace/common.h"
+#include "trace/names.h"
 
 enum { LINKS_MAX = 40 }; /* path_resolution(7) */
 #define KNOWN_NS (10 * UINT64_C(1000000000))
@@ -49,6 +50,7 @@ void resolve_free(struct resolver *resolver)
     resolve_forget(resolver);
     vec_free(&resolver->parents.of);
     vec_free(&resolver->parents.links);
+    vec_free(&resolver->followed);
     str_free(&resolver->root);
     str_free(&resolver->through);
 }
@@ -108,6 +110,13 @@ static const char *looked_up(const struct resolver *resolver, const char *path, 
     return room;
 }
 
+static void tell_link(struct resolver *resolver, uint32_t name)
+{
+    vec_push(&resolver->followed, name);
+    if (resolver->link)
+        resolver->link(resolver->data, name);
+}
+
 /* The walk goes on where a link leads; false where it has led too far. */
 static bool follow_link(struct resolver *resolver, struct walk *walk, const char *target,
                         enum resolve_kind *kind)
@@ -118,11 +127,10 @@ static bool follow_link(struct resolver *resolver, struct walk *walk, const char
         return false;
     }
     if (strncmp(done->at, "/proc/", 6) != 0) {
+        uint32_t name = name_id_n(done->at, done->len);
         if (resolver->gathering)
-            vec_push(&resolver->parents.links,
-                     intern_id_n(&resolver->parents.names, done->at, done->len));
-        if (resolver->link)
-            resolver->link(resolver->data, done->at);
+            vec_push(&resolver->parents.links, name);
+        tell_link(resolver, name);
     }
     go_through(resolver, walk, target);
     *kind = RESOLVE_DIRECTORY;
@@ -255,9 +263,8 @@ static enum resolve_kind go_to_parent(struct resolver *resolver, pid_t tid, cons
     if (id != INTERN_NONE) {
         const struct resolve_parent *parent = &parents->of.at[id];
         str_add(canonical, intern_text(&parents->names, parent->canonical));
-        for (uint32_t i = 0; i < parent->links_count && resolver->link; i++)
-            resolver->link(resolver->data,
-                           intern_text(&parents->names, parents->links.at[parent->links + i]));
+        for (uint32_t i = 0; i < parent->links_count; i++)
+            tell_link(resolver, parents->links.at[parent->links + i]);
         return parent->kind;
     }
     enum resolve_kind kind = RESOLVE_DIRECTORY;
@@ -289,11 +296,11 @@ static size_t parent_length(const char *path)
     return named ? (size_t)(slash - path) : 0;
 }
 
-enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char *path,
-                               bool follow_last, struct str *canonical)
+static enum resolve_kind walk_path(struct resolver *resolver, pid_t tid, const char *path,
+                                   size_t length, bool follow_last, struct str *canonical)
 {
     str_cut(canonical, 0);
-    size_t length = strlen(path), parent = parent_length(path);
+    size_t parent = parent_length(path);
     if (length && path[length - 1] == '/')
         follow_last = true;
     enum resolve_kind kind = RESOLVE_DIRECTORY;
@@ -317,4 +324,36 @@ enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char 
     if (!canonical->len)
         str_add_char(canonical, '/');
     return kind;
+}
+
+enum resolve_kind resolve_path_anew(struct resolver *resolver, pid_t tid, const char *path,
+                                    bool follow_last, struct str *canonical)
+{
+    size_t length = strlen(path);
+    resolver->followed.len = 0;
+    struct common_note note = {.kind =
+                                   walk_path(resolver, tid, path, length, follow_last, canonical)};
+    resolver->name = note.name = name_id_n(canonical->at, canonical->len);
+    note.links = resolver->followed.at;
+    note.links_count = (uint32_t)resolver->followed.len;
+    common_keep_note(path, length, follow_last, resolver, &note);
+    return note.kind;
+}
+
+enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char *path,
+                               bool follow_last, struct str *canonical)
+{
+    struct common_note note;
+    common_read();
+    bool found = common_find_note(path, strlen(path), follow_last, resolver, &note);
+    resolver->followed.len = 0;
+    for (uint32_t i = 0; found && i < note.links_count; i++)
+        tell_link(resolver, note.links[i]);
+    common_read_end();
+    if (!found)
+        return resolve_path_anew(resolver, tid, path, follow_last, canonical);
+    resolver->name = note.name;
+    str_cut(canonical, 0);
+    str_add(canonical, name_text(note.name));
+    return note.kind;
 }

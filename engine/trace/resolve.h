@@ -25,7 +25,7 @@ struct resolve_parent {
 struct resolve_parents {
     struct intern texts, names;
     VEC(struct resolve_parent) of; /* by id of texts */
-    VEC(uint32_t) links; /* ids of names */
+    VEC(uint32_t) links; /* names (names.h) */
 };
 
 /* What the caller knows from the kernel's own answer: it spares a look. */
@@ -43,7 +43,9 @@ struct resolver {
     struct str root; /* where absolute links lead to and `..` ends: a chroot, or empty */
     struct str through; /* put before every path that is looked up ("/proc/4711/root"), or empty */
     void *data;
-    void (*link)(void *data, const char *path); /* a symbolic link was followed here */
+    void (*link)(void *data, uint32_t name); /* a symbolic link was followed here */
+    VEC(uint32_t) followed; /* the links of the path that was resolved last: names, */
+    uint32_t name; /* and the name of where it led */
 };
 
 /* Resolves the absolute `path` of thread `tid` into `canonical` (emptied first); a last link is
@@ -51,6 +53,9 @@ struct resolver {
  * the resolver is `told`, that is believed instead of looking again. */
 enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char *path,
                                bool follow_last, struct str *canonical);
+/* The same, and asks nobody who resolved that path before (common.h). */
+enum resolve_kind resolve_path_anew(struct resolver *resolver, pid_t tid, const char *path,
+                                    bool follow_last, struct str *canonical);
 /* Forgets what it knows: a directory or a link was removed, renamed or made. */
 void resolve_forget(struct resolver *resolver);
 /* The same where a plain file was. */

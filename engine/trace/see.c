@@ -21,6 +21,12 @@
 #include "trace/private.h"
 #include "trace/ring.h"
 
+/* Notes an access of the path that was resolved last. */
+static void hold_resolved(struct trace_server *server, uint32_t kinds, bool found)
+{
+    hold_name(server, server->resolver.name, kinds, found);
+}
+
 /* A call that stands still while it is looked at. */
 struct still {
     struct trace_server *server;
@@ -182,6 +188,7 @@ static enum resolve_kind resolve_raw(const struct still *still, int dir, bool fo
     if (str_starts(server->absolute.at, RING_PLACE)) { /* there is no such place */
         str_cut(&server->canonical, 0);
         str_add(&server->canonical, server->absolute.at);
+        server->resolver.name = name_id(server->absolute.at);
         return RESOLVE_ABSENT;
     }
     return resolve_path(&server->resolver, still->tid, str_text(&server->absolute), follow,
@@ -266,7 +273,7 @@ static void see_open(const struct still *still)
                                  : resolve_argument(still, call->dir, call->path, follow, &seen);
     if (!seen || (flags & O_TMPFILE) == O_TMPFILE)
         return;
-    hold_access(server, server->canonical.at, open_kinds(flags, kind), kind != RESOLVE_ABSENT);
+    hold_resolved(server, open_kinds(flags, kind), kind != RESOLVE_ABSENT);
 }
 
 /* The kernel itself opens what follows an exec: the interpreter of a script, the dynamic linker. */
@@ -291,7 +298,7 @@ static void see_interpreters(const struct still *still)
             break;
         str_cut(&next, 0);
         str_add(&next, server->canonical.at);
-        hold_access(server, next.at, ACCESS_READ | ACCESS_EXEC, kind == RESOLVE_FILE);
+        hold_resolved(server, ACCESS_READ | ACCESS_EXEC, kind == RESOLVE_FILE);
         if (kind != RESOLVE_FILE)
             break;
     }
@@ -329,14 +336,14 @@ static void see_exec(const struct still *still)
         see_nameless_exec(still);
         return;
     }
-    hold_access(server, server->canonical.at, ACCESS_READ | ACCESS_EXEC, kind == RESOLVE_FILE);
+    hold_resolved(server, ACCESS_READ | ACCESS_EXEC, kind == RESOLVE_FILE);
     if (kind != RESOLVE_FILE)
         return;
     struct stat st;
     if (stat(server->canonical.at, &st) == 0 && (st.st_mode & (S_ISUID | S_ISGID)) &&
         (st.st_mode & S_IXUSR))
         flaw(still, TRACE_PRIVILEGE);
-    uint32_t program = intern_id(&still->thread->trace->paths, server->canonical.at);
+    uint32_t program = server->resolver.name;
     thread_executes(server, still->thread, program, argument(still, still->call->argv),
                     still->notice->data.arch == AUDIT_ARCH_I386);
     if (still->notice->data.arch != AUDIT_ARCH_I386 && !server->foreign_root)
@@ -433,8 +440,7 @@ static void see_one(const struct still *still)
     enum resolve_kind kind =
         resolve_argument(still, call->dir, call->path, follows_last(call->op, flags), &seen);
     if (seen)
-        hold_access(server, server->canonical.at, one_path_kinds(call->op, flags, kind),
-                    kind != RESOLVE_ABSENT);
+        hold_resolved(server, one_path_kinds(call->op, flags, kind), kind != RESOLVE_ABSENT);
     if (call->op == CALL_CHDIR && seen && kind == RESOLVE_DIRECTORY)
         accelerate_before_change(server, still->thread, server->canonical.at);
     bool plain = seen && kind == RESOLVE_FILE; /* it leads nowhere: its going changes no way */

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "trace/accelerate.h"
+#include "trace/common.h"
 #include "trace/private.h"
 
 enum {
@@ -56,6 +57,7 @@ static void end_change(struct trace_server *server, struct thread *thread)
             break;
         }
     distrust(server);
+    common_ways_changed(); /* what others found meanwhile may be of before */
     server->resolver.distrust = server->changes.len > 0;
 }
 
@@ -257,6 +259,8 @@ void threads_drop(struct trace_server *server, const struct trace *trace)
 
 void threads_free(struct trace_server *server)
 {
+    if (server->changes.len)
+        common_ways_changed();
     for (size_t i = 0; i < server->threads_cap; i++)
         free(server->threads[i].directory);
     free(server->threads);

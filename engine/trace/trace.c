@@ -25,18 +25,29 @@
 #include "trace/stops.h"
 #include "trace/wire.h"
 
-void hold_access(struct trace_server *server, const char *path, uint32_t kinds, bool found)
+static bool is_ignored(const struct trace_server *server, const char *path)
 {
     for (size_t i = 0; i < server->ignored.len; i++)
         if (str_starts(path, server->ignored.at[i]))
-            return;
-    uint32_t id = intern_id(&server->trace->paths, path);
-    vec_push(&server->pending, (struct pending){id, kinds, found});
+            return true;
+    return false;
 }
 
-static void link_followed(void *data, const char *path)
+void hold_access(struct trace_server *server, const char *path, uint32_t kinds, bool found)
 {
-    hold_access(data, path, ACCESS_LINK, true);
+    if (!is_ignored(server, path))
+        vec_push(&server->pending, (struct pending){name_id(path), kinds, found});
+}
+
+void hold_name(struct trace_server *server, uint32_t name, uint32_t kinds, bool found)
+{
+    if (!is_ignored(server, name_text(name)))
+        vec_push(&server->pending, (struct pending){name, kinds, found});
+}
+
+static void link_followed(void *data, uint32_t name)
+{
+    hold_name(data, name, ACCESS_LINK, true);
 }
 
 static void note_recent(struct trace_private *own, uint32_t access, const struct pending *held)
@@ -51,24 +62,20 @@ static void note_recent(struct trace_private *own, uint32_t access, const struct
 void keep_access(struct trace *trace, const struct pending *held, uint32_t process, uint64_t now_ns)
 {
     struct trace_private *own = trace->private;
-    while (own->access_of.len < intern_count(&trace->paths))
-        vec_push(&own->access_of, 0u);
-    uint32_t *slot = &own->access_of.at[held->path];
-    if (!*slot) {
+    uint32_t place = ids_add(&own->paths, held->path);
+    if (place == trace->accesses.len)
         vec_push(&trace->accesses,
                  (struct access){held->path, 0, held->found, process, now_ns, now_ns});
-        *slot = (uint32_t)trace->accesses.len;
-    }
-    struct access *access = &trace->accesses.at[*slot - 1];
+    struct access *access = &trace->accesses.at[place];
     const uint32_t writes = ACCESS_WRITE | ACCESS_CREATE;
     bool plain = ((access->kinds & writes) && !(access->kinds & ACCESS_APPEND)) ||
                  ((held->kinds & writes) && !(held->kinds & ACCESS_APPEND));
     access->kinds |= held->kinds;
     if (held->kinds & (ACCESS_CREATE | ACCESS_REMOVE | ACCESS_MKDIR | ACCESS_RMDIR | ACCESS_WRITE))
-        common_changed(intern_text(&trace->paths, held->path));
+        common_changed(name_text(held->path));
     access->last_ns = now_ns;
     if (own->marked)
-        note_recent(own, *slot - 1, held);
+        note_recent(own, place, held);
     if (plain) /* appending counts only where all writing was appending */
         access->kinds &= ~(uint32_t)ACCESS_APPEND;
 }
@@ -238,6 +245,7 @@ struct trace *trace_new(void)
 {
     struct trace *trace = mem_zero(1, sizeof *trace);
     trace->private = mem_zero(1, sizeof *trace->private);
+    names_hold();
     return trace;
 }
 
@@ -300,7 +308,7 @@ void trace_server_peek(struct trace_server *server, const struct trace *trace, u
     for (size_t i = 0; i < trace->accesses.len; i++) {
         const struct access *access = &trace->accesses.at[i];
         if (access->last_ns > since_ns)
-            seen(data, intern_text(&trace->paths, access->path), access);
+            seen(data, name_text(access->path), access);
     }
     pthread_mutex_unlock(&server->lock);
 }
@@ -331,7 +339,7 @@ void trace_server_since_mark(struct trace_server *server, const struct trace *tr
         access.found = how & RECENT_FOUND;
         if (access.found && (how & RECENT_ABSENT))
             access.kinds |= ACCESS_CREATE;
-        seen(data, intern_text(&trace->paths, access.path), &access);
+        seen(data, name_text(access.path), &access);
     }
     pthread_mutex_unlock(&server->lock);
 }
@@ -385,11 +393,9 @@ int trace_serve(struct trace *trace, int stop_fd, struct err *err)
 
 const struct access *trace_find(const struct trace *trace, const char *path)
 {
-    uint32_t id = intern_find(&trace->paths, path);
-    const struct trace_private *own = trace->private;
-    if (id == INTERN_NONE || id >= own->access_of.len || !own->access_of.at[id])
-        return NULL;
-    return &trace->accesses.at[own->access_of.at[id] - 1];
+    uint32_t name = name_find(path);
+    uint32_t place = name == INTERN_NONE ? IDS_NONE : ids_find(&trace->private->paths, name);
+    return place == IDS_NONE ? NULL : &trace->accesses.at[place];
 }
 
 static uint32_t merged_text(struct intern *texts, const struct intern *from, uint32_t text)
@@ -397,13 +403,11 @@ static uint32_t merged_text(struct intern *texts, const struct intern *from, uin
     return text == INTERN_NONE ? INTERN_NONE : intern_id(texts, intern_text(from, text));
 }
 
-static void merge_access(struct trace *trace, const struct trace *from, const struct access *access,
-                         uint32_t first_process)
+static void merge_access(struct trace *trace, const struct access *access, uint32_t first_process)
 {
     struct trace_private *own = trace->private;
-    uint32_t path = merged_text(&trace->paths, &from->paths, access->path);
-    bool known = path < own->access_of.len && own->access_of.at[path];
-    const struct access *before = known ? &trace->accesses.at[own->access_of.at[path] - 1] : NULL;
+    uint32_t place = ids_find(&own->paths, access->path);
+    const struct access *before = place == IDS_NONE ? NULL : &trace->accesses.at[place];
     uint32_t process =
         access->process == INTERN_NONE ? INTERN_NONE : access->process + first_process;
     struct access all = *access;
@@ -414,10 +418,10 @@ static void merge_access(struct trace *trace, const struct trace *from, const st
         all.last_ns = before->last_ns > access->last_ns ? before->last_ns : access->last_ns;
         process = earlier ? before->process : process;
     }
-    keep_access(trace, &(struct pending){path, access->kinds, all.found}, process, all.first_ns);
-    struct access *merged = &trace->accesses.at[own->access_of.at[path] - 1];
+    keep_access(trace, &(struct pending){access->path, access->kinds, all.found}, process,
+                all.first_ns);
+    struct access *merged = &trace->accesses.at[ids_find(&own->paths, access->path)];
     all.kinds = merged->kinds;
-    all.path = path;
     all.process = process;
     *merged = all;
 }
@@ -427,13 +431,12 @@ void trace_merge(struct trace *trace, const struct trace *from)
     uint32_t first_process = (uint32_t)trace->processes.len;
     for (size_t i = 0; i < from->processes.len; i++) {
         struct trace_process process = from->processes.at[i];
-        process.program = merged_text(&trace->paths, &from->paths, process.program);
         process.command = merged_text(&trace->commands, &from->commands, process.command);
         vec_push(&trace->processes, process);
     }
     trace->private->marked = false;
     for (size_t i = 0; i < from->accesses.len; i++)
-        merge_access(trace, from, &from->accesses.at[i], first_process);
+        merge_access(trace, &from->accesses.at[i], first_process);
     trace->calls += from->calls;
     trace->noted += from->noted;
     trace->flaws |= from->flaws;
@@ -445,13 +448,13 @@ void trace_free(struct trace *trace)
     if (!trace)
         return;
     trace_server_close(trace->private->server);
-    vec_free(&trace->private->access_of);
+    ids_free(&trace->private->paths);
     vec_free(&trace->private->recent);
     vec_free(&trace->private->recently);
     free(trace->private);
-    intern_free(&trace->paths);
     intern_free(&trace->commands);
     vec_free(&trace->accesses);
     vec_free(&trace->processes);
     free(trace);
+    names_release();
 }

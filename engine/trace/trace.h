@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "trace/names.h"
 
 /* What was done with a path; an access is a set of these. */
 enum access_kind {
@@ -36,7 +37,7 @@ enum access_kind {
 };
 
 struct access {
-    uint32_t path; /* id in trace->paths: canonical, absolute */
+    uint32_t path; /* a name (names.h): canonical, absolute */
     uint32_t kinds; /* enum access_kind, all that were seen */
     bool found; /* it was there when first touched */
     uint32_t process; /* who touched it first: index of trace->processes */
@@ -45,7 +46,7 @@ struct access {
 
 struct trace_process {
     pid_t pid; /* thread id of the first call seen */
-    uint32_t program; /* id in trace->paths of what it executed, or INTERN_NONE: not seen */
+    uint32_t program; /* name of what it executed, or INTERN_NONE: not seen */
     uint32_t command; /* id in trace->commands: its words, blanks between, cut at 1 KiB; or NONE */
 };
 
@@ -63,7 +64,7 @@ enum trace_flaw {
 };
 
 struct trace {
-    struct intern paths, commands;
+    struct intern commands;
     VEC(struct access) accesses; /* in order of first touch */
     VEC(struct trace_process) processes;
     uint64_t calls; /* notifications answered */

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "base/ids.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "base/path.h"
@@ -54,6 +55,26 @@ static void interned_strings_keep_their_ids(void **state)
     assert_int_equal(intern_find(&in, "n5000"), INTERN_NONE);
     assert_string_equal(intern_text(&in, 77), "n77");
     intern_free(&in);
+}
+
+static void ids_keep_the_order_in_which_they_came(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000, APART = 7919 }; /* some are neighbours, some far away */
+    struct ids ids = {0};
+    assert_int_equal(ids_find(&ids, 0), IDS_NONE);
+    for (uint32_t i = 0; i < COUNT; i++)
+        assert_int_equal(ids_add(&ids, i % 2 ? i : i * APART), i);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_int_equal(ids_add(&ids, i % 2 ? i : i * APART), i);
+        assert_int_equal(ids_find(&ids, i % 2 ? i : i * APART), i);
+    }
+    assert_int_equal(ids.at.len, COUNT);
+    assert_int_equal(ids_find(&ids, 2), IDS_NONE);
+    assert_int_equal(ids_find(&ids, UINT32_MAX - 1), IDS_NONE);
+    ids_free(&ids);
+    assert_int_equal(ids_add(&ids, 5), 0);
+    ids_free(&ids);
 }
 
 static void json_is_valid_whatever_the_bytes(void **state)
@@ -211,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_are_cleaned_joined_and_made_relative),
         cmocka_unit_test(interned_strings_keep_their_ids),
+        cmocka_unit_test(ids_keep_the_order_in_which_they_came),
         cmocka_unit_test(json_is_valid_whatever_the_bytes),
         cmocka_unit_test(nearest_spelling),
         cmocka_unit_test(queue_is_first_in_first_out_and_pollable),

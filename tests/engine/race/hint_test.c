@@ -142,7 +142,7 @@ static struct record *record_of(const struct mini *mini)
                        *path = named[0] == '/' ? named : scratch(named);
             uint32_t kinds = step->touches[k].kinds;
             vec_push(&trace.accesses,
-                     (struct access){.path = intern_id(&trace.paths, path),
+                     (struct access){.path = name_id(path),
                                      .kinds = kinds,
                                      .found = !(kinds & (ACCESS_CREATE | ACCESS_MKDIR))});
             if (kinds & (ACCESS_CREATE | ACCESS_WRITE | ACCESS_MKDIR))
@@ -150,7 +150,6 @@ static struct record *record_of(const struct mini *mini)
         }
         vec_push(&trace.processes, (struct trace_process){.pid = 1, .program = INTERN_NONE});
         record_trace(record, i, &trace);
-        intern_free(&trace.paths);
         vec_free(&trace.accesses);
         vec_free(&trace.processes);
     }

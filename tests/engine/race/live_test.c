@@ -61,14 +61,13 @@ static void run_step(struct build *build, uint32_t step, uint32_t make, const ch
     record_step(build->races, &(struct record_spec){
                                   .step = step, .make = make, .target = target, .goal = target});
     record_begin(build->races, step, 0);
-    vec_push(&trace.accesses, (struct access){.path = intern_id(&trace.paths, scratch(path)),
+    vec_push(&trace.accesses, (struct access){.path = name_id(scratch(path)),
                                               .kinds = kinds,
                                               .found = !(kinds & ACCESS_CREATE),
                                               .first_ns = now_ns,
                                               .last_ns = now_ns});
     record_trace(build->races, step, &trace);
     record_end(build->races, step, false);
-    intern_free(&trace.paths);
     vec_free(&trace.accesses);
 }
 

@@ -30,12 +30,10 @@ static void touch(struct record *record, uint32_t step, const char *name, uint32
     bool makes = kinds & ACCESS_CREATE;
     if (makes)
         assert_int_equal(file_write(path, "x", 1, 0666, NULL), 0);
-    vec_push(&trace.accesses, (struct access){.path = intern_id(&trace.paths, path),
-                                              .kinds = kinds,
-                                              .found = !makes,
-                                              .first_ns = clock_ns()});
+    vec_push(&trace.accesses,
+             (struct access){
+                 .path = name_id(path), .kinds = kinds, .found = !makes, .first_ns = clock_ns()});
     record_trace(record, step, &trace);
-    intern_free(&trace.paths);
     vec_free(&trace.accesses);
 }
 

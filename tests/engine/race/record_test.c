@@ -39,16 +39,14 @@ static void touch_by(struct record *record, uint32_t who, const char *name, uint
     uint64_t now_ns = clock_ns();
     if (kinds & (ACCESS_CREATE | ACCESS_WRITE))
         assert_int_equal(file_write(path, "x", 1, 0666, NULL), 0);
-    vec_push(&trace.accesses, (struct access){.path = intern_id(&trace.paths, path),
+    vec_push(&trace.accesses, (struct access){.path = name_id(path),
                                               .kinds = kinds,
                                               .found = found,
                                               .process = 0,
                                               .first_ns = now_ns,
                                               .last_ns = now_ns});
-    vec_push(&trace.processes,
-             (struct trace_process){.pid = 1, .program = intern_id(&trace.paths, "/bin/sh")});
+    vec_push(&trace.processes, (struct trace_process){.pid = 1, .program = name_id("/bin/sh")});
     tell(record, who, &trace);
-    intern_free(&trace.paths);
     vec_free(&trace.accesses);
     vec_free(&trace.processes);
 }

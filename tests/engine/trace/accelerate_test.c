@@ -279,7 +279,7 @@ static void a_compile_touches_the_same(void **state)
         const struct trace *a = way ? without : with, *b = way ? with : without;
         for (size_t i = 0; i < a->accesses.len; i++) {
             const struct access *one = &a->accesses.at[i];
-            const char *path = intern_text(&a->paths, one->path);
+            const char *path = name_text(one->path);
             const struct access *other = trace_find(b, path);
             if (is_temporary(path))
                 continue;

@@ -58,7 +58,7 @@ static const char *program_behind(const struct trace *trace, const char *name)
     free(path);
     assert_non_null(access);
     uint32_t program = trace->processes.at[access->process].program;
-    return program == INTERN_NONE ? "" : intern_text(&trace->paths, program);
+    return program == INTERN_NONE ? "" : name_text(program);
 }
 
 static void *execute(void *unused)
@@ -141,7 +141,7 @@ static void an_exec_of_memory(void **state)
     struct trace *trace = traced_body(execute_memory);
     bool linker = false;
     for (size_t i = 0; i < trace->accesses.len; i++)
-        linker |= strstr(intern_text(&trace->paths, trace->accesses.at[i].path), "/ld-linux") &&
+        linker |= strstr(name_text(trace->accesses.at[i].path), "/ld-linux") &&
                   (trace->accesses.at[i].kinds & ACCESS_EXEC);
     assert_true(linker);
     assert_int_equal(trace->flaws, 0);
