@@ -373,10 +373,28 @@ PUBLIC int fchdir(int fd)
 struct walk {
     char path[PATH_MAX]; /* real so far; "" is the root */
     size_t length;
+    uint32_t hash; /* of path */
     char rest[2 * PATH_MAX]; /* still to go */
     unsigned links;
     bool looked; /* at a directory on the way */
+    bool inside; /* it ended at one */
 };
+
+/* FNV-1a, of a text that goes on. */
+#define HASH_OF_NOTHING UINT32_C(2166136261)
+static uint32_t hash_on(uint32_t hash, const char *text, size_t length)
+{
+    while (length--)
+        hash = (hash ^ (unsigned char)*text++) * 16777619u;
+    return hash;
+}
+
+static void cut(struct walk *walk, size_t length)
+{
+    walk->path[length] = '\0';
+    walk->length = length;
+    walk->hash = hash_on(HASH_OF_NOTHING, walk->path, length);
+}
 
 /* Puts a link's target before the rest at `at`. */
 static int follow_link(struct walk *walk, const char *target, size_t length, size_t at)
@@ -393,8 +411,7 @@ static int follow_link(struct walk *walk, const char *target, size_t length, siz
         walk->rest[length + i] = walk->rest[PATH_MAX + i];
     while (walk->length && walk->path[walk->length - 1] != '/')
         walk->length--;
-    walk->length = target[0] == '/' || !walk->length ? 0 : walk->length - 1;
-    walk->path[walk->length] = '\0';
+    cut(walk, target[0] == '/' || !walk->length ? 0 : walk->length - 1);
     return 0;
 }
 
@@ -415,23 +432,25 @@ static bool wants_directory(const char *rest)
 }
 
 /*
- * Directories that were found to be no links, of a program that only looks. cc1 resolves each header
- * from the root on: of its thousand calls eight hundred would ask again what was answered a few
- * milliseconds before. Kept for a second.
+ * Directories that were found to be no links, or not there, of a program that only looks. cc1 resolves
+ * each place where a header might be from the root on: of its thousand calls nine hundred would ask
+ * again what was answered a few milliseconds before. Kept for a second.
  */
-static struct plain {
+enum known { NOT_KNOWN, A_DIRECTORY, NOT_THERE };
+static struct ways {
     atomic_flag taken; /* who finds it so does without */
     uint32_t used; /* bytes of `names` */
     uint64_t since_ns;
     struct {
         uint32_t hash;
-        uint16_t at, length; /* in `names`; no length: free */
-    } slots[128];
-    char names[7 * 1024];
-} * plain; /* behind the page of identity */
+        uint16_t at, length; /* in `names` */
+        uint8_t known; /* enum known */
+    } slots[256];
+    char names[8 * 1024];
+} * ways; /* behind the page of identity */
 
-_Static_assert(sizeof(struct plain) <= (IDENTITY_PAGES - 1) * RING_PAGE, "it has its place");
-enum { PLAIN_SLOTS = 128, PLAIN_FOR_NS = 1000 * 1000 * 1000 };
+_Static_assert(sizeof(struct ways) <= (IDENTITY_PAGES - 1) * RING_PAGE, "it has its place");
+enum { WAYS_SLOTS = 256, WAYS_FOR_NS = 1000 * 1000 * 1000 };
 
 static bool same(const char *one, const char *two, size_t length)
 {
@@ -440,50 +459,61 @@ static bool same(const char *one, const char *two, size_t length)
     return !length;
 }
 
-/* FNV-1a. */
-static uint32_t hash_of(const char *text, size_t length)
-{
-    uint32_t hash = 2166136261u;
-    while (length--)
-        hash = (hash ^ (unsigned char)*text++) * 16777619u;
-    return hash;
-}
-
 /* Empties the set where it is too old. */
-static bool plain_take(void)
+static bool ways_take(void)
 {
-    if (!looks_only || atomic_flag_test_and_set(&plain->taken))
+    if (!looks_only || !ready() || atomic_flag_test_and_set(&ways->taken))
         return false;
     uint64_t now = now_ns();
-    if (now - plain->since_ns > PLAIN_FOR_NS) {
-        for (size_t i = 0; i < PLAIN_SLOTS; i++)
-            plain->slots[i].length = 0;
-        plain->used = 0;
-        plain->since_ns = now;
+    if (now - ways->since_ns > WAYS_FOR_NS) {
+        for (size_t i = 0; i < WAYS_SLOTS; i++)
+            ways->slots[i].known = NOT_KNOWN;
+        ways->used = 0;
+        ways->since_ns = now;
     }
     return true;
 }
 
-/* Whether the walk's path so far is one of them; with `add` it becomes one. */
-static bool is_plain(const struct walk *walk, bool add)
+/* What is known of a path; where nothing is, it becomes `news`. */
+static enum known known_as(const char *path, size_t length, uint32_t hash, enum known news)
 {
-    uint32_t hash = hash_of(walk->path, walk->length);
-    for (size_t i = hash % PLAIN_SLOTS, tries = 0; tries < 8; i = (i + 1) % PLAIN_SLOTS, tries++) {
-        if (!plain->slots[i].length) {
-            if (add && walk->length <= sizeof plain->names - plain->used) {
-                copy(plain->names + plain->used, walk->path, walk->length);
-                plain->slots[i].hash = hash;
-                plain->slots[i].at = (uint16_t)plain->used;
-                plain->slots[i].length = (uint16_t)walk->length;
-                plain->used += (uint32_t)walk->length;
+    for (size_t i = hash % WAYS_SLOTS, tries = 0; tries < 8; i = (i + 1) % WAYS_SLOTS, tries++) {
+        if (!ways->slots[i].known) {
+            if (news && length <= sizeof ways->names - ways->used) {
+                copy(ways->names + ways->used, path, length);
+                ways->slots[i].hash = hash;
+                ways->slots[i].at = (uint16_t)ways->used;
+                ways->slots[i].length = (uint16_t)length;
+                ways->slots[i].known = (uint8_t)news;
+                ways->used += (uint32_t)length;
             }
-            return add;
+            return NOT_KNOWN;
         }
-        if (plain->slots[i].hash == hash && plain->slots[i].length == walk->length &&
-            same(plain->names + plain->slots[i].at, walk->path, walk->length))
-            return true;
+        if (ways->slots[i].hash == hash && ways->slots[i].length == length &&
+            same(ways->names + ways->slots[i].at, path, length))
+            return (enum known)ways->slots[i].known;
     }
-    return false;
+    return NOT_KNOWN;
+}
+
+/* The length of the directory on the way that is known not to be there, or 0. */
+static size_t ends_at(const char *name)
+{
+    uint32_t hash = HASH_OF_NOTHING;
+    for (size_t at = 0, end; name[at] == '/'; at = end) {
+        for (end = at + 1; name[end] && name[end] != '/';)
+            end++;
+        hash = hash_on(hash, name + at, end - at);
+        enum known known = name[end] ? known_as(name, end, hash, NOT_KNOWN) : NOT_KNOWN;
+        if (known != A_DIRECTORY)
+            return known == NOT_THERE ? end : 0;
+    }
+    return 0;
+}
+
+static bool is_directory(const struct walk *walk)
+{
+    return known_as(walk->path, walk->length, walk->hash, NOT_KNOWN) == A_DIRECTORY;
 }
 
 static long resolve(struct walk *walk, long (*make)(long, long, long, long, long), bool remember)
@@ -505,24 +535,25 @@ static long resolve(struct walk *walk, long (*make)(long, long, long, long, long
         if (length == 2 && walk->rest[at] == '.' && walk->rest[at + 1] == '.') {
             while (walk->length && walk->path[--walk->length] != '/')
                 continue;
-            walk->path[walk->length] = '\0';
+            cut(walk, walk->length);
             at = end;
             continue;
         }
         if (walk->length + length + 2 >= PATH_MAX)
             return -ENAMETOOLONG;
-        walk->path[walk->length++] = '/';
-        copy(walk->path + walk->length, walk->rest + at, length);
-        walk->length += length;
-        walk->path[walk->length] = '\0';
-        bool inside = walk->rest[end] == '/';
+        walk->path[walk->length] = '/';
+        copy(walk->path + walk->length + 1, walk->rest + at, length);
+        walk->path[walk->length + length + 1] = '\0';
+        walk->hash = hash_on(walk->hash, walk->path + walk->length, length + 1);
+        walk->length += length + 1;
+        bool inside = walk->inside = walk->rest[end] == '/';
         char target[PATH_MAX];
         long got = -EINVAL;
-        if (!inside || !remember || !is_plain(walk, false)) {
+        if (!inside || !remember || !is_directory(walk)) {
             got = make(SYS_readlinkat, AT_FDCWD, (long)walk->path, (long)target, sizeof target - 1);
             walk->looked |= inside;
             if (inside && remember && got == -EINVAL)
-                is_plain(walk, true);
+                known_as(walk->path, walk->length, walk->hash, A_DIRECTORY);
         }
         if (got >= 0) {
             int status = follow_link(walk, target, (size_t)got, end);
@@ -546,6 +577,38 @@ static long resolve(struct walk *walk, long (*make)(long, long, long, long, long
     }
 }
 
+/* Notes where a walk that failed has ended: mostly on the way that was noted already. False where that
+ * could not be noted. */
+static bool note_end(struct ring_record *record, const struct walk *walk, uint32_t how, long status)
+{
+    if (!walk->length)
+        return done(record, status) < 0;
+    if (same(record->path, walk->path, walk->length) &&
+        (!record->path[walk->length] || record->path[walk->length] == '/')) {
+        record->path[walk->length] = '\0';
+        record->op = RING_REALPATH_END;
+        return done(record, status) < 0;
+    }
+    done(record, status);
+    record = note(RING_REALPATH_END, walk->path, how);
+    return record && done(record, status) < 0;
+}
+
+/* The answer of a realpath that got as far as walk->path. */
+static char *tell(struct walk *walk, long status, char *resolved)
+{
+    if (!walk->length)
+        copy(walk->path, "/", 2);
+    if (status == 0 && !resolved && malloc)
+        resolved = malloc(text_length(walk->path) + 1);
+    /* Where it fails for what is not there, or not ours to see: as far as it got. */
+    if (resolved && (status == 0 || status == -ENOENT || status == -EACCES))
+        copy(resolved, walk->path, text_length(walk->path) + 1);
+    if (status < 0)
+        return (void)answer(status), NULL;
+    return resolved;
+}
+
 static char *real_path(const char *name, char *resolved)
 {
     struct walk walk;
@@ -558,43 +621,39 @@ static char *real_path(const char *name, char *resolved)
         status = -ENAMETOOLONG;
     if (status < 0)
         return (void)answer(status), NULL;
-    walk.length = 0;
+    bool remember = ways_take();
+    size_t length = remember ? ends_at(name) : 0;
+    if (length) { /* noted when it was found out */
+        atomic_flag_clear(&ways->taken);
+        copy(walk.path, name, length);
+        walk.path[walk.length = length] = '\0';
+        return tell(&walk, -ENOENT, resolved);
+    }
     walk.links = 0;
-    walk.looked = false;
-    walk.path[0] = '\0';
+    walk.looked = walk.inside = false;
+    cut(&walk, 0);
     if (name[0] != '/') {
-        long length = call_seen(SYS_getcwd, (long)walk.path, sizeof walk.path, 0, 0);
-        if (length < 0)
-            return (void)answer(length), NULL;
-        walk.length = (size_t)length - 1;
-        if (walk.length == 1) /* "/" */
-            walk.path[walk.length = 0] = '\0';
+        long got = call_seen(SYS_getcwd, (long)walk.path, sizeof walk.path, 0, 0);
+        if (got < 0 && remember)
+            atomic_flag_clear(&ways->taken);
+        if (got < 0)
+            return (void)answer(got), NULL;
+        cut(&walk, got == 2 ? 0 : (size_t)got - 1); /* not of "/" */
     }
     copy(walk.rest, name, text_length(name) + 1);
     uint32_t how = name[0] != '/' ? RING_RELATIVE : 0;
     struct ring_record *record = note(RING_REALPATH, name, how);
-    bool remember = record && plain_take();
-    status = resolve(&walk, record ? call_unseen : call_seen, remember);
-    if (remember)
-        atomic_flag_clear(&plain->taken);
-    if (record) {
-        if (!walk.looked)
-            record->flags = how |= RING_PARENTS_KNOWN;
+    status = resolve(&walk, record ? call_unseen : call_seen, record && remember);
+    if (record && !walk.looked)
+        record->flags = how |= RING_PARENTS_KNOWN;
+    if (record && status == 0)
         done(record, status);
-        record = status < 0 && walk.length ? note(RING_REALPATH_END, walk.path, how) : NULL;
-        if (record)
-            done(record, status);
-    }
-    if (!walk.length)
-        copy(walk.path, "/", 2);
-    if (status == 0 && !resolved && malloc)
-        resolved = malloc(text_length(walk.path) + 1);
-    /* Where it fails for what is not there, or not ours to see: as far as it got. */
-    if (resolved && (status == 0 || status == -ENOENT || status == -EACCES))
-        copy(resolved, walk.path, text_length(walk.path) + 1);
-    if (status < 0)
-        return (void)answer(status), NULL;
-    return resolved;
+    else if (record && note_end(record, &walk, how, status) && remember && walk.inside &&
+             status == -ENOENT)
+        known_as(walk.path, walk.length, walk.hash, NOT_THERE);
+    if (remember)
+        atomic_flag_clear(&ways->taken);
+    return tell(&walk, status, resolved);
 }
 
 PUBLIC char *realpath(const char *restrict name, char *restrict resolved)
@@ -648,7 +707,7 @@ __attribute__((constructor(101))) static void come_in(void)
     if (page < 0 || call6(SYS_madvise, page, RING_PAGE, 18 /* MADV_WIPEONFORK */, 0, 0, 0) < 0)
         return;
     identity = (struct identity *)page;
-    plain = (struct plain *)(page + RING_PAGE);
+    ways = (struct ways *)(page + RING_PAGE);
     long fd = introduce();
     if (fd < 0)
         return;

@@ -146,7 +146,10 @@ static void realpath_is_the_same(void **state)
         "\"nope/x\", \"nope/\",\n"
         "        \"d/nope/../f\", \"/..\", \"/../\", \"/nope\", \"chain\", \"/usr/../usr/lib\", "
         "\"locked/f\",\n"
-        "        \"deep\", longest, \"/proc/self/fd/0/../..\", \"...\", \"d/...\", \"there/x\"};\n"
+        "        \"deep\", longest, \"/proc/self/fd/0/../..\", \"...\", \"d/...\", \"there/x\",\n"
+        "        \"/usr/nope/a\", \"/usr/nope/b/c\", \"/usr/nope\", \"/usr/nope/\", "
+        "\"/usr/./nope/d\", "
+        "\"/usr//nope/e\", \"/usr/lib/../nope/f\", \"/nope/x\"};\n"
         "    for (int i = 0; i < sizeof names / sizeof *names; i++) {\n"
         "        errno = 0; memset(text, 0, sizeof text);\n"
         "        char *got = realpath(names[i], text);\n"
@@ -173,6 +176,10 @@ static void realpath_is_the_same(void **state)
     trace = traced_program(compiler);
     assert_true(trace->noted >= 30);
     traced_expect(trace, "d", ACCESS_STAT, true);
+    const struct access *nowhere = trace_find(trace, "/usr/nope");
+    assert_non_null(nowhere);
+    assert_int_equal(nowhere->kinds, ACCESS_STAT);
+    assert_false(nowhere->found);
     trace_free(trace);
     assert_int_equal(system("cmp plain remembered"), 0);
 }
