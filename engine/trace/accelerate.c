@@ -551,6 +551,8 @@ static void hold_parents(struct trace_server *server, uint32_t name, const char 
 
 static uint32_t record_kinds(const struct ring_record *record, enum resolve_kind kind, bool found)
 {
+    if (record->op == RING_EXEC)
+        return ACCESS_READ | ACCESS_EXEC;
     if (record->op == RING_OPEN)
         return found && kind == RESOLVE_DIRECTORY ? ACCESS_STAT : ACCESS_READ;
     if (record->op == RING_READLINK && record->result >= 0)
@@ -582,7 +584,7 @@ static enum resolve_kind find_out(struct trace_server *server, pid_t pid, bool f
 static void keep_record(struct trace_server *server, struct guest *guest,
                         const struct ring_record *record)
 {
-    if (!guest->trace || !record->path[0])
+    if (!guest->trace || !record->path[0] || record->op == RING_NOTHING)
         return;
     bool done = atomic_load(&record->state) == RECORD_DONE;
     server->trace = guest->trace;

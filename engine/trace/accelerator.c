@@ -30,6 +30,7 @@
 extern int *__errno_location(void) __attribute__((const)) WEAK;
 extern void *malloc(size_t size) WEAK;
 extern int clock_gettime(clockid_t clock, struct timespec *now) WEAK;
+extern int execve(const char *path, char *const *argv, char *const *envp) WEAK;
 extern int __open64_nocancel(const char *path, int flags, ...) WEAK; /* glibc's own, from 2.26 on */
 
 static struct ring_head *head; /* NULL: nothing is noted */
@@ -674,13 +675,25 @@ static int open_by_libc(const char *path, int flags, ...)
     OPEN(open_by_libc, AT_FDCWD, path, flags);
 }
 
-/* The libc opens locales, converters and the like by a function of its own, which no library can stand
- * before: a third of the calls that a compiler is still stopped for. Its first bytes become a jump. */
-static void divert_libc(void)
+/* Who looks for a program executes it in each directory of PATH. */
+static int execute_by_libc(const char *path, char *const *argv, char *const *envp)
+{
+    struct ring_record *record = note(RING_EXEC, path, 0);
+    if (record) {
+        long there = call_unseen(SYS_faccessat, AT_FDCWD, (long)path, F_OK, 0);
+        if (there == -ENOENT)
+            return (int)answer(done(record, there));
+        record->op = RING_NOTHING;
+        done(record, 0);
+    }
+    return (int)answer(call_seen(SYS_execve, (long)path, (long)argv, (long)envp, 0));
+}
+
+/* The first bytes of a function of the libc, which must be in one word, become a jump to ours. */
+static void divert(uintptr_t function, uintptr_t ours)
 {
     enum { JUMP = 0xe9, JUMP_BYTES = 5 };
-    uintptr_t function = (uintptr_t)__open64_nocancel;
-    intptr_t distance = (intptr_t)((uintptr_t)open_by_libc - function - JUMP_BYTES);
+    intptr_t distance = (intptr_t)(ours - function - JUMP_BYTES);
     if (!function || function % 8 || distance != (int32_t)distance)
         return;
     uintptr_t page = function & ~(uintptr_t)(RING_PAGE - 1); /* eight bytes cross no page */
@@ -690,6 +703,26 @@ static void divert_libc(void)
     uint64_t kept = atomic_load(code) & ~((UINT64_C(1) << JUMP_BYTES * 8) - 1);
     atomic_store(code, kept | (uint64_t)(uint32_t)distance << 8 | JUMP);
     call_seen(SYS_mprotect, (long)page, RING_PAGE, PROT_READ | PROT_EXEC, 0);
+}
+
+/* Whether a function begins as the libc's execve does: a program may have its own by that name. */
+static bool is_execve(const unsigned char *code)
+{
+    static const unsigned char branch[] = {0xf3, 0x0f, 0x1e, 0xfa}, /* endbr64 */
+        number[] = {0xb8, SYS_execve, 0, 0, 0, 0x0f, 0x05}; /* mov $59, %eax; syscall */
+    if (same((const char *)code, (const char *)branch, sizeof branch))
+        code += sizeof branch;
+    return same((const char *)code, (const char *)number, sizeof number);
+}
+
+/* The libc opens locales, converters and the like by a function of its own, which no library can stand
+ * before: a third of the calls that a compiler is still stopped for. So does its search for programs with
+ * execve; who only looks executes none. */
+static void divert_libc(void)
+{
+    divert((uintptr_t)__open64_nocancel, (uintptr_t)open_by_libc);
+    if (!looks_only && execve && is_execve((const unsigned char *)(uintptr_t)execve))
+        divert((uintptr_t)execve, (uintptr_t)execute_by_libc);
 }
 #else
 static void divert_libc(void)

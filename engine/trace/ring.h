@@ -64,6 +64,8 @@ enum ring_op {
     RING_READLINK,
     RING_REALPATH,
     RING_REALPATH_END, /* where one ended that failed: real but for its last name */
+    RING_EXEC, /* of what is not there */
+    RING_NOTHING, /* it is called in the seen way */
 };
 
 enum ring_realpath {

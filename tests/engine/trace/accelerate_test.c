@@ -184,6 +184,45 @@ static void realpath_is_the_same(void **state)
     assert_int_equal(system("cmp plain remembered"), 0);
 }
 
+/* Whoever looks for a program along PATH executes it everywhere: where it is not, that is noted; where it
+ * is, it runs, and how it cannot be run is said as ever. */
+static void programs_are_looked_for(void **state)
+{
+    (void)state;
+    build("static int try(const char *program, char *const *argv) {\n"
+          "    int status; pid_t child = vfork();\n"
+          "    if (child == 0) { execvp(program, argv); _exit(errno); }\n"
+          "    waitpid(child, &status, 0); return WEXITSTATUS(status); }\n"
+          "int main(void) {\n"
+          "    char *argv[] = {\"runs\", NULL}, *environment[] = {NULL}; pid_t child; int status;\n"
+          "    setenv(\"PATH\", \"none:locked:bin:/usr/bin\", 1);\n"
+          "    if (try(\"runs\", argv) != 44) return 1;\n"
+          "    if (try(\"nowhere\", argv) != ENOENT) return 2;\n"
+          "    if (try(\"./locked/runs\", argv) != EACCES) return 3;\n"
+          "    if (try(\"bin/runs/x\", argv) != ENOTDIR) return 4;\n"
+          "    if (try(\"gone\", argv) != ENOENT) return 5;\n"
+          "    if (posix_spawnp(&child, \"runs\", NULL, NULL, argv, environment)) return 6;\n"
+          "    if (waitpid(child, &status, 0) != child || WEXITSTATUS(status) != 44) return 7;\n"
+          "    errno = 0;\n"
+          "    return execve(\"none\", argv, environment) == -1 && errno == ENOENT ? 0 : 8;\n}\n",
+          "");
+    assert_int_equal(system("mkdir bin locked && printf '#!/bin/sh\\nexit 44\\n' >bin/runs &&"
+                            "chmod +x bin/runs && : >locked/runs && ln -s away bin/gone"),
+                     0);
+    struct trace *trace = run(NULL);
+    assert_true(trace->noted >= 10);
+    traced_expect(trace, "none/runs", ACCESS_READ | ACCESS_EXEC, false);
+    traced_expect(trace, "locked/runs", ACCESS_READ | ACCESS_EXEC, true);
+    traced_expect(trace, "bin/runs", ACCESS_READ | ACCESS_EXEC, true);
+    traced_expect(trace, "bin/nowhere", ACCESS_READ | ACCESS_EXEC, false);
+    traced_expect(trace, "bin/gone", ACCESS_LINK, true);
+    traced_expect(trace, "bin/away", ACCESS_READ | ACCESS_EXEC, false);
+    traced_expect(trace, "none", ACCESS_READ | ACCESS_EXEC, false);
+    assert_non_null(trace_find(trace, "/usr/bin/nowhere"));
+    assert_int_equal(trace->flaws, 0);
+    trace_free(trace);
+}
+
 /* Nothing of it is to be seen by the program, but in its memory. */
 static void programs_do_not_notice(void **state)
 {
@@ -312,6 +351,7 @@ int main(void)
         TEST(each_call_is_noted),
         TEST(processes_are_told_apart),
         TEST(realpath_is_the_same),
+        TEST(programs_are_looked_for),
         TEST(programs_do_not_notice),
         TEST(programs_that_cannot_have_it_go_without),
         TEST(nothing_is_lost_when_it_overflows),
