@@ -456,11 +456,14 @@ static bool welcome(struct trace_server *server, struct thread *thread,
             own->guests.at[i].gone = true;
     char link[64];
     struct str directory = {0};
+    const char *known = thread_directory(server, thread);
     snprintf(link, sizeof link, "/proc/%ld/cwd", (long)thread->tid);
-    bool stands = read_link(link, &directory) && !str_ends(directory.at, " (deleted)");
+    bool stands = known || (read_link(link, &directory) && !str_ends(directory.at, " (deleted)"));
+    if (stands && !known)
+        thread_stands(server, thread, directory.at);
     struct guest guest = {.pid = pid, .trace = thread->trace};
     guest.process = thread_process(server, thread);
-    guest.directory = stands ? str_take(&directory) : NULL;
+    guest.directory = known ? mem_copy(known) : stands ? str_take(&directory) : NULL;
     str_free(&directory);
     vec_push(&own->guests, guest);
     uint32_t number = (uint32_t)own->guests.len;

@@ -86,6 +86,10 @@ struct trace_server {
     VEC(struct change) changes;
     uint64_t looked_ns; /* when those were looked at last */
     uint32_t generation; /* of directories; grows with each change */
+    bool
+        moved; /* some thread has changed its directory. As long as none has, all of a step stand */
+    char *directory; /* here; NULL: not known */
+    uint32_t directory_of; /* generation at which it was read */
     bool foreign_root; /* some process changed its root or mounts: look at each one's */
     VEC(struct pending) pending;
     struct str raw, absolute, canonical;
@@ -101,6 +105,10 @@ void keep_access(struct trace *trace, const struct pending *held, uint32_t proce
                  uint64_t now_ns);
 
 /* threads.c */
+/* Where a thread stands, as far as that is known without asking; or NULL. */
+const char *thread_directory(const struct trace_server *server, const struct thread *thread);
+/* It was found to stand there. */
+void thread_stands(struct trace_server *server, struct thread *thread, const char *directory);
 struct thread *thread_of(struct trace_server *server, pid_t tid, uint64_t now_ns);
 /* The process entry of a thread, looked up where it has none. */
 uint32_t thread_process(struct trace_server *server, struct thread *thread);

@@ -91,18 +91,16 @@ static bool base_directory(const struct still *still, int dir)
         }
         return path_behind(still, link, &server->absolute);
     }
-    struct thread *thread = still->thread;
-    if (!thread->directory || thread->directory_of != server->generation) {
-        snprintf(link, sizeof link, "/proc/%ld/cwd", (long)still->tid);
-        if (!path_behind(still, link, &server->absolute))
-            return false;
-        free(thread->directory);
-        thread->directory = mem_copy(server->absolute.at);
-        thread->directory_of = server->generation;
+    const char *known = thread_directory(server, still->thread);
+    if (known) {
+        str_cut(&server->absolute, 0);
+        str_add(&server->absolute, known);
         return true;
     }
-    str_cut(&server->absolute, 0);
-    str_add(&server->absolute, thread->directory);
+    snprintf(link, sizeof link, "/proc/%ld/cwd", (long)still->tid);
+    if (!path_behind(still, link, &server->absolute))
+        return false;
+    thread_stands(server, still->thread, server->absolute.at);
     return true;
 }
 

@@ -1,10 +1,10 @@
 /* The threads of a traced tree: whose they are, where they stand, what they execute. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -89,6 +89,25 @@ struct thread *thread_of(struct trace_server *server, pid_t tid, uint64_t now_ns
     return thread;
 }
 
+const char *thread_directory(const struct trace_server *server, const struct thread *thread)
+{
+    if (thread->directory && thread->directory_of == server->generation)
+        return thread->directory;
+    return server->directory_of == server->generation ? server->directory : NULL;
+}
+
+void thread_stands(struct trace_server *server, struct thread *thread, const char *directory)
+{
+    free(thread->directory);
+    thread->directory = mem_copy(directory);
+    thread->directory_of = server->generation;
+    if (!server->only || server->moved)
+        return; /* steps of a make stand where they like */
+    free(server->directory);
+    server->directory = mem_copy(directory);
+    server->directory_of = server->generation;
+}
+
 void thread_changes(struct trace_server *server, struct thread *thread, int number)
 {
     if (!thread->changing)
@@ -102,6 +121,9 @@ void thread_moves(struct trace_server *server, struct thread *thread)
 {
     thread->moving = true;
     server->generation++;
+    free(server->directory);
+    server->directory = NULL;
+    server->moved = true;
 }
 
 /* Whether a thread may still be in the call that it was let go with; proc_pid_syscall(5). */
@@ -200,14 +222,11 @@ static void read_arguments(pid_t tid, uint64_t argv, bool words_of_4, struct wor
 
 pid_t thread_leader(pid_t tid)
 {
-    int fd = (int)syscall(SYS_pidfd_open, tid, 0);
-    if (fd >= 0) {
-        close(fd);
+    if (tgkill(tid, tid, 0) == 0 || errno == EPERM)
         return tid;
-    }
     char path[64], text[1024];
     snprintf(path, sizeof path, "/proc/%ld/status", (long)tid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
     if (fd >= 0)
         close(fd);

@@ -359,6 +359,7 @@ void trace_server_close(struct trace_server *server)
     accelerate_free(server);
     threads_free(server);
     resolve_free(&server->resolver);
+    free(server->directory);
     str_list_free(&server->ignored);
     vec_free(&server->pending);
     str_free(&server->raw);
