@@ -90,10 +90,13 @@ static _Noreturn void become(const struct child_spec *spec, const char *const *a
     dup2(setup->out, 1);
     dup2(setup->out, 2);
     reset_signals();
+    /* Before it is traced: it is not of the command's doing, and a stop costs. Where it fails, it is
+     * tried again, and seen. */
+    bool there = chdir(spec->dir) == 0;
     if (setup->supervisor)
         supervisor_child(setup->supervisor); /* where it fails, no listener comes: untraced */
     const char *what = spec->dir;
-    if (chdir(spec->dir) == 0) {
+    if (there || chdir(spec->dir) == 0) {
         what = argv[0];
         execvpe(spec->program ? spec->program : argv[0], (char *const *)(uintptr_t)argv,
                 spec->environment);

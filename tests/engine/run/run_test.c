@@ -182,6 +182,22 @@ static void what_cannot_be_started_says_so_in_its_log(void **state)
     assert_int_equal(tree_find_event(tree, EVENT_STEP_END, "out/x")->exit, 127);
 }
 
+/* Nor is it taken for untraced, although what fails comes before a step is traced. */
+static void a_directory_that_is_missing_is_told(void **state)
+{
+    struct tree *tree = *state;
+    tree_write(tree, "a.c", "");
+    step_id step = tree_rule(tree, "out/x", "a.c", "true");
+    tree->graph.steps.at[step].dir = "nowhere";
+    assert_int_equal(tree_build(tree), 1);
+    char *log = tree_read(tree, "out/.gantry/log/x.log"), expected[200];
+    snprintf(expected, sizeof expected,
+             "gantry: cannot run %s/nowhere: No such file or directory\n", tree->root);
+    assert_string_equal(log, expected);
+    free(log);
+    assert_true(tree_find_event(tree, EVENT_STEP_END, "out/x")->traced);
+}
+
 static void a_missing_source_and_a_missing_output_fail_in_words(void **state)
 {
     struct tree *tree = *state;
@@ -267,6 +283,7 @@ int main(void)
         TEST(many_short_steps_run_on_eight_lanes),
         TEST(unknown_targets_are_told_with_the_nearest),
         TEST(what_cannot_be_started_says_so_in_its_log),
+        TEST(a_directory_that_is_missing_is_told),
         TEST(a_missing_source_and_a_missing_output_fail_in_words),
         TEST(steps_have_no_terminal_and_no_make_above_them),
         TEST(a_make_below_shares_the_jobs),
