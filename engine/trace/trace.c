@@ -145,19 +145,18 @@ static void serve_call(struct trace_server *server, const struct seccomp_notif *
     const struct call *call = trace_call_of(notice->data.arch, notice->data.nr);
     server->pending.len = 0;
     server->trace = thread->trace;
-    if (!server->trace) {
+    if (!server->trace || !call) { /* no call: one of filter.c's rare_calls */
         answer(server, notice);
     } else {
-        bool looks = call && only_looks(notice, call);
-        if (call && !looks)
+        bool looks = only_looks(notice, call);
+        if (!looks)
             accelerate_drain(server, server->trace, false);
-        server->resolver.looks = looks || (call && call->op == CALL_EXEC);
-        if (call)
-            see_call(server, notice, call, thread);
+        server->resolver.looks = looks || call->op == CALL_EXEC;
+        see_call(server, notice, call, thread);
         server->resolver.looks = false;
         uint32_t process = thread_process(server, thread);
         accelerate_count(server, thread);
-        if ((call && accelerate_answer(server, thread, notice, call)) || answer(server, notice))
+        if (accelerate_answer(server, thread, notice, call) || answer(server, notice))
             keep_pending(server, process, now_ns);
     }
     pthread_mutex_unlock(&server->lock);

@@ -67,7 +67,7 @@ struct trace {
     struct intern commands;
     VEC(struct access) accesses; /* in order of first touch */
     VEC(struct trace_process) processes;
-    uint64_t calls; /* notifications answered */
+    uint64_t calls; /* that were stopped, and seen */
     uint64_t noted; /* calls that the accelerator noted, without a stop */
     unsigned flaws; /* enum trace_flaw */
     bool
