@@ -184,7 +184,9 @@ struct identity snapshot_calm_directory(int root_fd, const char *path)
     return id;
 }
 
-/* The directory of absent names is looked at first, so that a name that comes after is seen. */
+/* The directory of absent names is looked at first, so that a name that comes after is seen. Where it is
+ * not there none of them is, and they need no look: most are below a few such directories, where a
+ * compiler looks for all that it finds elsewhere. */
 static bool put_absent(struct writing *to, const struct sorting *from, size_t count)
 {
     size_t length = from->dir_length;
@@ -195,7 +197,7 @@ static bool put_absent(struct writing *to, const struct sorting *from, size_t co
     snapshot_put_entry(to, head, dir, strlen(dir));
     free(dir);
     for (size_t i = 0; i < count; i++) {
-        if (snapshot_is_there(to->root_fd, from[i].path))
+        if (!identity_absent(&head.id) && snapshot_is_there(to->root_fd, from[i].path))
             return false;
         snapshot_put_entry(to, from[i].entry, from[i].path, strlen(from[i].path));
     }
@@ -335,7 +337,7 @@ bool snapshot_entry_holds(const struct snapshot_entry *entry, const char *path, 
         return !snapshot_is_there(root_fd, path);
     case SNAPSHOT_DIRECTORY:
         now = identity_at(root_fd, path);
-        if (identity_equal(&now, &entry->id))
+        if (identity_equal(&now, &entry->id) || identity_absent(&now))
             *skip = entry->count;
         return true;
     case SNAPSHOT_LATER_FILE:

@@ -5,7 +5,7 @@
  * verdict is ever taken from here but "nothing has changed since", of all or of what loading read.
  *
  * Names that are not there are grouped by directory, and while a directory's own identity is the
- * same none of them is looked at. Any thread.
+ * same, or it is not there, none of them is looked at. Any thread.
  */
 #ifndef GANTRY_STATE_SNAPSHOT_H
 #define GANTRY_STATE_SNAPSHOT_H

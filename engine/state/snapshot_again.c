@@ -77,12 +77,13 @@ static bool keep_absent(struct again *own, size_t at)
     bool same = identity_equal(&now, &head.id);
     if (!same)
         head.id = snapshot_calm_directory(own->to.root_fd, snapshot_name(own->last, at));
+    bool look = !same && !identity_absent(&head.id);
     if (head.id.ctime_ns > own->to.newest_ns)
         own->to.newest_ns = head.id.ctime_ns;
     head.count = 0;
     vec_push(&own->to.entries, head);
     for (size_t i = at + 1; i <= at + entries[at].count; i++) {
-        bool came = !same && snapshot_is_there(own->to.root_fd, snapshot_name(own->last, i));
+        bool came = look && snapshot_is_there(own->to.root_fd, snapshot_name(own->last, i));
         if (came && !(entries[i].flags & SNAPSHOT_DIFFERS))
             return false;
         if (came)

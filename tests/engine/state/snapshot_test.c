@@ -322,6 +322,45 @@ static void what_came_meanwhile_makes_none_of_the_last(void **state)
     snapshot_seen_free(&seen);
 }
 
+static void a_directory_that_comes_and_goes_is_noticed_for_its_names(void **state)
+{
+    struct scene *scene = *state;
+    int root = scene->root_fd;
+    tree_write(scene->tree, "old/x/y",
+               "stamped long before it is moved to where it is looked for\n");
+    assert_int_equal(renameat(root, "old", root, "gone"), 0);
+    assert_false(holds(scene));
+    assert_int_equal(renameat(root, "gone", root, "old"), 0);
+    assert_true(holds(scene));
+    assert_int_equal(mkdirat(root, "gone", 0777), 0);
+    assert_int_equal(mkdirat(root, "gone/x", 0777), 0);
+    usleep(80 * 1000);
+    assert_true(make_again(scene, NULL)); /* of a directory that is there, */
+    assert_true(holds(scene));
+    assert_int_equal(unlinkat(root, "gone/x", AT_REMOVEDIR), 0);
+    assert_true(holds(scene));
+    assert_int_equal(renameat(root, "old/x", root, "gone/x"), 0);
+    assert_false(holds(scene));
+    assert_int_equal(renameat(root, "gone/x", root, "old/x"), 0);
+    assert_true(make_again(scene, NULL)); /* and of one that is not */
+    assert_true(holds(scene));
+    assert_int_equal(renameat(root, "old/x", root, "gone/x"), 0);
+    assert_false(holds(scene));
+}
+
+static void a_directory_that_came_meanwhile_makes_none_of_the_last(void **state)
+{
+    struct scene *scene = *state;
+    struct snapshot_seen seen;
+    struct snapshot changes = {0};
+    struct snapshot_answer answer = {12, NULL};
+    snapshot_compare(&seen, scene->file, scene->root_fd, KEY);
+    tree_write(scene->tree, "gone/x/y", "came after it was looked for\n");
+    assert_false(snapshot_write_again(&seen, &changes, scene->file, scene->root_fd, KEY, &answer));
+    assert_false(tree_has(scene->tree, "snapshot"));
+    snapshot_seen_free(&seen);
+}
+
 static void one_that_came_before_is_left_out(void **state)
 {
     struct scene *scene = *state;
@@ -410,6 +449,8 @@ int main(void)
         TEST(one_of_the_last_has_what_changed),
         TEST(one_of_the_last_has_what_is_more),
         TEST(what_came_meanwhile_makes_none_of_the_last),
+        TEST(a_directory_that_comes_and_goes_is_noticed_for_its_names),
+        TEST(a_directory_that_came_meanwhile_makes_none_of_the_last),
         TEST(one_that_came_before_is_left_out),
         TEST(only_suspects_are_looked_at),
         TEST(damage_is_never_believed),
