@@ -41,12 +41,27 @@ static inline long call6(long number, long a, long b, long c, long d, long e, lo
 }
 #define CALL(number, a, b, c, d) call6((number), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
+/* Eight bytes of a text, aligned or not. */
+struct bare_word {
+    uint64_t bytes;
+} __attribute__((packed, may_alias));
+
 static inline size_t text_length(const char *text)
 {
-    size_t length = 0;
-    while (text[length])
-        length++;
-    return length;
+    const uint64_t ones = UINT64_MAX / 0xff, tops = ones << 7;
+    const char *at = text;
+    while ((uintptr_t)at % 8 && *at)
+        at++;
+    if (!*at)
+        return (size_t)(at - text);
+    for (;; at += 8) { /* aligned words cross no page */
+        uint64_t word = ((const struct bare_word *)at)->bytes;
+        if ((word - ones) & ~word & tops) /* one of the bytes is 0 */
+            break;
+    }
+    while (*at)
+        at++;
+    return (size_t)(at - text);
 }
 
 /* What follows `prefix` in `text`, or NULL. */

@@ -82,11 +82,6 @@ void str_free(struct str *str)
     *str = (struct str){0};
 }
 
-bool str_starts(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 bool str_ends(const char *text, const char *suffix)
 {
     size_t length = strlen(text), tail = strlen(suffix);

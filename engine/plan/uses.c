@@ -12,10 +12,9 @@
 /* The rest of a path below a directory, or NULL; "" for the directory itself. */
 static const char *below(const char *path, const char *dir)
 {
-    size_t length = strlen(dir);
-    if (strncmp(path, dir, length) != 0)
-        return NULL;
-    return path[length] == '/' ? path + length + 1 : path[length] ? NULL : path + length;
+    while (*dir && *path == *dir) /* mostly ends at once: cheaper than a call */
+        path++, dir++;
+    return *dir ? NULL : *path == '/' ? path + 1 : *path ? NULL : path;
 }
 
 static bool is_system(const char *path)

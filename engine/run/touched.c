@@ -57,8 +57,7 @@ static bool counts(const char *path, uint32_t touch, const char *root)
 {
     static const char *const system[] = {"/dev/", "/proc/", "/sys/"};
     const uint32_t private = TOUCH_WRITE | TOUCH_ABSENT | TOUCH_REMOVE;
-    size_t length = strlen(root);
-    bool inside = strncmp(path, root, length) == 0 && path[length] == '/';
+    bool inside = str_starts(path, root) && path[strlen(root)] == '/';
     if (!touch || (touch & private) == private || (touch == TOUCH_ABSENT && !inside))
         return false;
     for (size_t i = 0; i < sizeof system / sizeof *system; i++)

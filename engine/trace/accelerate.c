@@ -207,9 +207,24 @@ static struct ring_head *head_of(const struct accelerator *own)
     return (struct ring_head *)(void *)(own->region + RING_PAGE);
 }
 
-static struct ring_chunk *chunk_of(const struct accelerator *own, uint32_t index)
+static char *chunk_of(const struct accelerator *own, uint32_t index)
 {
-    return (struct ring_chunk *)(void *)(own->region + RING_HEAD + (size_t)index * RING_CHUNK);
+    return own->region + RING_HEAD + (size_t)index * RING_CHUNK;
+}
+
+/* Bytes that processes gave out, of a chunk: no more than there are. */
+static uint32_t used_of(const struct ring_slot *slot)
+{
+    uint32_t used = atomic_load(&slot->used) & 0x7fffffffu;
+    return used < RING_CHUNK ? used : RING_CHUNK;
+}
+
+static void clear_chunk(const struct accelerator *own, uint32_t index)
+{
+    struct ring_slot *slot = &head_of(own)->slots[index];
+    memset(chunk_of(own, index), 0, used_of(slot));
+    atomic_store(&slot->used, 0);
+    atomic_store(&slot->owner, 0);
 }
 
 static int memory_file(const char *name, const void *bytes, size_t length)
@@ -315,12 +330,8 @@ static bool keep_spare(struct accelerator *own)
     if (top > SPARE_CHUNKS)
         return false;
     for (uint32_t i = 0; i < top; i++) {
-        struct ring_chunk *chunk = chunk_of(own, i);
-        uint32_t used = atomic_load(&chunk->used) & 0x7fffffffu;
-        memset(chunk->bytes, 0, used < sizeof chunk->bytes ? used : sizeof chunk->bytes);
-        atomic_store(&chunk->used, 0);
-        atomic_store(&chunk->owner, 0);
-        atomic_store(&chunk->state, CHUNK_FREE);
+        clear_chunk(own, i);
+        atomic_store(&head_of(own)->slots[i].state, CHUNK_FREE);
     }
     atomic_store(&head_of(own)->top, 0);
     atomic_store(&head_of(own)->off, 0);
@@ -637,20 +648,18 @@ static bool is_dead(struct guest *guest)
 static void drain_chunk(struct trace_server *server, uint32_t index, bool last)
 {
     struct accelerator *own = server->accelerator;
-    struct ring_chunk *chunk = chunk_of(own, index);
-    uint32_t number = atomic_load(&chunk->owner);
-    if (atomic_load(&chunk->state) != CHUNK_TAKEN || !number || number > own->guests.len)
+    struct ring_slot *slot = &head_of(own)->slots[index];
+    uint32_t number = atomic_load(&slot->owner);
+    if (atomic_load(&slot->state) != CHUNK_TAKEN || !number || number > own->guests.len)
         return;
     struct guest *guest = &own->guests.at[number - 1];
     bool dead =
         last || guest->gone || (atomic_load(&head_of(own)->top) > CROWDED && is_dead(guest));
-    uint32_t used = atomic_load(&chunk->used) & 0x7fffffffu;
-    if (used > sizeof chunk->bytes)
-        used = sizeof chunk->bytes;
+    uint32_t used = used_of(slot);
     uint32_t at = own->drained[index];
     common_read();
     while (at < used) {
-        struct ring_record *record = (struct ring_record *)(void *)(chunk->bytes + at);
+        struct ring_record *record = (struct ring_record *)(void *)(chunk_of(own, index) + at);
         uint32_t state = atomic_load_explicit(&record->state, memory_order_acquire);
         if (state != RECORD_DONE && !dead)
             break;
@@ -666,11 +675,9 @@ static void drain_chunk(struct trace_server *server, uint32_t index, bool last)
     common_read_end();
     own->drained[index] = at;
     if (dead && at == used && !last) {
-        memset(chunk->bytes, 0, used);
-        atomic_store(&chunk->used, 0);
-        atomic_store(&chunk->owner, 0);
+        clear_chunk(own, index);
         own->drained[index] = 0;
-        atomic_store(&chunk->state, CHUNK_FREE);
+        atomic_store(&slot->state, CHUNK_FREE);
     }
 }
 
@@ -678,7 +685,7 @@ static void drain_chunk(struct trace_server *server, uint32_t index, bool last)
  * to be freed. */
 static bool is_of(const struct accelerator *own, uint32_t chunk, const struct trace *trace)
 {
-    uint32_t number = atomic_load(&chunk_of(own, chunk)->owner);
+    uint32_t number = atomic_load(&head_of(own)->slots[chunk].owner);
     if (!number || number > own->guests.len)
         return false;
     const struct trace *its = own->guests.at[number - 1].trace;

@@ -34,8 +34,7 @@ extern int execve(const char *path, char *const *argv, char *const *envp) WEAK;
 extern int __open64_nocancel(const char *path, int flags, ...) WEAK; /* glibc's own, from 2.26 on */
 
 static struct ring_head *head; /* NULL: nothing is noted */
-static struct ring_chunk *chunks;
-static struct ring_chunk *_Atomic current; /* where the next record goes */
+static struct ring_slot *_Atomic current; /* where the next record goes */
 /* In a page of its own that a forked child finds empty: whose memory this is. */
 static struct identity {
     _Atomic uint32_t number; /* 0: not known to the server yet */
@@ -112,8 +111,11 @@ static long answer(long result)
 
 /* ---- noting ---- */
 
+/* Without the libc's memcpy; most are paths, of which a byte at a time would cost more than the call. */
 static void copy(char *to, const char *from, size_t length)
 {
+    for (; length >= 8; to += 8, from += 8, length -= 8)
+        ((struct bare_word *)to)->bytes = ((const struct bare_word *)from)->bytes;
     while (length--)
         *to++ = *from++;
 }
@@ -154,21 +156,26 @@ static bool ready(void)
     return true;
 }
 
-static struct ring_chunk *take_chunk(struct ring_chunk *full)
+static char *chunk_of(const struct ring_slot *slot)
+{
+    return (char *)head - RING_PAGE + RING_HEAD + (slot - head->slots) * RING_CHUNK;
+}
+
+static struct ring_slot *take_chunk(struct ring_slot *full)
 {
     uint32_t number = atomic_load(&identity->number);
     for (uint32_t i = 0; i < RING_CHUNKS; i++) {
-        struct ring_chunk *chunk = (struct ring_chunk *)((char *)chunks + (size_t)i * RING_CHUNK);
+        struct ring_slot *slot = &head->slots[i];
         uint32_t free = CHUNK_FREE;
-        if (atomic_load_explicit(&chunk->state, memory_order_relaxed) != CHUNK_FREE ||
-            !atomic_compare_exchange_strong(&chunk->state, &free, CHUNK_TAKEN))
+        if (atomic_load_explicit(&slot->state, memory_order_relaxed) != CHUNK_FREE ||
+            !atomic_compare_exchange_strong(&slot->state, &free, CHUNK_TAKEN))
             continue;
-        atomic_store(&chunk->owner, number);
+        atomic_store(&slot->owner, number);
         for (uint32_t top = atomic_load(&head->top);
              top < i + 1 && !atomic_compare_exchange_weak(&head->top, &top, i + 1);)
             continue;
         /* Of two threads that took one the second's stays empty: the server frees it. */
-        atomic_compare_exchange_strong(&current, &full, chunk);
+        atomic_compare_exchange_strong(&current, &full, slot);
         return atomic_load(&current);
     }
     return NULL;
@@ -176,17 +183,17 @@ static struct ring_chunk *take_chunk(struct ring_chunk *full)
 
 static struct ring_record *reserve(size_t size)
 {
-    struct ring_chunk *chunk = atomic_load(&current);
+    struct ring_slot *slot = atomic_load(&current);
     for (int tries = 0; tries < 4; tries++) {
-        if (chunk) {
-            uint32_t used = atomic_load(&chunk->used);
-            while (used + size <= sizeof chunk->bytes)
-                if (atomic_compare_exchange_weak(&chunk->used, &used, used + (uint32_t)size))
-                    return (struct ring_record *)(chunk->bytes + used);
-            atomic_fetch_or(&chunk->used, 0x80000000u); /* full: the server may free it */
+        if (slot) {
+            uint32_t used = atomic_load(&slot->used);
+            while (used + size <= RING_CHUNK)
+                if (atomic_compare_exchange_weak(&slot->used, &used, used + (uint32_t)size))
+                    return (struct ring_record *)(chunk_of(slot) + used);
+            atomic_fetch_or(&slot->used, 0x80000000u); /* full: the server may free it */
         }
-        chunk = take_chunk(chunk);
-        if (!chunk)
+        slot = take_chunk(slot);
+        if (!slot)
             return NULL;
     }
     return NULL;
@@ -381,20 +388,39 @@ struct walk {
     bool inside; /* it ended at one */
 };
 
-/* FNV-1a, of a text that goes on. */
-#define HASH_OF_NOTHING UINT32_C(2166136261)
-static uint32_t hash_on(uint32_t hash, const char *text, size_t length)
+/* Of a path that goes on by one name, with its slash. */
+static uint32_t hash_on(uint32_t before, const char *name, size_t length)
 {
+    const uint64_t odd = UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t hash = before ^ (uint64_t)length << 32, rest = 0;
+    for (; length >= 8; name += 8, length -= 8) {
+        hash = (hash ^ ((const struct bare_word *)name)->bytes) * odd;
+        hash ^= hash >> 32;
+    }
     while (length--)
-        hash = (hash ^ (unsigned char)*text++) * 16777619u;
-    return hash;
+        rest = rest << 8 | (unsigned char)*name++;
+    hash = (hash ^ rest) * odd;
+    return (uint32_t)(hash >> 32);
+}
+
+/* The length of the name that begins at a slash, with it. */
+static size_t name_length(const char *path)
+{
+    size_t length = 1;
+    while (path[length] && path[length] != '/')
+        length++;
+    return length;
 }
 
 static void cut(struct walk *walk, size_t length)
 {
     walk->path[length] = '\0';
     walk->length = length;
-    walk->hash = hash_on(HASH_OF_NOTHING, walk->path, length);
+    walk->hash = 0;
+    for (size_t at = 0, more; at < length; at += more) {
+        more = name_length(walk->path + at);
+        walk->hash = hash_on(walk->hash, walk->path + at, more);
+    }
 }
 
 /* Puts a link's target before the rest at `at`. */
@@ -455,6 +481,9 @@ enum { WAYS_SLOTS = 256, WAYS_FOR_NS = 1000 * 1000 * 1000 };
 
 static bool same(const char *one, const char *two, size_t length)
 {
+    for (; length >= 8; one += 8, two += 8, length -= 8)
+        if (((const struct bare_word *)one)->bytes != ((const struct bare_word *)two)->bytes)
+            return false;
     while (length && *one == *two)
         length--, one++, two++;
     return !length;
@@ -497,19 +526,29 @@ static enum known known_as(const char *path, size_t length, uint32_t hash, enum 
     return NOT_KNOWN;
 }
 
-/* The length of the directory on the way that is known not to be there, or 0. */
-static size_t ends_at(const char *name)
+/* Begins a walk of an absolute name where it is not known any more; what is said is known of there. */
+static enum known set_out(struct walk *walk, const char *name)
 {
-    uint32_t hash = HASH_OF_NOTHING;
-    for (size_t at = 0, end; name[at] == '/'; at = end) {
-        for (end = at + 1; name[end] && name[end] != '/';)
-            end++;
-        hash = hash_on(hash, name + at, end - at);
-        enum known known = name[end] ? known_as(name, end, hash, NOT_KNOWN) : NOT_KNOWN;
-        if (known != A_DIRECTORY)
-            return known == NOT_THERE ? end : 0;
+    enum known known = A_DIRECTORY;
+    size_t length = 0, end;
+    uint32_t hash = 0;
+    for (size_t at = 0; name[at] == '/' && known == A_DIRECTORY; at = end) {
+        end = at + name_length(name + at);
+        uint32_t next = hash_on(hash, name + at, end - at);
+        known = name[end] ? known_as(name, end, next, NOT_KNOWN) : NOT_KNOWN;
+        length = known ? end : at;
+        hash = known ? next : hash;
     }
-    return 0;
+    if (wants_directory(name + length)) { /* what is no link may be a file */
+        length = 0;
+        hash = 0;
+        known = NOT_KNOWN;
+    }
+    copy(walk->path, name, length);
+    walk->path[length] = '\0';
+    walk->length = length;
+    walk->hash = hash;
+    return known;
 }
 
 static bool is_directory(const struct walk *walk)
@@ -600,11 +639,12 @@ static char *tell(struct walk *walk, long status, char *resolved)
 {
     if (!walk->length)
         copy(walk->path, "/", 2);
+    size_t bytes = text_length(walk->path) + 1;
     if (status == 0 && !resolved && malloc)
-        resolved = malloc(text_length(walk->path) + 1);
+        resolved = malloc(bytes);
     /* Where it fails for what is not there, or not ours to see: as far as it got. */
     if (resolved && (status == 0 || status == -ENOENT || status == -EACCES))
-        copy(resolved, walk->path, text_length(walk->path) + 1);
+        copy(resolved, walk->path, bytes);
     if (status < 0)
         return (void)answer(status), NULL;
     return resolved;
@@ -623,16 +663,14 @@ static char *real_path(const char *name, char *resolved)
     if (status < 0)
         return (void)answer(status), NULL;
     bool remember = ways_take();
-    size_t length = remember ? ends_at(name) : 0;
-    if (length) { /* noted when it was found out */
+    cut(&walk, 0);
+    if (remember && name[0] == '/' && set_out(&walk, name) == NOT_THERE) {
         atomic_flag_clear(&ways->taken);
-        copy(walk.path, name, length);
-        walk.path[walk.length = length] = '\0';
-        return tell(&walk, -ENOENT, resolved);
+        return tell(&walk, -ENOENT, resolved); /* noted when it was found out */
     }
     walk.links = 0;
     walk.looked = walk.inside = false;
-    cut(&walk, 0);
+    size_t known = walk.length; /* bytes of the name that need no look */
     if (name[0] != '/') {
         long got = call_seen(SYS_getcwd, (long)walk.path, sizeof walk.path, 0, 0);
         if (got < 0 && remember)
@@ -641,7 +679,7 @@ static char *real_path(const char *name, char *resolved)
             return (void)answer(got), NULL;
         cut(&walk, got == 2 ? 0 : (size_t)got - 1); /* not of "/" */
     }
-    copy(walk.rest, name, text_length(name) + 1);
+    copy(walk.rest, name + known, text_length(name + known) + 1);
     uint32_t how = name[0] != '/' ? RING_RELATIVE : 0;
     struct ring_record *record = note(RING_REALPATH, name, how);
     status = resolve(&walk, record ? call_unseen : call_seen, record && remember);
@@ -751,7 +789,6 @@ __attribute__((constructor(101))) static void come_in(void)
     call_seen(SYS_close, fd, 0, 0, 0);
     if (code != (long)RING_CODE || memory != (long)(RING_ADDRESS + RING_PAGE))
         return;
-    chunks = (struct ring_chunk *)(uintptr_t)(RING_ADDRESS + RING_HEAD);
     head = (struct ring_head *)(uintptr_t)(RING_ADDRESS + RING_PAGE);
     divert_libc();
 }

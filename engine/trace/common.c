@@ -70,8 +70,10 @@ static uint64_t coarse_ns(void)
 static bool is_below(const char *path, const char *const *places, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        size_t length = strlen(places[i]);
-        if (strncmp(path, places[i], length) == 0 && (path[length] == '/' || !path[length]))
+        const char *at = path, *place = places[i];
+        while (*place && *at == *place)
+            at++, place++;
+        if (!*place && (*at == '/' || !*at))
             return true;
     }
     return false;

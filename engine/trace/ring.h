@@ -4,8 +4,8 @@
  * stopped. No libc here. Every name is the engine's own, none is configurable: both are built
  * together.
  *
- * The region: a page with code, `syscall; ret`, whose calls the filter lets pass; a page with the
- * header; then chunks. A process owns the chunks it notes in; a record is complete before its call is
+ * The region: a page with code, `syscall; ret`, whose calls the filter lets pass; the header, with what is
+ * said of each chunk (no process touches the pages of chunks but its own); then chunks. A process owns the chunks it notes in; a record is complete before its call is
  * made and gets the result after it. What does not fit is called in the seen way.
  */
 #ifndef GANTRY_TRACE_RING_H
@@ -28,7 +28,8 @@ enum {
     RING_PAGE = 4096,
     RING_CHUNK = 64 * 1024,
     RING_CHUNKS = 256,
-    RING_HEAD = 2 * RING_PAGE, /* code and header */
+    RING_LINE = 64, /* of the cache */
+    RING_HEAD = 6 * RING_PAGE, /* code and header */
     RING_BYTES = RING_HEAD + RING_CHUNKS * RING_CHUNK,
 };
 
@@ -43,18 +44,20 @@ enum {
 
 enum ring_chunk_state { CHUNK_FREE, CHUNK_TAKEN };
 
-struct ring_head {
-    _Atomic uint32_t off; /* no call may be made unseen any more */
-    _Atomic uint32_t top; /* chunks in use are below this */
+/* What is said of a chunk. */
+struct ring_slot {
+    _Alignas(RING_LINE) _Atomic uint32_t state; /* enum ring_chunk_state */
+    _Atomic uint32_t owner; /* the number that the server gave, from 1 up; 0: being taken */
+    _Atomic uint32_t used; /* bytes that are given out; more than fit: full */
 };
 
-struct ring_chunk {
-    _Atomic uint32_t state; /* enum ring_chunk_state */
-    _Atomic uint32_t owner; /* the number that the server gave, from 1 up; 0: being taken */
-    _Atomic uint32_t used; /* bytes after this header that are given out; more than fit: full */
-    uint32_t unused;
-    char bytes[RING_CHUNK - 16];
+struct ring_head {
+    _Alignas(RING_LINE) _Atomic uint32_t off; /* no call may be made unseen any more */
+    _Atomic uint32_t top; /* chunks in use are below this */
+    struct ring_slot slots[RING_CHUNKS];
 };
+
+_Static_assert(RING_PAGE + sizeof(struct ring_head) <= RING_HEAD, "it has its place");
 
 enum ring_op {
     RING_OPEN,
