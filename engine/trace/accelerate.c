@@ -560,7 +560,7 @@ static void hold_parents(struct trace_server *server, uint32_t name, const char 
         parents[depth++] = name;
     }
     while (depth)
-        hold_name(server, parents[--depth], ACCESS_STAT, true);
+        hold_name(server, parents[--depth], false, ACCESS_STAT, true);
 }
 
 static uint32_t record_kinds(const struct ring_record *record, enum resolve_kind kind, bool found)
@@ -576,23 +576,21 @@ static uint32_t record_kinds(const struct ring_record *record, enum resolve_kind
 
 /* Where the path in server->absolute leads, and what stands there; the links on the way are held. Between
  * common_read and common_read_end. */
-static enum resolve_kind find_out(struct trace_server *server, pid_t pid, bool follow,
-                                  uint32_t *name)
+static struct common_note find_out(struct trace_server *server, pid_t pid, bool follow)
 {
-    struct common_note note;
+    struct common_note note = {.systems = false};
     struct resolver *resolver = &server->resolver;
     const struct str *path = &server->absolute;
     if (common_find_note(path->at, path->len, follow, resolver, &note)) {
         for (uint32_t i = 0; i < note.links_count; i++)
-            hold_name(server, note.links[i], ACCESS_LINK, true);
+            hold_name(server, note.links[i], note.systems, ACCESS_LINK, true);
     } else {
         common_read_end();
         note.kind = resolve_path_anew(resolver, pid, path->at, follow, &server->canonical);
         note.name = resolver->name;
         common_read();
     }
-    *name = note.name;
-    return note.kind;
+    return note;
 }
 
 static void keep_record(struct trace_server *server, struct guest *guest,
@@ -624,15 +622,14 @@ static void keep_record(struct trace_server *server, struct guest *guest,
                              : !error          ? RESOLVE_TOLD_THERE
                                                : RESOLVE_NOT_TOLD;
     server->resolver.told = told;
-    uint32_t name;
-    enum resolve_kind kind = find_out(server, guest->pid, follow, &name);
+    struct common_note where = find_out(server, guest->pid, follow);
     server->resolver.told = RESOLVE_NOT_TOLD;
-    bool found =
-        !done || error == ENOTDIR || error == ELOOP ? kind != RESOLVE_ABSENT : error != ENOENT;
+    bool found = !done || error == ENOTDIR || error == ELOOP ? where.kind != RESOLVE_ABSENT
+                                                             : error != ENOENT;
     bool walked = record->op == RING_REALPATH || record->op == RING_REALPATH_END;
     if (walked && !(record->flags & RING_PARENTS_KNOWN))
-        hold_parents(server, name, record->flags & RING_RELATIVE ? guest->directory : NULL);
-    hold_name(server, name, record_kinds(record, kind, found), found);
+        hold_parents(server, where.name, record->flags & RING_RELATIVE ? guest->directory : NULL);
+    hold_name(server, where.name, where.systems, record_kinds(record, where.kind, found), found);
     for (size_t i = 0; i < server->pending.len; i++)
         keep_access(guest->trace, &server->pending.at[i], guest->process, record->time_ns);
     guest->trace->noted++;

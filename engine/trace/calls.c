@@ -115,6 +115,7 @@ const struct call trace_calls[] = {
     ONE("chroot", ROOT, N, 0, N),
     ONE("pivot_root", ROOT, N, 0, N),
     ONE("mount", ROOT, N, 1, N),
+    ONE("umount", ROOT, N, 0, N),
     ONE("umount2", ROOT, N, 0, N),
     NEW("move_mount", ROOT, N, N, N, 429),
     ONE("setns", ROOT, N, N, N),

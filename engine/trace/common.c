@@ -308,7 +308,8 @@ bool common_find_note(const char *path, size_t length, bool follow_last,
     *out = (struct common_note){.name = note->name - 1,
                                 .kind = (enum resolve_kind)note->kind,
                                 .links = common.note_links.at + note->links,
-                                .links_count = note->links_count};
+                                .links_count = note->links_count,
+                                .systems = note->systems};
     return true;
 }
 

@@ -37,6 +37,7 @@ struct common_note {
     enum resolve_kind kind;
     const uint32_t *links; /* names */
     uint32_t links_count;
+    bool systems; /* all of it is the system's */
 };
 /* Finds that, where the resolver's call may believe it: it was told what is there, or it only looks, and
  * all is the system's. The links stay until common_read_end: between that and common_read nothing else

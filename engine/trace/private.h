@@ -78,6 +78,7 @@ struct trace_server {
     struct accelerator *accelerator; /* accelerate.c; NULL: none yet, or none here */
     bool accelerator_tried, unaccelerated;
     str_list ignored; /* prefixes of paths that are not kept */
+    bool ignores_systems; /* some of them are the system's own */
 
     struct trace *trace; /* of the call that is looked at */
     struct resolver resolver;
@@ -98,8 +99,9 @@ struct trace_server {
 /* trace.c */
 /* Notes an access of the call at hand. */
 void hold_access(struct trace_server *server, const char *path, uint32_t kinds, bool found);
-/* The same of a path by its name. */
-void hold_name(struct trace_server *server, uint32_t name, uint32_t kinds, bool found);
+/* The same of a path by its name; `systems`: it is known to be the system's. */
+void hold_name(struct trace_server *server, uint32_t name, bool systems, uint32_t kinds,
+               bool found);
 /* Adds an access to a trace. */
 void keep_access(struct trace *trace, const struct pending *held, uint32_t process,
                  uint64_t now_ns);

@@ -24,7 +24,7 @@
 /* Notes an access of the path that was resolved last. */
 static void hold_resolved(struct trace_server *server, uint32_t kinds, bool found)
 {
-    hold_name(server, server->resolver.name, kinds, found);
+    hold_name(server, server->resolver.name, false, kinds, found);
 }
 
 /* A call that stands still while it is looked at. */

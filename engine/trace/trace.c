@@ -39,15 +39,15 @@ void hold_access(struct trace_server *server, const char *path, uint32_t kinds, 
         vec_push(&server->pending, (struct pending){name_id(path), kinds, found});
 }
 
-void hold_name(struct trace_server *server, uint32_t name, uint32_t kinds, bool found)
+void hold_name(struct trace_server *server, uint32_t name, bool systems, uint32_t kinds, bool found)
 {
-    if (!is_ignored(server, name_text(name)))
+    if ((systems && !server->ignores_systems) || !is_ignored(server, name_text(name)))
         vec_push(&server->pending, (struct pending){name, kinds, found});
 }
 
 static void link_followed(void *data, uint32_t name)
 {
-    hold_name(data, name, ACCESS_LINK, true);
+    hold_name(data, name, false, ACCESS_LINK, true);
 }
 
 static void note_recent(struct trace_private *own, uint32_t access, const struct pending *held)
@@ -277,6 +277,7 @@ struct trace_server *trace_server_open(int listener,
 void trace_server_ignore(struct trace_server *server, const char *prefix)
 {
     vec_push(&server->ignored, mem_copy(prefix));
+    server->ignores_systems |= common_is_systems(prefix);
 }
 
 bool trace_server_sees_all(const struct trace_server *server)
