@@ -30,7 +30,7 @@ struct parent {
     bool there;
 };
 
-/* Where a noted path led. Half a line of the cache: it goes by a hash of 96 bits, not by its text. */
+/* Where a path led. Half a line of the cache: it goes by a hash of 96 bits, not by its text. */
 struct note {
     uint64_t low;
     uint32_t high;
@@ -251,7 +251,7 @@ static uint32_t now_ms(void)
     return (uint32_t)(coarse_ns() / 1000000);
 }
 
-/* A path leads elsewhere where its last link is not followed, and what is there now is not what was not. */
+/* What is kept of a path differs by whether its last link is followed, and by what the kernel said of it. */
 static XXH128_hash_t hash_of_note(const char *path, size_t length, bool follow_last,
                                   const struct resolver *resolver)
 {
@@ -357,8 +357,7 @@ void common_keep_note(const char *path, size_t length, bool follow_last,
                               .links_count = (uint8_t)what->links_count,
                               .kind = (uint8_t)what->kind,
                               .systems = systems,
-                              .brief = what->links_count || what->kind == RESOLVE_LINK ||
-                                       (!systems && what->kind != RESOLVE_ABSENT)};
+                              .brief = !systems || what->links_count || what->kind == RESOLVE_LINK};
         for (uint32_t i = 0; i < what->links_count; i++)
             vec_push(&common.note_links, what->links[i]);
     }

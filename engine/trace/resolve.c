@@ -160,11 +160,9 @@ static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool f
     }
     char room[2 * PATH_MAX];
     const char *real = looked_up(resolver, done->at, room);
-    /* Where a whole path leads is kept by resolve_path_anew. */
-    bool whole = at_end(walk) && !resolver->gathering;
     if (lstat(real, &st) < 0) {
         *kind = RESOLVE_ABSENT;
-        if (errno == ENOENT && !whole)
+        if (errno == ENOENT)
             common_keep(done, resolver, *kind, NULL);
         return false;
     }
@@ -175,8 +173,7 @@ static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool f
                    !resolver->distrust && !resolver->through.len;
     if (*kind != RESOLVE_LINK) {
         bool directory = *kind == RESOLVE_DIRECTORY;
-        if (directory || !whole)
-            common_keep(done, resolver, *kind, NULL);
+        common_keep(done, resolver, *kind, NULL);
         if (lasting)
             intern_id_n(directory ? &resolver->directories : &resolver->files, done->at, done->len);
         return directory;

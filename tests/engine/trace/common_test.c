@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -97,6 +98,41 @@ static void nothing_there_is_believed_of_the_kernel_alone(void **state)
     forget(&seen);
 }
 
+/* What nobody tells us of is noticed a second later. */
+static void where_a_path_led_is_believed_for_a_second(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    scratch_text("other/file", "");
+    scratch_text("thing", "a file");
+    trace_begin();
+    char *path = strdup(scratch("thing"));
+    look(&seen, path, RESOLVE_TOLD_THERE, false);
+    assert_int_equal(seen.kind, RESOLVE_FILE);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("other/file", path), 0);
+    look(&seen, path, RESOLVE_TOLD_THERE, false);
+    assert_string_equal(seen.canonical.at, path);
+    look(&seen, path, RESOLVE_TOLD_ABSENT, false); /* the kernel says otherwise */
+    assert_string_equal(seen.canonical.at, scratch("other/file"));
+    look(&seen, path, RESOLVE_NOT_TOLD, true); /* of the tree nothing is believed unsaid */
+    assert_string_equal(seen.canonical.at, scratch("other/file"));
+    common_ways_changed();
+    for (int i = 0; i < 2; i++) {
+        look(&seen, path, RESOLVE_TOLD_THERE, false);
+        assert_string_equal(seen.canonical.at, scratch("other/file"));
+        assert_non_null(strstr(seen.links.at, path));
+    }
+    assert_int_equal(unlink(path), 0);
+    scratch_text("thing", "a file again");
+    nanosleep(&(struct timespec){1, 100000000}, NULL);
+    look(&seen, path, RESOLVE_TOLD_THERE, false);
+    assert_string_equal(seen.canonical.at, path);
+    assert_string_equal(seen.links.at, "");
+    free(path);
+    forget(&seen);
+}
+
 /* Links of the system are told each time, though they are read once. */
 static void links_of_the_system_are_told(void **state)
 {
@@ -133,6 +169,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_way_that_changes_is_gone_again, scratch_make,
                                         scratch_remove),
         cmocka_unit_test_setup_teardown(nothing_there_is_believed_of_the_kernel_alone, scratch_make,
+                                        scratch_remove),
+        cmocka_unit_test_setup_teardown(where_a_path_led_is_believed_for_a_second, scratch_make,
                                         scratch_remove),
         cmocka_unit_test(links_of_the_system_are_told),
     };
