@@ -235,6 +235,9 @@ static long done(struct ring_record *record, long result)
     return result;
 }
 
+static bool was_just_absent(const char *path, uint64_t now);
+static void forget_absent(void);
+
 /* A call that names a path relative to the current directory, noted where it can be. */
 static long noted(enum ring_op op, long number, const char *path, long b, long c)
 {
@@ -244,6 +247,8 @@ static long noted(enum ring_op op, long number, const char *path, long b, long c
         *__errno_location() = before; /* the clock's, if anyone's */
     if (!record)
         return call_seen(number, AT_FDCWD, (long)path, b, c);
+    if (op == RING_OPEN && looks_only && was_just_absent(path, record->time_ns))
+        return done(record, -ENOENT);
     return done(record, call_unseen(number, AT_FDCWD, (long)path, b, c));
 }
 
@@ -260,6 +265,7 @@ static long open_at(int dir, const char *path, int flags, int mode)
         O_ACCMODE | O_CREAT | O_TRUNC | O_PATH | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);
     if ((flags & other) == O_RDONLY && !is_relative_to_descriptor(dir, path))
         return answer(noted(RING_OPEN, SYS_openat, path, flags, 0));
+    forget_absent();
     return answer(call_seen(SYS_openat, dir, (long)path, flags, mode));
 }
 
@@ -474,6 +480,10 @@ static struct ways {
         uint8_t known; /* enum known */
     } slots[256];
     char names[8 * 1024];
+    uint64_t now_ns; /* when it was taken last */
+    uint64_t absent_ns; /* when this path was found not to be there: */
+    size_t absent_length;
+    char absent[512];
 } * ways; /* behind the page of identity */
 
 _Static_assert(sizeof(struct ways) <= (IDENTITY_PAGES - 1) * RING_PAGE, "it has its place");
@@ -494,7 +504,7 @@ static bool ways_take(void)
 {
     if (!looks_only || !ready() || atomic_flag_test_and_set(&ways->taken))
         return false;
-    uint64_t now = now_ns();
+    uint64_t now = ways->now_ns = now_ns();
     if (now - ways->since_ns > WAYS_FOR_NS) {
         for (size_t i = 0; i < WAYS_SLOTS; i++)
             ways->slots[i].known = NOT_KNOWN;
@@ -502,6 +512,15 @@ static bool ways_take(void)
         ways->since_ns = now;
     }
     return true;
+}
+
+/* While it is taken. */
+static void remember_absent(const char *path)
+{
+    size_t length = text_length(path);
+    ways->absent_length = length < sizeof ways->absent ? length : 0;
+    ways->absent_ns = ways->now_ns;
+    copy(ways->absent, path, ways->absent_length);
 }
 
 /* What is known of a path; where nothing is, it becomes `news`. */
@@ -549,6 +568,28 @@ static enum known set_out(struct walk *walk, const char *name)
     walk->length = length;
     walk->hash = hash;
     return known;
+}
+
+/*
+ * cc1 resolves each place where a header might be, and then opens it: where the one call has just found
+ * nothing, the other is not made. The names of a program that only looks do not come by its own doing,
+ * but with what it writes.
+ */
+static bool was_just_absent(const char *path, uint64_t now)
+{
+    enum { JUST_NS = 10 * 1000 * 1000 };
+    if (now - ways->absent_ns > JUST_NS || atomic_flag_test_and_set(&ways->taken))
+        return false;
+    size_t length = text_length(path);
+    bool absent = length && length == ways->absent_length && same(path, ways->absent, length);
+    atomic_flag_clear(&ways->taken);
+    return absent;
+}
+
+static void forget_absent(void)
+{
+    if (looks_only)
+        ways->absent_ns = 0;
 }
 
 static bool is_directory(const struct walk *walk)
@@ -665,6 +706,7 @@ static char *real_path(const char *name, char *resolved)
     bool remember = ways_take();
     cut(&walk, 0);
     if (remember && name[0] == '/' && set_out(&walk, name) == NOT_THERE) {
+        remember_absent(name);
         atomic_flag_clear(&ways->taken);
         return tell(&walk, -ENOENT, resolved); /* noted when it was found out */
     }
@@ -690,6 +732,8 @@ static char *real_path(const char *name, char *resolved)
     else if (record && note_end(record, &walk, how, status) && remember && walk.inside &&
              status == -ENOENT)
         known_as(walk.path, walk.length, walk.hash, NOT_THERE);
+    if (remember && status == -ENOENT && name[0] == '/' && !walk.links)
+        remember_absent(name);
     if (remember)
         atomic_flag_clear(&ways->taken);
     return tell(&walk, status, resolved);

@@ -184,6 +184,52 @@ static void realpath_is_the_same(void **state)
     assert_int_equal(system("cmp plain remembered"), 0);
 }
 
+/* A compiler resolves where a header might be, and then opens it: that is seen as two calls, though where
+ * there is nothing only one is made. What comes to be there is found. */
+static void what_was_just_looked_for_is_not_asked_again(void **state)
+{
+    (void)state;
+    build(
+        "static char *in(const char *name) { static char path[PATH_MAX + 64];\n"
+        "    char here[PATH_MAX]; sprintf(path, \"%s/%s\", getcwd(here, sizeof here), name);\n"
+        "    return path; }\n"
+        "int main(void) {\n"
+        "    char text[PATH_MAX]; int status; struct stat st;\n"
+        "    if (realpath(in(\"none\"), text) || open(in(\"none\"), O_RDONLY) >= 0 || errno != "
+        "ENOENT)\n"
+        "        return 1;\n"
+        "    if (realpath(in(\"dir/none\"), text) || open(in(\"dir/none\"), O_RDONLY) >= 0)\n"
+        "        return 2;\n"
+        "    if (realpath(in(\"dir/other\"), text) || open(in(\"dir/other\"), O_RDONLY) >= 0)\n"
+        "        return 3;\n"
+        "    if (realpath(in(\"own\"), text) || open(in(\"own\"), O_CREAT | O_WRONLY, 0644) < 0 "
+        "||\n"
+        "        open(in(\"own\"), O_RDONLY) < 0)\n"
+        "        return 4;\n"
+        "    if (realpath(in(\"later\"), text)) return 5;\n"
+        "    if (fork() == 0) _exit(creat(in(\"later\"), 0644) < 0);\n"
+        "    wait(&status); usleep(20000);\n"
+        "    if (open(in(\"later\"), O_RDONLY) < 0) return 6;\n"
+        "    if (realpath(in(\"none\"), text) || open(in(\"there\"), O_RDONLY) < 0) return 7;\n"
+        "    if (realpath(in(\"dangling\"), text) || open(in(\"dangling\"), O_RDONLY) >= 0) return "
+        "8;\n"
+        "    return stat(in(\"none\"), &st) == 0;\n}\n",
+        "");
+    assert_int_equal(system("mkdir gcc && cp cc1 gcc && : >there && ln -s nowhere dangling"), 0);
+    struct trace *trace = traced_program((const char *const[]){"gcc/cc1", NULL});
+    assert_true(trace->noted >= 10);
+    traced_expect(trace, "none", ACCESS_STAT | ACCESS_READ, false);
+    traced_expect(trace, "dir", ACCESS_STAT, false);
+    traced_expect(trace, "dir/none", ACCESS_READ, false);
+    traced_expect(trace, "dir/other", ACCESS_READ, false);
+    traced_expect(trace, "own", ACCESS_STAT | ACCESS_CREATE | ACCESS_READ, false);
+    traced_expect(trace, "there", ACCESS_READ, true);
+    traced_expect(trace, "dangling", ACCESS_LINK, true);
+    traced_expect(trace, "nowhere", ACCESS_STAT | ACCESS_READ, false);
+    assert_int_equal(trace->flaws, 0);
+    trace_free(trace);
+}
+
 /* Whoever looks for a program along PATH executes it everywhere: where it is not, that is noted; where it
  * is, it runs, and how it cannot be run is said as ever. */
 static void programs_are_looked_for(void **state)
@@ -351,6 +397,7 @@ int main(void)
         TEST(each_call_is_noted),
         TEST(processes_are_told_apart),
         TEST(realpath_is_the_same),
+        TEST(what_was_just_looked_for_is_not_asked_again),
         TEST(programs_are_looked_for),
         TEST(programs_do_not_notice),
         TEST(programs_that_cannot_have_it_go_without),
