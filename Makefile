@@ -30,7 +30,8 @@ comma = ,
 # The gate and its hook are programs of their own, built by their own rules.
 HOOK = $(wildcard engine/load/hook*.c)
 GATE = engine/load/gate.c engine/load/gate_make.c
-APART = $(GATE) $(HOOK) engine/trace/accelerator.c engine/conf/embed_tool.c
+GUEST = engine/trace/accelerator.c engine/trace/accelerator_realpath.c
+APART = $(GATE) $(HOOK) $(GUEST) engine/conf/embed_tool.c
 ENGINE = $(filter-out $(APART),$(wildcard engine/*/*.c))
 FRONT = $(wildcard tui/*.c views/*.c)
 TESTS = $(shell find tests -name '*_test.c' 2>/dev/null)
@@ -124,16 +125,18 @@ $(HOOK:engine/load/%.c=$(O)/gate/%.o): $(O)/gate/%.o: engine/load/%.c Makefile
 $(O)/gate/hook.so: $(HOOK:engine/load/%.c=$(O)/gate/%.o)
 	@echo "  HOOK $@"
 	@$(CC) -shared -s -o $@ $(filter %.o,$^)
-# The accelerator (engine/trace/accelerator.c) is a guest in any program: nothing of its own is called.
+# The accelerator (engine/trace/accelerator*.c) is a guest in any program: nothing of its own is called.
 # gcc makes calls of memset from loops unless told; clang's -fno-builtin says it all.
 NO_LOOP_CALLS = $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 NO_RED_ZONE = $(if $(filter x86_64,$(shell uname -m)),-mno-red-zone)
-$(O)/gate/accelerator.so: engine/trace/accelerator.c Makefile
+$(GUEST:engine/trace/%.c=$(O)/gate/%.o): $(O)/gate/%.o: engine/trace/%.c Makefile
 	@mkdir -p $(@D)
-	@echo "  GUEST $@"
 	@$(CC) $(GATE_CFLAGS) -fPIC -fno-builtin -fno-stack-protector $(NO_LOOP_CALLS) \
-	  -U_FORTIFY_SOURCE -fvisibility=hidden $(NO_RED_ZONE) -fno-asynchronous-unwind-tables -nostdlib \
-	  -shared -s -Wl,-z,now,-z,noseparate-code,-z,norelro,--build-id=none -o $@ $<
+	  -U_FORTIFY_SOURCE -fvisibility=hidden $(NO_RED_ZONE) -fno-asynchronous-unwind-tables -c -o $@ $<
+$(O)/gate/accelerator.so: $(GUEST:engine/trace/%.c=$(O)/gate/%.o)
+	@echo "  GUEST $@"
+	@$(CC) -nostdlib -shared -s -Wl,-z,now,-z,noseparate-code,-z,norelro,--build-id=none -o $@ \
+	  $(filter %.o,$^)
 $(O)/gen/payload.S: Makefile
 	@mkdir -p $(@D)
 	@printf '%s\n' '.section .rodata' '.global payload_gate, payload_gate_end' \

@@ -27,9 +27,8 @@ struct why {
 
 /* A file as it was when a step ended. */
 struct seen {
-    const char
-        *path; /* relative to the root where it is in the tree; with its mark. The graph's, or a
-                         trace's name */
+    /* Relative to the root where it is in the tree; with its mark. The graph's, or a trace's name. */
+    const char *path;
     uint32_t name; /* that one, or INTERN_NONE */
     struct identity id;
     struct hash hash; /* hash_unknown: changed while the step ran */

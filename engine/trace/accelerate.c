@@ -1,6 +1,5 @@
 #include "trace/accelerate.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,9 +16,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/path.h"
 #include "trace/common.h"
-#include "trace/interpreter.h"
+#include "trace/fit.h"
 #include "trace/ring.h"
 
 /* The library, which travels inside of the program (gen/payload.S). */
@@ -31,156 +29,14 @@ enum {
     CROWDED = RING_CHUNKS / 2, /* chunks in use from which on the dead are looked for */
 };
 
-/* ---- programs ---- */
-
-enum verdict { UNKNOWN, FIT, UNFIT };
-
-static struct {
-    pthread_mutex_t lock;
-    struct map fit; /* program -> enum verdict */
-    struct map busy; /* program -> non-NULL: it made many calls once */
-    int library; /* memfd, or -1 */
-    bool tried;
-} programs = {.lock = PTHREAD_MUTEX_INITIALIZER, .library = -1};
-
-static bool has_compilers_name(const char *base)
-{
-    static const char *const names[] = {"cc1", "cc1plus", "lto1"};
-    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(base, names[i]))
-            return true;
-    return false;
-}
-
-/* Known beforehand, so that the first of them in a build need not be slow. */
-static bool is_known_busy(const char *program)
-{
-    const char *base = path_base(program); /* x86_64-linux-gnu-gcc-12 */
-    return has_compilers_name(base) || strstr(base, "-gcc-") || strstr(base, "-g++-");
-}
-
-/* A compiler's own, where compilers have them: it looks at many files and writes one. */
-static bool is_compiler(const char *program)
-{
-    return has_compilers_name(path_base(program)) && strstr(program, "/gcc/");
-}
-
-/* A mapped program, elf(5); nothing in it is trusted. */
-struct image {
-    const char *bytes;
-    size_t length;
-};
-
-static const void *image_at(const struct image *image, uint64_t offset, uint64_t size)
-{
-    return offset <= image->length && size <= image->length - offset ? image->bytes + offset : NULL;
-}
-
-static const Elf64_Phdr *segment(const struct image *image, unsigned index)
-{
-    const Elf64_Ehdr *header = image_at(image, 0, sizeof *header);
-    return index < header->e_phnum
-               ? image_at(image, header->e_phoff + (uint64_t)index * sizeof(Elf64_Phdr),
-                          sizeof(Elf64_Phdr))
-               : NULL;
-}
-
-/* Where in the file an address of the program's memory comes from; UINT64_MAX: nowhere. */
-static uint64_t offset_of(const struct image *image, uint64_t address)
-{
-    const Elf64_Phdr *part;
-    for (unsigned i = 0; (part = segment(image, i)); i++)
-        if (part->p_type == PT_LOAD && address >= part->p_vaddr &&
-            address - part->p_vaddr < part->p_filesz)
-            return part->p_offset + (address - part->p_vaddr);
-    return UINT64_MAX;
-}
-
-/* True where the program needs no sanitizer's runtime, which wants to be the first library. */
-static bool needs_no_sanitizer(const struct image *image)
-{
-    const Elf64_Phdr *part;
-    const Elf64_Dyn *table = NULL, *entry;
-    for (unsigned i = 0; (part = segment(image, i)); i++)
-        if (part->p_type == PT_DYNAMIC && part->p_offset % 8 == 0)
-            table = image_at(image, part->p_offset, sizeof *table);
-    if (!table)
-        return false;
-    uint64_t at = (uint64_t)((const char *)table - image->bytes), strings = UINT64_MAX;
-    for (uint64_t i = at; (entry = image_at(image, i, sizeof *entry)) && entry->d_tag != DT_NULL;
-         i += sizeof *entry)
-        if (entry->d_tag == DT_STRTAB)
-            strings = offset_of(image, entry->d_un.d_ptr);
-    if (strings == UINT64_MAX)
-        return false;
-    for (uint64_t i = at; (entry = image_at(image, i, sizeof *entry)) && entry->d_tag != DT_NULL;
-         i += sizeof *entry) {
-        uint64_t name = strings + entry->d_un.d_val;
-        if (entry->d_tag != DT_NEEDED)
-            continue;
-        const char *text = image_at(image, name, 1);
-        if (!text || memmem(text, strnlen(text, image->length - name), "san.so", 6))
-            return false;
-    }
-    return true;
-}
-
-/* A dynamic program of this machine and glibc, that no sanitizer watches over. */
-static enum verdict look_at(const char *program)
-{
-    struct str interpreter = {0};
-    bool glibc = interpreter_of(program, &interpreter) && strstr(interpreter.at, "/ld-linux");
-    str_free(&interpreter);
-    int fd = glibc ? open(program, O_RDONLY | O_CLOEXEC) : -1;
-    struct stat st;
-    bool sized = fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(Elf64_Ehdr);
-    struct image image = {.length = sized ? (size_t)st.st_size : 0};
-    void *bytes = sized ? mmap(NULL, image.length, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    if (fd >= 0)
-        close(fd);
-    if (bytes == MAP_FAILED)
-        return UNFIT;
-    image.bytes = bytes;
-    const Elf64_Ehdr *header = bytes;
-#if defined(__x86_64__)
-    bool ours = header->e_machine == EM_X86_64;
-#else
-    bool ours = header->e_machine == EM_AARCH64;
-#endif
-    ours = ours && header->e_ident[EI_CLASS] == ELFCLASS64 &&
-           header->e_phentsize == sizeof(Elf64_Phdr) && header->e_phoff % 8 == 0 &&
-           needs_no_sanitizer(&image);
-    munmap(bytes, image.length);
-    return ours ? FIT : UNFIT;
-}
-
-static bool is_worth_it(const char *program)
-{
-    pthread_mutex_lock(&programs.lock);
-    bool worth = is_known_busy(program) || map_get(&programs.busy, program);
-    if (worth) {
-        enum verdict verdict = (enum verdict)(uintptr_t)map_get(&programs.fit, program);
-        if (verdict == UNKNOWN) {
-            verdict = look_at(program);
-            map_put(&programs.fit, program, (void *)(uintptr_t)verdict);
-        }
-        worth = verdict == FIT;
-    }
-    pthread_mutex_unlock(&programs.lock);
-    return worth;
-}
-
 void accelerate_count(struct trace_server *server, struct thread *thread)
 {
     (void)server;
     if (++thread->calls != MANY_CALLS || thread->process == INTERN_NONE)
         return;
     uint32_t program = thread->trace->processes.at[thread->process].program;
-    if (program == INTERN_NONE)
-        return;
-    pthread_mutex_lock(&programs.lock);
-    map_put(&programs.busy, name_text(program), &programs);
-    pthread_mutex_unlock(&programs.lock);
+    if (program != INTERN_NONE)
+        fit_is_busy(name_text(program));
 }
 
 /* ---- the region ---- */
@@ -227,6 +83,13 @@ static void clear_chunk(const struct accelerator *own, uint32_t index)
     atomic_store(&slot->owner, 0);
 }
 
+/* What all guests are given. */
+static struct {
+    pthread_mutex_t lock;
+    int library; /* memfd, or -1 */
+    bool tried;
+} files = {.lock = PTHREAD_MUTEX_INITIALIZER, .library = -1};
+
 static int memory_file(const char *name, const void *bytes, size_t length)
 {
     int fd = memfd_create(name, MFD_CLOEXEC);
@@ -267,25 +130,25 @@ static int preload_file(void)
     struct stat is = {0};
     if (stat(RING_PRELOAD, &is) < 0)
         memset(&is, 0, sizeof is);
-    pthread_mutex_lock(&programs.lock);
+    pthread_mutex_lock(&files.lock);
     if (file < 0 || !is_same_file(&is, &was)) {
         file = new_preload_file();
         was = is;
     }
     int now = file;
-    pthread_mutex_unlock(&programs.lock);
+    pthread_mutex_unlock(&files.lock);
     return now;
 }
 
 static bool open_library(void)
 {
-    pthread_mutex_lock(&programs.lock);
-    if (!programs.tried)
-        programs.library = memory_file("accelerator.so", payload_accelerator,
-                                       (size_t)(payload_accelerator_end - payload_accelerator));
-    programs.tried = true;
-    pthread_mutex_unlock(&programs.lock);
-    return programs.library >= 0;
+    pthread_mutex_lock(&files.lock);
+    if (!files.tried)
+        files.library = memory_file("accelerator.so", payload_accelerator,
+                                    (size_t)(payload_accelerator_end - payload_accelerator));
+    files.tried = true;
+    pthread_mutex_unlock(&files.lock);
+    return files.library >= 0;
 }
 
 static bool write_code(int fd)
@@ -433,7 +296,7 @@ void accelerate_exec(struct trace_server *server, struct thread *thread, const c
     for (size_t i = 0; own && i < own->guests.len; i++)
         if (own->guests.at[i].pid == thread->tid)
             own->guests.at[i].gone = true; /* what it noted is drained: an exec is a change */
-    if (server->unaccelerated || !is_worth_it(program) || !accelerator_of(server) ||
+    if (server->unaccelerated || !fit_for_guest(program) || !accelerator_of(server) ||
         atomic_load(&head_of(server->accelerator)->off) ||
         asks_the_linker(thread->tid, environment))
         return;
@@ -479,7 +342,7 @@ static bool welcome(struct trace_server *server, struct thread *thread,
     vec_push(&own->guests, guest);
     uint32_t number = (uint32_t)own->guests.len;
     uint32_t program = thread->trace->processes.at[guest.process].program;
-    if (program != INTERN_NONE && is_compiler(name_text(program)))
+    if (program != INTERN_NONE && fit_is_compiler(name_text(program)))
         number |= RING_LOOKS_ONLY;
     struct iovec local = {&number, sizeof number},
                  remote = {(void *)(uintptr_t)notice->data.args[3], sizeof number};
@@ -490,7 +353,7 @@ static bool give_library(struct trace_server *server, const struct seccomp_notif
 {
     /* The linker reads it: each needs a place in the file of its own. */
     char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", programs.library);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", files.library);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     bool given = fd >= 0 && give_descriptor(server, notice, fd);
     if (fd >= 0)

@@ -239,14 +239,14 @@ static void compare(const struct tree *tree, const char *const *list, size_t cou
 static void values_are_those_of_make(void **state)
 {
     if (system("command -v make >/dev/null 2>&1") != 0)
-        skip();
+        skip(); /* the peer is not here */
     compare(*state, texts, sizeof texts / sizeof texts[0]);
 }
 
 static void target_specific_values_are_those_of_make(void **state)
 {
     if (system("command -v make >/dev/null 2>&1") != 0)
-        skip();
+        skip(); /* the peer is not here */
     compare(*state, specific_texts, sizeof specific_texts / sizeof specific_texts[0]);
 }
 

@@ -185,7 +185,7 @@ static void zfs_fuse_imports_it(void **state)
         "zpool status osv | grep 'with 0 errors'; zpool export osv\n";
     if (geteuid() != 0 || access("/dev/fuse", W_OK) < 0 ||
         system("command -v zfs-fuse zdb zpool zfs >/dev/null && unshare -m true") != 0)
-        skip();
+        skip(); /* no ZFS to look at the pool, or nobody may mount it */
     const struct zfs_options options = {.version = 23, .dataset = "zfs"};
     pack("pool", &options);
     char *text = mem_format(script, dir), *path = in_dir("script");

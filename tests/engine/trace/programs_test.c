@@ -262,7 +262,7 @@ static void a_chroot(void **state)
 {
     (void)state;
     if (geteuid() != 0 && !namespaces_work(CLONE_NEWUSER))
-        skip();
+        skip(); /* nobody may change his root here */
     struct trace *trace = traced_body(work_in_a_chroot);
     traced_expect(trace, "jail/etc/inside", ACCESS_CREATE, false);
     traced_expect(trace, "jail/etc/by_link", ACCESS_CREATE, false);
@@ -299,7 +299,7 @@ static void own_mounts(void **state)
 {
     (void)state;
     if (!namespaces_work(CLONE_NEWUSER | CLONE_NEWNS))
-        skip();
+        skip(); /* nobody may have mounts of his own here */
     struct trace *trace = traced_body(work_in_own_mounts);
     traced_expect(trace, "mounted/hidden", ACCESS_CREATE | ACCESS_READ, false);
     traced_expect(trace, "seen", ACCESS_CREATE, false);

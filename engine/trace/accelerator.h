@@ -1,0 +1,72 @@
+/*
+ * What the files of the accelerator share (accelerator.c says what it is). Nothing here is of the program
+ * that travels with it.
+ */
+#ifndef GANTRY_TRACE_ACCELERATOR_H
+#define GANTRY_TRACE_ACCELERATOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bare.h"
+#include "trace/ring.h"
+
+#define PUBLIC __attribute__((visibility("default")))
+#define WEAK __attribute__((weak))
+
+#pragma GCC visibility push(hidden) /* each is called within the one library */
+
+/* The program changes no directories and executes nothing: what was a directory stays one. */
+extern bool looks_only;
+
+/* System calls, stopped as anyone's or by the one instruction that passes; negative errno. */
+long call_seen(long number, long a, long b, long c, long d);
+long call_unseen(long number, long a, long b, long c, long d);
+/* The same as a libc's function says it: -1 and errno. */
+long answer(long result);
+
+/* True where calls may be noted: the memory is ours, or our parent's whose directory we share. */
+bool ready(void);
+/* CLOCK_MONOTONIC. */
+uint64_t now_ns(void);
+/* A record of a call that is about to be made; NULL: make it in the seen way. */
+struct ring_record *note(enum ring_op op, const char *path, uint32_t flags);
+/* Its result, which is given back. */
+long done(struct ring_record *record, long result);
+
+enum {
+    WAYS_PAGES = 3, /* that realpath remembers in */
+};
+/* Where those are; before anything is noted. */
+void ways_stand_at(long page);
+/*
+ * cc1 resolves each place where a header might be, and then opens it: where the one call has just found
+ * nothing, the other need not be made. For ten milliseconds at most, and not past an open of the program's
+ * own that may make a file (forget_absent).
+ */
+bool was_just_absent(const char *path, uint64_t now);
+void forget_absent(void);
+
+#pragma GCC visibility pop
+
+/* Without the libc's memcpy; most are paths, of which a byte at a time would cost more than the call. */
+static inline void copy(char *to, const char *from, size_t length)
+{
+    for (; length >= 8; to += 8, from += 8, length -= 8)
+        ((struct bare_word *)to)->bytes = ((const struct bare_word *)from)->bytes;
+    while (length--)
+        *to++ = *from++;
+}
+
+static inline bool same(const char *one, const char *two, size_t length)
+{
+    for (; length >= 8; one += 8, two += 8, length -= 8)
+        if (((const struct bare_word *)one)->bytes != ((const struct bare_word *)two)->bytes)
+            return false;
+    while (length && *one == *two)
+        length--, one++, two++;
+    return !length;
+}
+
+#endif
