@@ -7,7 +7,7 @@ files() {
 all: out/prog doc sub.d
 out/prog: a.o b.o ; cat $^ >$@
 %.o: %.c common.h ; @echo CC $<; cat $< common.h >$@
-doc: doc.txt ; -diff doc.txt none >$@; touch $@
+doc: doc.txt ; -echo 'doc: no none' >&2; touch $@
 sub.d: ; +@$(MAKE) -C sub V=$(V)
 .PHONY: sub.d
 M

@@ -300,10 +300,16 @@ static void a_killed_job_fails_and_the_build_ends(void **state)
 {
     (void)state;
     struct pty *pty = start_build(NULL);
-    size_t length;
-    char *pid = scratch_read("tree/started", &length);
-    kill((pid_t)strtol(pid, NULL, 10), SIGKILL);
-    free(pid);
+    pid_t job = 0; /* the file is there before its number is */
+    for (int tries = 0; job <= 0 && tries < 500; tries++) {
+        size_t length;
+        char *pid = scratch_read("tree/started", &length);
+        job = (pid_t)strtol(pid, NULL, 10);
+        free(pid);
+        pty_run(pty, 10);
+    }
+    assert_true(job > 0); /* 0 would be all of us */
+    assert_int_equal(kill(job, SIGKILL), 0);
     shows(pty, "held.txt  ended by signal 9");
     shows(pty, "✗ failed  ");
     pty_keys(pty, "q");
