@@ -30,7 +30,7 @@ comma = ,
 # The gate and its hook are programs of their own, built by their own rules.
 HOOK = $(wildcard engine/load/hook*.c)
 GATE = engine/load/gate.c engine/load/gate_make.c
-GUEST = engine/trace/accelerator.c engine/trace/accelerator_realpath.c
+GUEST = $(wildcard engine/trace/accelerator*.c)
 APART = $(GATE) $(HOOK) $(GUEST) engine/conf/embed_tool.c
 ENGINE = $(filter-out $(APART),$(wildcard engine/*/*.c))
 FRONT = $(wildcard tui/*.c views/*.c)
@@ -128,15 +128,24 @@ $(O)/gate/hook.so: $(HOOK:engine/load/%.c=$(O)/gate/%.o)
 # The accelerator (engine/trace/accelerator*.c) is a guest in any program: nothing of its own is called.
 # gcc makes calls of memset from loops unless told; clang's -fno-builtin says it all.
 NO_LOOP_CALLS = $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
-NO_RED_ZONE = $(if $(filter x86_64,$(shell uname -m)),-mno-red-zone)
+IS_X86 = $(filter x86_64,$(shell uname -m))
+GUEST_CFLAGS = $(if $(IS_X86),-mno-red-zone -mgeneral-regs-only)
 $(GUEST:engine/trace/%.c=$(O)/gate/%.o): $(O)/gate/%.o: engine/trace/%.c Makefile
 	@mkdir -p $(@D)
 	@$(CC) $(GATE_CFLAGS) -fPIC -fno-builtin -fno-stack-protector $(NO_LOOP_CALLS) \
-	  -U_FORTIFY_SOURCE -fvisibility=hidden $(NO_RED_ZONE) -fno-asynchronous-unwind-tables -c -o $@ $<
-$(O)/gate/accelerator.so: $(GUEST:engine/trace/%.c=$(O)/gate/%.o)
+	  -U_FORTIFY_SOURCE -fvisibility=hidden $(GUEST_CFLAGS) -fno-asynchronous-unwind-tables -c -o $@ $<
+# As a library for the dynamic linker, and, where there is a way in, as code that stands by itself.
+$(O)/gate/accelerator.so: $(patsubst engine/trace/%.c,$(O)/gate/%.o,$(filter-out %_enter.c,$(GUEST)))
 	@echo "  GUEST $@"
 	@$(CC) -nostdlib -shared -s -Wl,-z,now,-z,noseparate-code,-z,norelro,--build-id=none -o $@ \
 	  $(filter %.o,$^)
+$(O)/gate/accelerator.elf: $(patsubst engine/trace/%.c,$(O)/gate/%.o,$(filter-out %_preload.c,$(GUEST))) \
+  engine/trace/accelerator.ld
+	@echo "  GUEST $@"
+	@$(CC) -nostdlib -static -Wl,--build-id=none,--no-relax,-T,engine/trace/accelerator.ld -o $@ \
+	  $(filter %.o,$^)
+$(O)/gate/accelerator.bin: $(if $(IS_X86),$(O)/gate/accelerator.elf)
+	@$(if $(IS_X86),objcopy -O binary -j .text $< $@,: >$@)
 $(O)/gen/payload.S: Makefile
 	@mkdir -p $(@D)
 	@printf '%s\n' '.section .rodata' '.global payload_gate, payload_gate_end' \
@@ -144,8 +153,11 @@ $(O)/gen/payload.S: Makefile
 	  'payload_gate_end:' 'payload_hook: .incbin "$(O)/gate/hook.so"' 'payload_hook_end:' \
 	  '.global payload_accelerator, payload_accelerator_end' \
 	  'payload_accelerator: .incbin "$(O)/gate/accelerator.so"' 'payload_accelerator_end:' \
+	  '.global payload_entering, payload_entering_end' \
+	  'payload_entering: .incbin "$(O)/gate/accelerator.bin"' 'payload_entering_end:' \
 	  '.section .note.GNU-stack,"",%progbits' >$@
-$(OBJ)/gen/payload.o: $(O)/gen/payload.S $(O)/gate/gate $(O)/gate/hook.so $(O)/gate/accelerator.so
+$(OBJ)/gen/payload.o: $(O)/gen/payload.S $(O)/gate/gate $(O)/gate/hook.so $(O)/gate/accelerator.so \
+  $(O)/gate/accelerator.bin
 	@mkdir -p $(@D)
 	@$(CC) -c -o $@ $<
 -include $(wildcard $(O)/gate/*.d)

@@ -18,10 +18,13 @@
 #include "base/mem.h"
 #include "trace/common.h"
 #include "trace/fit.h"
+#include "trace/inject.h"
 #include "trace/ring.h"
 
 /* The library, which travels inside of the program (gen/payload.S). */
 extern const unsigned char payload_accelerator[], payload_accelerator_end[];
+/* The same as code that stands by itself; nothing where it cannot come in so. */
+extern const unsigned char payload_entering[], payload_entering_end[];
 
 enum {
     MANY_CALLS = 80, /* that a program makes for the accelerator to be worth its start (~60 us) */
@@ -60,7 +63,7 @@ struct accelerator {
 
 static struct ring_head *head_of(const struct accelerator *own)
 {
-    return (struct ring_head *)(void *)(own->region + RING_PAGE);
+    return (struct ring_head *)(void *)(own->region + RING_CODE_BYTES);
 }
 
 static char *chunk_of(const struct accelerator *own, uint32_t index)
@@ -151,15 +154,19 @@ static bool open_library(void)
     return files.library >= 0;
 }
 
+/* The region's code: how a call is made that is not seen, and what else stands by itself. */
 static bool write_code(int fd)
 {
 #if defined(__x86_64__)
-    static const unsigned char code[] = {0x0f, 0x05, 0xc3}; /* syscall; ret */
+    const unsigned char *code = payload_entering; /* it begins with syscall; ret */
+    size_t length = (size_t)(payload_entering_end - payload_entering);
 #else
     static const unsigned char code[] = {0x01, 0x00, 0x00, 0xd4,
-                                         0xc0, 0x03, 0x5f, 0xd6}; /* svc 0 */
+                                         0xc0, 0x03, 0x5f, 0xd6}; /* svc 0; ret */
+    size_t length = sizeof code;
 #endif
-    return ftruncate(fd, RING_BYTES) == 0 && pwrite(fd, code, sizeof code, 0) == sizeof code;
+    return length <= RING_CODE_BYTES && ftruncate(fd, RING_BYTES) == 0 &&
+           pwrite(fd, code, length, 0) == (ssize_t)length;
 }
 
 /* Regions of steps that have ended: the next ones take them with the pages that they have. */
@@ -296,20 +303,29 @@ void accelerate_exec(struct trace_server *server, struct thread *thread, const c
     for (size_t i = 0; own && i < own->guests.len; i++)
         if (own->guests.at[i].pid == thread->tid)
             own->guests.at[i].gone = true; /* what it noted is drained: an exec is a change */
-    if (server->unaccelerated || !fit_for_guest(program) || !accelerator_of(server) ||
-        atomic_load(&head_of(server->accelerator)->off) ||
-        asks_the_linker(thread->tid, environment))
+    unsigned linker;
+    if (server->unaccelerated || !fit_for_guest(program, &linker) || !accelerator_of(server) ||
+        atomic_load(&head_of(server->accelerator)->off))
         return;
-    thread->inject = INJECT_ASKED;
+    thread->linker = server->preloads ? 0 : (uint8_t)linker;
+    if (thread->linker || !asks_the_linker(thread->tid, environment))
+        thread->inject = INJECT_ASKED;
+}
+
+/* Its number there; -1: it cannot be given. */
+static int add_descriptor(struct trace_server *server, const struct seccomp_notif *notice, int fd,
+                          bool as_answer)
+{
+    struct seccomp_notif_addfd give = {.id = notice->id,
+                                       .flags = as_answer ? SECCOMP_ADDFD_FLAG_SEND : 0,
+                                       .srcfd = (uint32_t)fd,
+                                       .newfd_flags = O_CLOEXEC};
+    return ioctl(server->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &give);
 }
 
 static bool give_descriptor(struct trace_server *server, const struct seccomp_notif *notice, int fd)
 {
-    struct seccomp_notif_addfd give = {.id = notice->id,
-                                       .flags = SECCOMP_ADDFD_FLAG_SEND,
-                                       .srcfd = (uint32_t)fd,
-                                       .newfd_flags = O_CLOEXEC};
-    return ioctl(server->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &give) >= 0;
+    return add_descriptor(server, notice, fd, true) >= 0;
 }
 
 static bool say_result(struct trace_server *server, const struct seccomp_notif *notice, int error)
@@ -318,13 +334,11 @@ static bool say_result(struct trace_server *server, const struct seccomp_notif *
     return ioctl(server->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0;
 }
 
-/* A process introduces itself: it is a guest from now on, or stands elsewhere now. Writes its number
- * where it wants it. */
-static bool welcome(struct trace_server *server, struct thread *thread,
-                    const struct seccomp_notif *notice)
+/* A process is a guest from now on, or stands elsewhere now. Its number, with what else it is told so; 0:
+ * nobody knows where it stands. */
+static uint32_t enroll(struct trace_server *server, struct thread *thread, pid_t pid)
 {
     struct accelerator *own = server->accelerator;
-    pid_t pid = thread_leader(thread->tid);
     for (size_t i = 0; i < own->guests.len; i++)
         if (own->guests.at[i].pid == pid)
             own->guests.at[i].gone = true;
@@ -342,11 +356,21 @@ static bool welcome(struct trace_server *server, struct thread *thread,
     vec_push(&own->guests, guest);
     uint32_t number = (uint32_t)own->guests.len;
     uint32_t program = thread->trace->processes.at[guest.process].program;
-    if (program != INTERN_NONE && fit_is_compiler(name_text(program)))
+    if (program != INTERN_NONE && fit_only_looks(name_text(program)))
         number |= RING_LOOKS_ONLY;
+    if (stands && !common_is_systems(own->guests.at[own->guests.len - 1].directory))
+        number |= RING_NOTES_CHANGES;
+    return stands ? number : 0;
+}
+
+/* A process introduces itself: its number goes where it wants it. */
+static bool welcome(struct trace_server *server, struct thread *thread,
+                    const struct seccomp_notif *notice)
+{
+    uint32_t number = enroll(server, thread, thread_leader(thread->tid));
     struct iovec local = {&number, sizeof number},
                  remote = {(void *)(uintptr_t)notice->data.args[3], sizeof number};
-    return stands && process_vm_writev(thread->tid, &local, 1, &remote, 1, 0) == sizeof number;
+    return number && process_vm_writev(thread->tid, &local, 1, &remote, 1, 0) == sizeof number;
 }
 
 static bool give_library(struct trace_server *server, const struct seccomp_notif *notice)
@@ -359,6 +383,27 @@ static bool give_library(struct trace_server *server, const struct seccomp_notif
     if (fd >= 0)
         close(fd);
     return given;
+}
+
+bool accelerate_knows_path(const struct thread *thread, const struct seccomp_notif *notice,
+                           struct str *path)
+{
+    bool knows =
+        thread->inject == INJECT_ASKED && thread->linker && inject_stands(thread->linker, notice);
+    if (knows)
+        str_add(path, RING_PRELOAD);
+    return knows;
+}
+
+/* Has a program enter before its dynamic linker goes on with the call that it stands in. */
+static bool let_in(struct trace_server *server, struct thread *thread,
+                   const struct seccomp_notif *notice)
+{
+    struct accelerator *own = server->accelerator;
+    uint64_t base = inject_base(thread->linker, notice);
+    uint32_t number = base ? enroll(server, thread, thread->tid) : 0;
+    int fd = number ? add_descriptor(server, notice, own->ring, false) : -1;
+    return fd >= 0 && inject(thread->linker, notice, base, fd, number, head_of(own));
 }
 
 bool accelerate_answer(struct trace_server *server, struct thread *thread,
@@ -381,6 +426,8 @@ bool accelerate_answer(struct trace_server *server, struct thread *thread,
         return false;
     thread->inject = INJECT_NOT;
     if (was == INJECT_ASKED && call->op == CALL_STAT && !strcmp(path, RING_PRELOAD)) {
+        if (thread->linker && let_in(server, thread, notice))
+            return false;
         thread->inject = INJECT_PRELOAD;
         return say_result(server, notice, 0);
     }
@@ -426,6 +473,40 @@ static void hold_parents(struct trace_server *server, uint32_t name, const char 
         hold_name(server, parents[--depth], false, ACCESS_STAT, true);
 }
 
+/* A file is made, written or removed. */
+static bool is_change(const struct ring_record *record)
+{
+    const uint32_t changing = O_ACCMODE | O_CREAT | O_TRUNC;
+    return record->op == RING_UNLINK || (record->op == RING_OPEN && (record->flags & changing));
+}
+
+/* The same; nothing on its way is, and its last name is none of a link. */
+static void keep_change(struct trace_server *server, struct guest *guest,
+                        const struct ring_record *record)
+{
+    bool there = record->op == RING_UNLINK || (record->flags & RING_WAS_THERE);
+    uint32_t kinds = record->op == RING_UNLINK ? ACCESS_REMOVE
+                                               : open_kinds(record->flags & ~RING_WAS_THERE,
+                                                            there ? RESOLVE_FILE : RESOLVE_ABSENT);
+    resolve_path_anew(&server->resolver, guest->pid, server->absolute.at, false,
+                      &server->canonical);
+    if (record->op == RING_UNLINK)
+        resolve_forget_files(&server->resolver);
+    hold_name(server, server->resolver.name, false, kinds, there);
+}
+
+/* The same where the program has found out by itself, name by name, that there is nothing: no link is. */
+static struct common_note find_nothing(struct trace_server *server)
+{
+    struct common_note note = {.kind = RESOLVE_ABSENT};
+    const struct str *path = &server->absolute;
+    if (!common_find_note(path->at, path->len, true, &server->resolver, &note)) {
+        note.name = name_id_n(path->at, path->len);
+        common_keep_note(path->at, path->len, true, &server->resolver, &note);
+    }
+    return note;
+}
+
 static uint32_t record_kinds(const struct ring_record *record, enum resolve_kind kind, bool found)
 {
     if (record->op == RING_EXEC)
@@ -437,23 +518,48 @@ static uint32_t record_kinds(const struct ring_record *record, enum resolve_kind
     return ACCESS_STAT;
 }
 
-/* Where the path in server->absolute leads, and what stands there; the links on the way are held. Between
- * common_read and common_read_end. */
+/* Where the path in server->absolute leads, and what stands there; the links on the way are held. */
 static struct common_note find_out(struct trace_server *server, pid_t pid, bool follow)
 {
-    struct common_note note = {.systems = false};
+    struct common_note note;
     struct resolver *resolver = &server->resolver;
     const struct str *path = &server->absolute;
     if (common_find_note(path->at, path->len, follow, resolver, &note)) {
         for (uint32_t i = 0; i < note.links_count; i++)
             hold_name(server, note.links[i], note.systems, ACCESS_LINK, true);
     } else {
-        common_read_end();
         note.kind = resolve_path_anew(resolver, pid, path->at, follow, &server->canonical);
         note.name = resolver->name;
-        common_read();
+        note.systems = false;
     }
     return note;
+}
+
+static void keep_look(struct trace_server *server, struct guest *guest,
+                      const struct ring_record *record)
+{
+    bool done = atomic_load(&record->state) == RECORD_DONE;
+    if (record->op == RING_REALPATH && done && record->result < 0)
+        return; /* its end comes as a record of its own */
+    bool follow = record->op != RING_REALPATH_END && record->op != RING_LSTAT &&
+                  record->op != RING_READLINK &&
+                  !(record->op == RING_OPEN && (record->flags & O_NOFOLLOW));
+    int error = done && record->result < 0 ? -record->result : 0;
+    enum resolve_told told = !done             ? RESOLVE_NOT_TOLD
+                             : error == ENOENT ? RESOLVE_TOLD_ABSENT
+                             : !error          ? RESOLVE_TOLD_THERE
+                                               : RESOLVE_NOT_TOLD;
+    server->resolver.told = told;
+    bool nowhere = record->op == RING_REALPATH_END && error == ENOENT;
+    struct common_note where =
+        nowhere ? find_nothing(server) : find_out(server, guest->pid, follow);
+    server->resolver.told = RESOLVE_NOT_TOLD;
+    bool found = !done || error == ENOTDIR || error == ELOOP ? where.kind != RESOLVE_ABSENT
+                                                             : error != ENOENT;
+    bool walked = record->op == RING_REALPATH || record->op == RING_REALPATH_END;
+    if (walked && !(record->flags & RING_PARENTS_KNOWN))
+        hold_parents(server, where.name, record->flags & RING_RELATIVE ? guest->directory : NULL);
+    hold_name(server, where.name, where.systems, record_kinds(record, where.kind, found), found);
 }
 
 static void keep_record(struct trace_server *server, struct guest *guest,
@@ -461,7 +567,6 @@ static void keep_record(struct trace_server *server, struct guest *guest,
 {
     if (!guest->trace || !record->path[0] || record->op == RING_NOTHING)
         return;
-    bool done = atomic_load(&record->state) == RECORD_DONE;
     server->trace = guest->trace;
     server->pending.len = 0;
     str_cut(&server->absolute, 0);
@@ -474,25 +579,10 @@ static void keep_record(struct trace_server *server, struct guest *guest,
         str_add_char(&server->absolute, '/');
     }
     str_add(&server->absolute, record->path);
-    if (record->op == RING_REALPATH && done && record->result < 0)
-        return; /* its end comes as a record of its own */
-    bool follow = record->op != RING_REALPATH_END && record->op != RING_LSTAT &&
-                  record->op != RING_READLINK &&
-                  !(record->op == RING_OPEN && (record->flags & O_NOFOLLOW));
-    int error = done && record->result < 0 ? -record->result : 0;
-    enum resolve_told told = !done             ? RESOLVE_NOT_TOLD
-                             : error == ENOENT ? RESOLVE_TOLD_ABSENT
-                             : !error          ? RESOLVE_TOLD_THERE
-                                               : RESOLVE_NOT_TOLD;
-    server->resolver.told = told;
-    struct common_note where = find_out(server, guest->pid, follow);
-    server->resolver.told = RESOLVE_NOT_TOLD;
-    bool found = !done || error == ENOTDIR || error == ELOOP ? where.kind != RESOLVE_ABSENT
-                                                             : error != ENOENT;
-    bool walked = record->op == RING_REALPATH || record->op == RING_REALPATH_END;
-    if (walked && !(record->flags & RING_PARENTS_KNOWN))
-        hold_parents(server, where.name, record->flags & RING_RELATIVE ? guest->directory : NULL);
-    hold_name(server, where.name, where.systems, record_kinds(record, where.kind, found), found);
+    if (is_change(record))
+        keep_change(server, guest, record);
+    else
+        keep_look(server, guest, record);
     for (size_t i = 0; i < server->pending.len; i++)
         keep_access(guest->trace, &server->pending.at[i], guest->process, record->time_ns);
     guest->trace->noted++;
@@ -517,7 +607,6 @@ static void drain_chunk(struct trace_server *server, uint32_t index, bool last)
         last || guest->gone || (atomic_load(&head_of(own)->top) > CROWDED && is_dead(guest));
     uint32_t used = used_of(slot);
     uint32_t at = own->drained[index];
-    common_read();
     while (at < used) {
         struct ring_record *record = (struct ring_record *)(void *)(chunk_of(own, index) + at);
         uint32_t state = atomic_load_explicit(&record->state, memory_order_acquire);
@@ -532,7 +621,6 @@ static void drain_chunk(struct trace_server *server, uint32_t index, bool last)
         keep_record(server, guest, record);
         at += record->size;
     }
-    common_read_end();
     own->drained[index] = at;
     if (dead && at == used && !last) {
         clear_chunk(own, index);

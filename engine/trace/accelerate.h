@@ -23,6 +23,10 @@ void accelerate_exec(struct trace_server *server, struct thread *thread, const c
                      uint64_t environment);
 /* Counts a call of the thread's program: that is how programs become known. */
 void accelerate_count(struct trace_server *server, struct thread *thread);
+/* Whether a call is the first one of the thread's dynamic linker, by where it stands: then its path into
+ * `path`, which need not be read. */
+bool accelerate_knows_path(const struct thread *thread, const struct seccomp_notif *notice,
+                           struct str *path);
 /* Answers a call that is part of getting in; false: it is a call like others. To be asked after
  * see_call, which has read the path into server->raw. */
 bool accelerate_answer(struct trace_server *server, struct thread *thread,

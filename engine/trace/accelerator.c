@@ -1,8 +1,11 @@
 /*
- * The accelerator: a library that the server puts into dynamic programs that make many calls. It
- * stands before the libc's functions that look for files, notes the call in memory that it shares
- * with the server (ring.h), and makes it by the one instruction that the filter lets pass. All that
- * it cannot note, it calls as anyone would: then the call is stopped and seen.
+ * The accelerator: code that the server puts into dynamic programs that make many calls. It stands
+ * before the libc's functions that look for files, notes the call in memory that it shares with the
+ * server (ring.h), and makes it by the one instruction that the filter lets pass. All that it cannot
+ * note, it calls as anyone would: then the call is stopped and seen.
+ *
+ * It comes in as it stands, before the dynamic linker opens anything (accelerator_enter.c), or as a
+ * library that the linker preloads (accelerator_preload.c).
  *
  * A guest: no constructor's work but its own, no environment, no allocation, no libc but errno's
  * place, the clock and, for realpath's result, malloc.
@@ -23,11 +26,7 @@
 
 #include "trace/accelerator.h"
 
-extern int *__errno_location(void) __attribute__((const)) WEAK;
-extern int clock_gettime(clockid_t clock, struct timespec *now) WEAK;
-extern int execve(const char *path, char *const *argv, char *const *envp) WEAK;
-extern int __open64_nocancel(const char *path, int flags, ...) WEAK; /* glibc's own, from 2.26 on */
-
+struct libc libc;
 static struct ring_head *head; /* NULL: nothing is noted */
 static struct ring_slot *_Atomic current; /* where the next record goes */
 /* In a page of its own that a forked child finds empty: whose memory this is. */
@@ -39,6 +38,7 @@ static struct identity {
  * parent's. */
 static _Atomic bool astray;
 bool looks_only;
+static bool notes_changes;
 
 /* ---- calls ---- */
 
@@ -98,26 +98,30 @@ long answer(long result)
 {
     if (result >= 0 || result < -4095)
         return result;
-    if (__errno_location)
-        *__errno_location() = (int)-result;
+    if (libc.errno_location)
+        *libc.errno_location() = (int)-result;
     return -1;
 }
 
 /* ---- noting ---- */
 
-/* Says to the server who we are (again); the number it gave is in identity. Its descriptor or a
- * negative errno. */
-static long introduce(void)
+void take_number(uint32_t number)
 {
-    uint32_t number = 0;
-    long fd = call_seen(SYS_openat, AT_FDCWD, (long)RING_NAME, O_RDWR | O_CLOEXEC, (long)&number);
     looks_only = number & RING_LOOKS_ONLY;
-    number &= ~RING_LOOKS_ONLY;
+    notes_changes = number & RING_NOTES_CHANGES;
+    number &= ~(RING_LOOKS_ONLY | RING_NOTES_CHANGES);
     if (number) {
         identity->pid = (pid_t)call_seen(SYS_getpid, 0, 0, 0, 0);
         atomic_store(&identity->number, number);
         atomic_store(&current, NULL);
     }
+}
+
+long introduce(void)
+{
+    uint32_t number = 0;
+    long fd = call_seen(SYS_openat, AT_FDCWD, (long)RING_NAME, O_RDWR | O_CLOEXEC, (long)&number);
+    take_number(number);
     return fd;
 }
 
@@ -142,7 +146,7 @@ bool ready(void)
 
 static char *chunk_of(const struct ring_slot *slot)
 {
-    return (char *)head - RING_PAGE + RING_HEAD + (slot - head->slots) * RING_CHUNK;
+    return (char *)head - RING_CODE_BYTES + RING_HEAD + (slot - head->slots) * RING_CHUNK;
 }
 
 static struct ring_slot *take_chunk(struct ring_slot *full)
@@ -186,8 +190,10 @@ static struct ring_record *reserve(size_t size)
 uint64_t now_ns(void)
 {
     struct timespec now = {0};
-    if (clock_gettime)
-        clock_gettime(CLOCK_MONOTONIC, &now);
+    if (libc.clock_gettime)
+        libc.clock_gettime(CLOCK_MONOTONIC, &now);
+    else
+        call_seen(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
@@ -221,10 +227,10 @@ long done(struct ring_record *record, long result)
 /* A call that names a path relative to the current directory, noted where it can be. */
 static long noted(enum ring_op op, long number, const char *path, long b, long c)
 {
-    int before = __errno_location ? *__errno_location() : 0;
+    int before = libc.errno_location ? *libc.errno_location() : 0;
     struct ring_record *record = note(op, path, op == RING_OPEN ? (uint32_t)b : 0);
-    if (__errno_location)
-        *__errno_location() = before; /* the clock's, if anyone's */
+    if (libc.errno_location)
+        *libc.errno_location() = before; /* the clock's, if anyone's */
     if (!record)
         return call_seen(number, AT_FDCWD, (long)path, b, c);
     if (op == RING_OPEN && was_just_absent(path, record->time_ns))
@@ -237,16 +243,55 @@ static bool is_relative_to_descriptor(int dir, const char *path)
     return dir != AT_FDCWD && ((uintptr_t)path < RING_PAGE || path[0] != '/');
 }
 
+/*
+ * What makes, writes or removes a plain file changes no way to any other, and need not be stopped. Whether
+ * one was there is asked just before, as the server would. Only below the directory that we stand in, as
+ * far as is to be seen, and in /tmp: what is the system's the server wants to know at once.
+ */
+enum standing { NOBODY_KNOWS, NOTHING_THERE, A_FILE_THERE };
+
+static enum standing what_stands_at(const char *path)
+{
+    if (!notes_changes || (uintptr_t)path < RING_PAGE || !path[0] ||
+        (path[0] == '/' && !after(path, "/tmp/")))
+        return NOBODY_KNOWS;
+    for (const char *at = path; at[1]; at++)
+        if (at[0] == '.' && at[1] == '.')
+            return NOBODY_KNOWS;
+    struct stat there;
+    long status =
+        call_unseen(SYS_newfstatat, AT_FDCWD, (long)path, (long)&there, AT_SYMLINK_NOFOLLOW);
+    return status == -ENOENT                       ? NOTHING_THERE
+           : status == 0 && S_ISREG(there.st_mode) ? A_FILE_THERE
+                                                   : NOBODY_KNOWS;
+}
+
+/* Notes an open for writing; NULL: it is to be seen. */
+static struct ring_record *note_writing(const char *path, int flags)
+{
+    if ((flags & (O_DIRECTORY | O_PATH)) || !ready())
+        return NULL;
+    enum standing standing = what_stands_at(path);
+    if (standing == NOBODY_KNOWS)
+        return NULL;
+    uint32_t was = standing == A_FILE_THERE ? RING_WAS_THERE : 0;
+    return note(RING_OPEN, path, (uint32_t)flags | was);
+}
+
 /* ---- the functions of the libc ---- */
 
-static long open_at(int dir, const char *path, int flags, int mode)
+long open_at(int dir, const char *path, int flags, int mode)
 {
     const int other =
         O_ACCMODE | O_CREAT | O_TRUNC | O_PATH | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);
-    if ((flags & other) == O_RDONLY && !is_relative_to_descriptor(dir, path))
-        return answer(noted(RING_OPEN, SYS_openat, path, flags, 0));
+    bool relative = is_relative_to_descriptor(dir, path);
+    if ((flags & other) == O_RDONLY && !relative)
+        return noted(RING_OPEN, SYS_openat, path, flags, 0);
     forget_absent();
-    return answer(call_seen(SYS_openat, dir, (long)path, flags, mode));
+    struct ring_record *record = relative ? NULL : note_writing(path, flags);
+    if (record)
+        return done(record, call_unseen(SYS_openat, AT_FDCWD, (long)path, flags, mode));
+    return call_seen(SYS_openat, dir, (long)path, flags, mode);
 }
 
 static int mode_of(int flags, va_list rest)
@@ -259,7 +304,7 @@ static int mode_of(int flags, va_list rest)
     va_start(rest, flags);                                                                         \
     int mode = mode_of(flags, rest);                                                               \
     va_end(rest);                                                                                  \
-    return (int)open_at(__VA_ARGS__, mode)
+    return (int)answer(open_at(__VA_ARGS__, mode))
 
 PUBLIC int open(const char *path, int flags, ...)
 {
@@ -337,6 +382,14 @@ PUBLIC ssize_t readlinkat(int dir, const char *restrict path, char *restrict out
     return readlink(path, out, size);
 }
 
+PUBLIC int unlink(const char *path)
+{
+    bool plain = ready() && what_stands_at(path) == A_FILE_THERE;
+    struct ring_record *record = plain ? note(RING_UNLINK, path, 0) : NULL;
+    return (int)answer(record ? done(record, call_unseen(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0))
+                              : call_seen(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0));
+}
+
 /* What is noted counts from the directory that the server knows: after a change it looks again. */
 static long changed_directory(long result)
 {
@@ -365,14 +418,14 @@ PUBLIC int fchdir(int fd)
 /* ---- what the libc calls by itself ---- */
 
 #if defined(__x86_64__)
-static int open_by_libc(const char *path, int flags, ...)
+int open_by_libc(const char *path, int flags, ...)
 {
     OPEN(open_by_libc, AT_FDCWD, path, flags);
 }
 
 /* Who looks for a program executes it in each directory of PATH. A forked child that is not known yet is
  * stopped but once so. */
-static int execute_by_libc(const char *path, char *const *argv, char *const *envp)
+int execute_by_libc(const char *path, char *const *argv, char *const *envp)
 {
     struct ring_record *record = atomic_load(&identity->number) ? note(RING_EXEC, path, 0) : NULL;
     if (record) {
@@ -385,24 +438,18 @@ static int execute_by_libc(const char *path, char *const *argv, char *const *env
     return (int)answer(call_seen(SYS_execve, (long)path, (long)argv, (long)envp, 0));
 }
 
-/* The first bytes of a function of the libc, which must be in one word, become a jump to ours. */
-static void divert(uintptr_t function, uintptr_t ours)
+void jump_from(uintptr_t function, uintptr_t ours)
 {
-    enum { JUMP = 0xe9, JUMP_BYTES = 5 };
-    intptr_t distance = (intptr_t)(ours - function - JUMP_BYTES);
-    if (!function || function % 8 || distance != (int32_t)distance)
-        return;
-    uintptr_t page = function & ~(uintptr_t)(RING_PAGE - 1); /* eight bytes cross no page */
-    if (call_seen(SYS_mprotect, (long)page, RING_PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, 0) < 0)
-        return;
-    _Atomic uint64_t *code = (_Atomic uint64_t *)function;
-    uint64_t kept = atomic_load(code) & ~((UINT64_C(1) << JUMP_BYTES * 8) - 1);
-    atomic_store(code, kept | (uint64_t)(uint32_t)distance << 8 | JUMP);
-    call_seen(SYS_mprotect, (long)page, RING_PAGE, PROT_READ | PROT_EXEC, 0);
+    struct jump {
+        uint16_t into_rax;
+        uint64_t ours;
+        uint16_t to_rax;
+    } __attribute__((packed, may_alias)) *code = (struct jump *)function;
+    *code = (struct jump){0xb848, ours, 0xe0ff}; /* movabs $ours, %rax; jmp *%rax */
 }
 
-/* Whether a function begins as the libc's execve does: a program may have its own by that name. */
-static bool is_execve(const unsigned char *code)
+/* A program may have its own by that name. */
+bool is_execve(const unsigned char *code)
 {
     static const unsigned char branch[] = {0xf3, 0x0f, 0x1e, 0xfa}, /* endbr64 */
         number[] = {0xb8, SYS_execve, 0, 0, 0, 0x0f, 0x05}; /* mov $59, %eax; syscall */
@@ -410,43 +457,26 @@ static bool is_execve(const unsigned char *code)
         code += sizeof branch;
     return same((const char *)code, (const char *)number, sizeof number);
 }
-
-/* The libc opens locales, converters and the like by a function of its own, which no library can stand
- * before: a third of the calls that a compiler is still stopped for. So does its search for programs with
- * execve; who only looks executes none. */
-static void divert_libc(void)
-{
-    divert((uintptr_t)__open64_nocancel, (uintptr_t)open_by_libc);
-    if (!looks_only && execve && is_execve((const unsigned char *)(uintptr_t)execve))
-        divert((uintptr_t)execve, (uintptr_t)execute_by_libc);
-}
-#else
-static void divert_libc(void)
-{
-}
 #endif
 
 /* ---- coming in ---- */
 
-/* Before the program's own constructors, where the linker lets us. */
-__attribute__((constructor(101))) static void come_in(void)
+bool stand_at(long identity_page, long ways_pages)
 {
-    long page = call6(SYS_mmap, 0, (1 + WAYS_PAGES) * RING_PAGE, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page < 0 || call6(SYS_madvise, page, RING_PAGE, 18 /* MADV_WIPEONFORK */, 0, 0, 0) < 0)
-        return;
-    identity = (struct identity *)page;
-    ways_stand_at(page + RING_PAGE);
-    long fd = introduce();
-    if (fd < 0)
-        return;
-    long code = call6(SYS_mmap, (long)RING_CODE, RING_PAGE, PROT_READ | PROT_EXEC,
-                      MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
-    long memory = call6(SYS_mmap, (long)(RING_ADDRESS + RING_PAGE), RING_BYTES - RING_PAGE,
-                        PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, RING_PAGE);
-    call_seen(SYS_close, fd, 0, 0, 0);
-    if (code != (long)RING_CODE || memory != (long)(RING_ADDRESS + RING_PAGE))
-        return;
-    head = (struct ring_head *)(uintptr_t)(RING_ADDRESS + RING_PAGE);
-    divert_libc();
+    enum { WIPE_ON_FORK = 18 }; /* MADV_WIPEONFORK */
+    if (call6(SYS_madvise, identity_page, RING_PAGE, WIPE_ON_FORK, 0, 0, 0) < 0)
+        return false;
+    identity = (struct identity *)identity_page;
+    ways_stand_at(ways_pages);
+    return true;
+}
+
+bool map_ring(long fd)
+{
+    const long at = (long)(RING_ADDRESS + RING_CODE_BYTES);
+    long memory = call6(SYS_mmap, at, RING_BYTES - RING_CODE_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_FIXED_NOREPLACE, fd, RING_CODE_BYTES);
+    if (memory == at)
+        head = (struct ring_head *)at;
+    return head;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/bare.h"
 #include "trace/ring.h"
@@ -16,6 +17,13 @@
 #define WEAK __attribute__((weak))
 
 #pragma GCC visibility push(hidden) /* each is called within the one library */
+
+/* What is needed of the program's libc; each may be missing, and all are until it is loaded. */
+extern struct libc {
+    int *(*errno_location)(void);
+    int (*clock_gettime)(clockid_t clock, struct timespec *now);
+    void *(*malloc)(size_t size);
+} libc;
 
 /* The program changes no directories and executes nothing: what was a directory stays one. */
 extern bool looks_only;
@@ -35,11 +43,40 @@ struct ring_record *note(enum ring_op op, const char *path, uint32_t flags);
 /* Its result, which is given back. */
 long done(struct ring_record *record, long result);
 
+/* ---- coming in ---- */
+
 enum {
     WAYS_PAGES = 3, /* that realpath remembers in */
 };
-/* Where those are; before anything is noted. */
-void ways_stand_at(long page);
+/* Before anything else: empty pages of the process's own, for who it is and for those. False where the
+ * first cannot be kept from forked children. */
+bool stand_at(long identity_page, long ways_pages);
+void ways_stand_at(long pages);
+/* Says to the server who we are (again), and takes the number that it gives. A descriptor of the region
+ * or a negative errno. */
+long introduce(void);
+/* As the server gives it; 0: none. */
+void take_number(uint32_t number);
+/* Maps the region, but for its code. From now on calls are noted. */
+bool map_ring(long fd);
+
+#if defined(__x86_64__)
+/* ---- what stands before functions of the libc that no library can stand before ---- */
+
+/* The first twelve bytes of a function become a jump. They can be written. */
+void jump_from(uintptr_t function, uintptr_t ours);
+/* Locales, converters and the like are opened so: a third of a compiler's calls. */
+int open_by_libc(const char *path, int flags, ...);
+/* For its search for programs. */
+int execute_by_libc(const char *path, char *const *argv, char *const *envp);
+/* Whether a function begins as the libc's execve does. */
+bool is_execve(const unsigned char *code);
+#endif
+
+/* ---- */
+
+/* As openat(2); noted where it can be. */
+long open_at(int dir, const char *path, int flags, int mode);
 /*
  * cc1 resolves each place where a header might be, and then opens it: where the one call has just found
  * nothing, the other need not be made. For ten milliseconds at most, and not past an open of the program's

@@ -11,8 +11,6 @@
 
 #include "trace/accelerator.h"
 
-extern void *malloc(size_t size) WEAK;
-
 struct walk {
     char path[PATH_MAX]; /* real so far; "" is the root */
     size_t length;
@@ -118,9 +116,9 @@ static struct ways {
 _Static_assert(sizeof(struct ways) <= WAYS_PAGES * RING_PAGE, "it has its place");
 enum { WAYS_SLOTS = 256, WAYS_FOR_NS = 1000 * 1000 * 1000 };
 
-void ways_stand_at(long page)
+void ways_stand_at(long pages)
 {
-    ways = (struct ways *)page;
+    ways = (struct ways *)pages;
 }
 
 /* Empties the set where it is too old. */
@@ -197,7 +195,8 @@ static enum known set_out(struct walk *walk, const char *name)
 bool was_just_absent(const char *path, uint64_t now)
 {
     enum { JUST_NS = 10 * 1000 * 1000 };
-    if (!looks_only || now - ways->absent_ns > JUST_NS || atomic_flag_test_and_set(&ways->taken))
+    uint64_t when = looks_only ? atomic_load_explicit(&ways->absent_ns, memory_order_relaxed) : 0;
+    if (!when || now - when > JUST_NS || atomic_flag_test_and_set(&ways->taken))
         return false;
     size_t length = text_length(path);
     bool absent = length && length == ways->absent_length && same(path, ways->absent, length);
@@ -208,7 +207,7 @@ bool was_just_absent(const char *path, uint64_t now)
 void forget_absent(void)
 {
     if (looks_only)
-        ways->absent_ns = 0;
+        atomic_store_explicit(&ways->absent_ns, 0, memory_order_relaxed);
 }
 
 static bool is_directory(const struct walk *walk)
@@ -300,8 +299,8 @@ static char *tell(struct walk *walk, long status, char *resolved)
     if (!walk->length)
         copy(walk->path, "/", 2);
     size_t bytes = text_length(walk->path) + 1;
-    if (status == 0 && !resolved && malloc)
-        resolved = malloc(bytes);
+    if (status == 0 && !resolved && libc.malloc)
+        resolved = libc.malloc(bytes);
     /* Where it fails for what is not there, or not ours to see: as far as it got. */
     if (resolved && (status == 0 || status == -ENOENT || status == -EACCES))
         copy(resolved, walk->path, bytes);
@@ -353,6 +352,8 @@ static char *real_path(const char *name, char *resolved)
         known_as(walk.path, walk.length, walk.hash, NOT_THERE);
     if (remember && status == -ENOENT && name[0] == '/' && !walk.links)
         remember_absent(name);
+    else
+        forget_absent();
     if (remember)
         atomic_flag_clear(&ways->taken);
     return tell(&walk, status, resolved);

@@ -44,7 +44,8 @@ struct note {
 };
 
 static struct {
-    pthread_rwlock_t lock;
+    pthread_mutex_t
+        lock; /* held for less than a microsecond: who waits is there before he could sleep */
     struct intern paths, targets;
     VEC(struct known) of; /* by id of paths */
     struct intern texts, canonicals; /* of parents */
@@ -57,7 +58,7 @@ static struct {
     uint64_t born_ns;
     uint32_t ways; /* grows where a directory or a link changes */
     bool off; /* a step changes what is the system's */
-} common = {.lock = PTHREAD_RWLOCK_INITIALIZER};
+} common = {.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP};
 
 static uint64_t coarse_ns(void)
 {
@@ -122,9 +123,9 @@ static bool is_passing(const char *path)
 
 bool common_is_systems(const char *path)
 {
-    pthread_rwlock_rdlock(&common.lock);
+    pthread_mutex_lock(&common.lock);
     bool systems = !common.off && is_systems(path);
-    pthread_rwlock_unlock(&common.lock);
+    pthread_mutex_unlock(&common.lock);
     return systems;
 }
 
@@ -142,19 +143,19 @@ static void forget(void)
 
 void trace_begin(void)
 {
-    pthread_rwlock_wrlock(&common.lock);
+    pthread_mutex_lock(&common.lock);
     forget();
     str_list_free(&common.programs);
     common.begun = common.off = false;
     common.born_ns = 0;
-    pthread_rwlock_unlock(&common.lock);
+    pthread_mutex_unlock(&common.lock);
     names_forget();
 }
 
-/* Takes the lock to write, and forgets what is too old. */
+/* Takes the lock, and forgets what is too old. */
 static void begin_keeping(void)
 {
-    pthread_rwlock_wrlock(&common.lock);
+    pthread_mutex_lock(&common.lock);
     if (!common.begun)
         find_programs();
     if (coarse_ns() - common.born_ns > COMMON_NS) {
@@ -180,7 +181,7 @@ bool common_find(const struct str *path, const struct resolver *resolver, enum r
 {
     if (resolver->through.len)
         return false;
-    pthread_rwlock_rdlock(&common.lock);
+    pthread_mutex_lock(&common.lock);
     uint32_t id = intern_find_n(&common.paths, path->at, path->len);
     const struct known *known = id == INTERN_NONE ? NULL : &common.of.at[id];
     bool believed = known && is_believed(known, resolver);
@@ -189,7 +190,7 @@ bool common_find(const struct str *path, const struct resolver *resolver, enum r
         if (known->kind == RESOLVE_LINK)
             strcpy(target, intern_text(&common.targets, known->target));
     }
-    pthread_rwlock_unlock(&common.lock);
+    pthread_mutex_unlock(&common.lock);
     return believed;
 }
 
@@ -213,13 +214,13 @@ void common_keep(const struct str *path, const struct resolver *resolver, enum r
             vec_push(&common.of, known);
         common.of.at[id] = known;
     }
-    pthread_rwlock_unlock(&common.lock);
+    pthread_mutex_unlock(&common.lock);
 }
 
 bool common_find_parent(const char *path, size_t length, struct str *canonical,
                         enum resolve_kind *kind)
 {
-    pthread_rwlock_rdlock(&common.lock);
+    pthread_mutex_lock(&common.lock);
     uint32_t id = common.off || coarse_ns() - common.born_ns > COMMON_NS
                       ? INTERN_NONE
                       : intern_find_n(&common.texts, path, length);
@@ -227,7 +228,7 @@ bool common_find_parent(const char *path, size_t length, struct str *canonical,
         *kind = common.parents.at[id].there ? RESOLVE_DIRECTORY : RESOLVE_ABSENT;
         str_add(canonical, intern_text(&common.canonicals, common.parents.at[id].canonical));
     }
-    pthread_rwlock_unlock(&common.lock);
+    pthread_mutex_unlock(&common.lock);
     return id != INTERN_NONE;
 }
 
@@ -241,7 +242,7 @@ void common_keep_parent(const char *path, size_t length, const struct str *canon
         uint32_t id = intern_id_n(&common.canonicals, canonical->at, canonical->len);
         vec_push(&common.parents, (struct parent){id, kind == RESOLVE_DIRECTORY});
     }
-    pthread_rwlock_unlock(&common.lock);
+    pthread_mutex_unlock(&common.lock);
 }
 
 /* ---- notes ---- */
@@ -282,35 +283,34 @@ static void grow_notes(void)
     free(old);
 }
 
-void common_read(void)
+static bool is_note_believed(const struct note *note, const struct resolver *resolver)
 {
-    pthread_rwlock_rdlock(&common.lock);
-}
-
-void common_read_end(void)
-{
-    pthread_rwlock_unlock(&common.lock);
+    if (!note->name ||
+        (note->systems ? common.off : note->ways != common.ways || resolver->distrust))
+        return false;
+    return now_ms() - note->since_ms <= (note->brief ? BRIEF_NS : COMMON_NS) / 1000000;
 }
 
 bool common_find_note(const char *path, size_t length, bool follow_last,
                       const struct resolver *resolver, struct common_note *out)
 {
     bool told = resolver->told != RESOLVE_NOT_TOLD;
-    if (!common.notes_cap || resolver->through.len || resolver->root.len ||
-        !(told || resolver->looks))
+    if (resolver->through.len || resolver->root.len || !(told || resolver->looks))
         return false;
-    const struct note *note = slot_of(hash_of_note(path, length, follow_last, resolver));
-    if (!note->name ||
-        (note->systems ? common.off : note->ways != common.ways || resolver->distrust))
-        return false;
-    if (now_ms() - note->since_ms > (note->brief ? BRIEF_NS : COMMON_NS) / 1000000)
-        return false;
-    *out = (struct common_note){.name = note->name - 1,
-                                .kind = (enum resolve_kind)note->kind,
-                                .links = common.note_links.at + note->links,
-                                .links_count = note->links_count,
-                                .systems = note->systems};
-    return true;
+    XXH128_hash_t hash = hash_of_note(path, length, follow_last, resolver);
+    pthread_mutex_lock(&common.lock);
+    const struct note *note = common.notes_cap ? slot_of(hash) : NULL;
+    bool believed = note && is_note_believed(note, resolver);
+    if (believed) {
+        out->name = note->name - 1;
+        out->kind = (enum resolve_kind)note->kind;
+        out->systems = note->systems;
+        out->links_count = note->links_count;
+        for (uint32_t i = 0; i < note->links_count; i++)
+            out->links[i] = common.note_links.at[note->links + i];
+    }
+    pthread_mutex_unlock(&common.lock);
+    return believed;
 }
 
 /* Whether a path and all that it leads to is the system's. */
@@ -328,7 +328,7 @@ static bool is_fit_to_keep(const char *path, const struct resolver *resolver,
 {
     enum resolve_told fits =
         note->kind == RESOLVE_ABSENT ? RESOLVE_TOLD_ABSENT : RESOLVE_TOLD_THERE;
-    if (resolver->through.len || resolver->root.len || note->links_count > UINT8_MAX ||
+    if (resolver->through.len || resolver->root.len || note->links_count > COMMON_LINKS ||
         is_passing(path) || is_passing(name_text(note->name)))
         return false;
     return resolver->told == RESOLVE_NOT_TOLD ? resolver->looks && common_is_systems(path)
@@ -361,39 +361,39 @@ void common_keep_note(const char *path, size_t length, bool follow_last,
         for (uint32_t i = 0; i < what->links_count; i++)
             vec_push(&common.note_links, what->links[i]);
     }
-    pthread_rwlock_unlock(&common.lock);
+    pthread_mutex_unlock(&common.lock);
 }
 
 /* ---- changes ---- */
 
 uint64_t common_since(const char *path)
 {
-    pthread_rwlock_rdlock(&common.lock);
+    pthread_mutex_lock(&common.lock);
     bool old = common.off || coarse_ns() - common.born_ns > COMMON_NS || !is_systems(path);
     uint64_t since = old ? 0 : common.born_ns;
-    pthread_rwlock_unlock(&common.lock);
+    pthread_mutex_unlock(&common.lock);
     return since;
 }
 
 void common_changed(const char *path)
 {
-    pthread_rwlock_rdlock(&common.lock);
+    pthread_mutex_lock(&common.lock);
     bool systems = !common.off && is_systems(path);
     uint32_t id = intern_find(&common.paths, path);
-    pthread_rwlock_unlock(&common.lock);
+    pthread_mutex_unlock(&common.lock);
     if (!systems && id == INTERN_NONE)
         return;
-    pthread_rwlock_wrlock(&common.lock);
+    pthread_mutex_lock(&common.lock);
     common.off |= systems;
     id = intern_find(&common.paths, path);
     if (id != INTERN_NONE)
         common.of.at[id].gone = true;
-    pthread_rwlock_unlock(&common.lock);
+    pthread_mutex_unlock(&common.lock);
 }
 
 void common_ways_changed(void)
 {
-    pthread_rwlock_wrlock(&common.lock);
+    pthread_mutex_lock(&common.lock);
     common.ways++;
-    pthread_rwlock_unlock(&common.lock);
+    pthread_mutex_unlock(&common.lock);
 }

@@ -32,20 +32,17 @@ bool common_find_parent(const char *path, size_t length, struct str *canonical,
 void common_keep_parent(const char *path, size_t length, const struct str *canonical,
                         enum resolve_kind kind);
 /* Where a path led: what stands there, and the links that were followed. */
+enum { COMMON_LINKS = 16 }; /* what leads through more is not kept */
 struct common_note {
     uint32_t name; /* canonical (names.h) */
     enum resolve_kind kind;
-    const uint32_t *links; /* names */
-    uint32_t links_count;
     bool systems; /* all of it is the system's */
+    uint32_t links_count, links[COMMON_LINKS]; /* names */
 };
 /* Finds that, where the resolver's call may believe it: it was told what is there, or it only looks, and
- * all is the system's. The links stay until common_read_end: between that and common_read nothing else
- * of this file may be called. */
-void common_read(void);
+ * all is the system's. */
 bool common_find_note(const char *path, size_t length, bool follow_last,
                       const struct resolver *resolver, struct common_note *note);
-void common_read_end(void);
 /* Keeps it. */
 void common_keep_note(const char *path, size_t length, bool follow_last,
                       const struct resolver *resolver, const struct common_note *note);

@@ -1,24 +1,22 @@
 #include "trace/fit.h"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/map.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "trace/image.h"
+#include "trace/inject.h"
 #include "trace/interpreter.h"
 
-enum verdict { UNKNOWN, FIT, UNFIT };
+enum verdict { UNKNOWN, UNFIT, FIT /* and upwards: by the number of its dynamic linker */ };
 
 static struct {
     pthread_mutex_t lock;
-    struct map fit; /* program -> enum verdict */
+    struct map verdicts; /* program -> enum verdict */
     struct map busy; /* program -> non-NULL: it made many calls once */
 } programs = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -31,47 +29,24 @@ static bool has_compilers_name(const char *base)
     return false;
 }
 
+static bool is_assembler(const char *base)
+{
+    return !strcmp(base, "as") || str_ends(base, "-as");
+}
+
 /* Known beforehand, so that the first of them in a build need not be slow. */
 static bool is_known_busy(const char *program)
 {
     const char *base = path_base(program); /* x86_64-linux-gnu-gcc-12 */
-    return has_compilers_name(base) || strstr(base, "-gcc-") || strstr(base, "-g++-");
+    return has_compilers_name(base) || strstr(base, "-gcc-") || strstr(base, "-g++-") ||
+           is_assembler(base);
 }
 
-bool fit_is_compiler(const char *program)
+bool fit_only_looks(const char *program)
 {
-    return has_compilers_name(path_base(program)) && strstr(program, "/gcc/");
-}
-
-/* A mapped program, elf(5); nothing in it is trusted. */
-struct image {
-    const char *bytes;
-    size_t length;
-};
-
-static const void *image_at(const struct image *image, uint64_t offset, uint64_t size)
-{
-    return offset <= image->length && size <= image->length - offset ? image->bytes + offset : NULL;
-}
-
-static const Elf64_Phdr *segment(const struct image *image, unsigned index)
-{
-    const Elf64_Ehdr *header = image_at(image, 0, sizeof *header);
-    return index < header->e_phnum
-               ? image_at(image, header->e_phoff + (uint64_t)index * sizeof(Elf64_Phdr),
-                          sizeof(Elf64_Phdr))
-               : NULL;
-}
-
-/* Where in the file an address of the program's memory comes from; UINT64_MAX: nowhere. */
-static uint64_t offset_of(const struct image *image, uint64_t address)
-{
-    const Elf64_Phdr *part;
-    for (unsigned i = 0; (part = segment(image, i)); i++)
-        if (part->p_type == PT_LOAD && address >= part->p_vaddr &&
-            address - part->p_vaddr < part->p_filesz)
-            return part->p_offset + (address - part->p_vaddr);
-    return UINT64_MAX;
+    const char *base = path_base(program);
+    return (has_compilers_name(base) && strstr(program, "/gcc/")) ||
+           (is_assembler(base) && strstr(program, "/bin/"));
 }
 
 /* True where the program needs no sanitizer's runtime, which wants to be the first library. */
@@ -79,7 +54,7 @@ static bool needs_no_sanitizer(const struct image *image)
 {
     const Elf64_Phdr *part;
     const Elf64_Dyn *table = NULL, *entry;
-    for (unsigned i = 0; (part = segment(image, i)); i++)
+    for (unsigned i = 0; (part = image_segment(image, i)); i++)
         if (part->p_type == PT_DYNAMIC && part->p_offset % 8 == 0)
             table = image_at(image, part->p_offset, sizeof *table);
     if (!table)
@@ -88,7 +63,7 @@ static bool needs_no_sanitizer(const struct image *image)
     for (uint64_t i = at; (entry = image_at(image, i, sizeof *entry)) && entry->d_tag != DT_NULL;
          i += sizeof *entry)
         if (entry->d_tag == DT_STRTAB)
-            strings = offset_of(image, entry->d_un.d_ptr);
+            strings = image_offset(image, entry->d_un.d_ptr);
     if (strings == UINT64_MAX)
         return false;
     for (uint64_t i = at; (entry = image_at(image, i, sizeof *entry)) && entry->d_tag != DT_NULL;
@@ -103,46 +78,35 @@ static bool needs_no_sanitizer(const struct image *image)
     return true;
 }
 
-/* A dynamic program of this machine and glibc, that no sanitizer watches over. */
-static enum verdict look_at(const char *program)
+/* Looks at a program for the first time: a dynamic one of this machine and glibc, that no sanitizer
+ * watches over? Its verdict. */
+static uintptr_t look_at(const char *program)
 {
+    uintptr_t verdict = UNFIT;
     struct str interpreter = {0};
-    bool glibc = interpreter_of(program, &interpreter) && strstr(interpreter.at, "/ld-linux");
+    struct image image;
+    if (interpreter_of(program, &interpreter) && strstr(interpreter.at, "/ld-linux") &&
+        image_open(program, &image)) {
+        if (needs_no_sanitizer(&image))
+            verdict = FIT + inject_linker(interpreter.at);
+        image_close(&image);
+    }
     str_free(&interpreter);
-    int fd = glibc ? open(program, O_RDONLY | O_CLOEXEC) : -1;
-    struct stat st;
-    bool sized = fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(Elf64_Ehdr);
-    struct image image = {.length = sized ? (size_t)st.st_size : 0};
-    void *bytes = sized ? mmap(NULL, image.length, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    if (fd >= 0)
-        close(fd);
-    if (bytes == MAP_FAILED)
-        return UNFIT;
-    image.bytes = bytes;
-    const Elf64_Ehdr *header = bytes;
-#if defined(__x86_64__)
-    bool ours = header->e_machine == EM_X86_64;
-#else
-    bool ours = header->e_machine == EM_AARCH64;
-#endif
-    ours = ours && header->e_ident[EI_CLASS] == ELFCLASS64 &&
-           header->e_phentsize == sizeof(Elf64_Phdr) && header->e_phoff % 8 == 0 &&
-           needs_no_sanitizer(&image);
-    munmap(bytes, image.length);
-    return ours ? FIT : UNFIT;
+    return verdict;
 }
 
-bool fit_for_guest(const char *program)
+bool fit_for_guest(const char *program, unsigned *linker)
 {
     pthread_mutex_lock(&programs.lock);
     bool worth = is_known_busy(program) || map_get(&programs.busy, program);
     if (worth) {
-        enum verdict verdict = (enum verdict)(uintptr_t)map_get(&programs.fit, program);
+        uintptr_t verdict = (uintptr_t)map_get(&programs.verdicts, program);
         if (verdict == UNKNOWN) {
             verdict = look_at(program);
-            map_put(&programs.fit, program, (void *)(uintptr_t)verdict);
+            map_put(&programs.verdicts, program, (void *)verdict);
         }
-        worth = verdict == FIT;
+        worth = verdict >= FIT;
+        *linker = worth ? (unsigned)(verdict - FIT) : 0;
     }
     pthread_mutex_unlock(&programs.lock);
     return worth;

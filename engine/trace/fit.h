@@ -8,11 +8,13 @@
 #include <stdbool.h>
 
 /* Whether a program (canonical path) is to have the accelerator: a dynamic one of this machine's glibc,
- * without a sanitizer, that is known to be busy. */
-bool fit_for_guest(const char *program);
+ * without a sanitizer, that is known to be busy. The number of its dynamic linker (inject.h) into
+ * `linker`. */
+bool fit_for_guest(const char *program, unsigned *linker);
 /* From now on it is known to be. */
 void fit_is_busy(const char *program);
-/* A compiler's own, where compilers have them: it looks at many files and writes one. */
-bool fit_is_compiler(const char *program);
+/* A compiler's own or an assembler, where those are: it looks at files and writes one, executes nothing and
+ * stays in its directory. */
+bool fit_only_looks(const char *program);
 
 #endif

@@ -23,7 +23,7 @@ static struct {
     struct intern texts;
     _Atomic(struct name *) blocks[BLOCKS];
     unsigned held;
-} names = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} names = {.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP}; /* held for a moment */
 
 static void keep_name(uint32_t name, size_t length)
 {

@@ -42,6 +42,7 @@ struct thread {
     uint32_t directory_of; /* generation at which `directory` was read */
     uint32_t calls; /* since it executed something */
     uint8_t inject; /* enum inject: accelerate.h */
+    uint8_t linker; /* of its program, for inject.h; 0: the accelerator is preloaded */
     bool changing; /* its last call changes names, and may still be at it */
     bool moving; /* the same of its directory */
     char *directory;
@@ -77,6 +78,7 @@ struct trace_server {
 
     struct accelerator *accelerator; /* accelerate.c; NULL: none yet, or none here */
     bool accelerator_tried, unaccelerated;
+    bool preloads; /* it comes in as a library alone */
     str_list ignored; /* prefixes of paths that are not kept */
     bool ignores_systems; /* some of them are the system's own */
 
@@ -144,6 +146,8 @@ enum read_result read_path(pid_t tid, uint64_t address, struct str *out);
 bool read_link(const char *path, struct str *out);
 
 /* see.c: what a call does, as held accesses */
+/* What an open does, from its flags and what is there. */
+uint32_t open_kinds(uint64_t flags, enum resolve_kind kind);
 void see_call(struct trace_server *server, const struct seccomp_notif *notice,
               const struct call *call, struct thread *thread);
 

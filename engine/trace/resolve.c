@@ -334,8 +334,9 @@ enum resolve_kind resolve_path_anew(struct resolver *resolver, pid_t tid, const 
     struct common_note note = {.kind =
                                    walk_path(resolver, tid, path, length, follow_last, canonical)};
     resolver->name = note.name = name_id_n(canonical->at, canonical->len);
-    note.links = resolver->followed.at;
     note.links_count = (uint32_t)resolver->followed.len;
+    for (uint32_t i = 0; i < note.links_count && i < COMMON_LINKS; i++)
+        note.links[i] = resolver->followed.at[i];
     common_keep_note(path, length, follow_last, resolver, &note);
     return note.kind;
 }
@@ -344,12 +345,10 @@ enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char 
                                bool follow_last, struct str *canonical)
 {
     struct common_note note;
-    common_read();
     bool found = common_find_note(path, strlen(path), follow_last, resolver, &note);
     resolver->followed.len = 0;
     for (uint32_t i = 0; found && i < note.links_count; i++)
         tell_link(resolver, note.links[i]);
-    common_read_end();
     if (!found)
         return resolve_path_anew(resolver, tid, path, follow_last, canonical);
     resolver->name = note.name;

@@ -4,9 +4,10 @@
  * stopped. No libc here. Every name is the engine's own, none is configurable: both are built
  * together.
  *
- * The region: a page with code, `syscall; ret`, whose calls the filter lets pass; the header, with what is
- * said of each chunk (no process touches the pages of chunks but its own); then chunks. A process owns the chunks it notes in; a record is complete before its call is
- * made and gets the result after it. What does not fit is called in the seen way.
+ * The region: code, that begins with `syscall; ret`, whose calls the filter lets pass; the header, with
+ * what is said of each chunk (no process touches the pages of chunks but its own); then chunks. A process
+ * owns the chunks it notes in; a record is complete before its call is made and gets the result after it.
+ * What does not fit is called in the seen way. Behind the region a process may have pages of its own.
  */
 #ifndef GANTRY_TRACE_RING_H
 #define GANTRY_TRACE_RING_H
@@ -18,6 +19,9 @@
  * inside of what the sanitizers think to be a program's memory. */
 #define RING_ADDRESS UINT64_C(0x7e9f67610000)
 #define RING_CODE RING_ADDRESS
+#define RING_ENTER                                                                                 \
+    (RING_ADDRESS + 16) /* where the server lets a program call: accelerator_enter.c */
+#define RING_OWN (RING_ADDRESS + RING_BYTES)
 #if defined(__x86_64__)
 #define RING_CODE_AFTER (RING_ADDRESS + 2) /* the instruction pointer that the filter sees */
 #else
@@ -29,7 +33,10 @@ enum {
     RING_CHUNK = 64 * 1024,
     RING_CHUNKS = 256,
     RING_LINE = 64, /* of the cache */
-    RING_HEAD = 6 * RING_PAGE, /* code and header */
+    RING_CODE_BYTES = 8 * RING_PAGE,
+    RING_HEAD = RING_CODE_BYTES + 5 * RING_PAGE, /* code and header */
+    RING_LINKERS = 4, /* dynamic linkers that are known */
+    RING_OPENS = 4, /* places in each of them that open */
     RING_BYTES = RING_HEAD + RING_CHUNKS * RING_CHUNK,
 };
 
@@ -41,6 +48,8 @@ enum {
 #define RING_NAME RING_PLACE "ring"
 /* In that number: the program changes no directories, and lives shortly (a compiler's own). */
 #define RING_LOOKS_ONLY 0x80000000u
+/* It may note that it makes, writes and removes files: where it stands is not the system's. */
+#define RING_NOTES_CHANGES 0x40000000u
 
 enum ring_chunk_state { CHUNK_FREE, CHUNK_TAKEN };
 
@@ -51,13 +60,23 @@ struct ring_slot {
     _Atomic uint32_t used; /* bytes that are given out; more than fit: full */
 };
 
+/* A dynamic linker, as offsets from where it is loaded (inject.c finds them out). */
+struct ring_linker {
+    uint32_t debug; /* its _r_debug */
+    uint32_t debug_state; /* its _dl_debug_state, a function that does nothing */
+    uint32_t
+        opens[RING_OPENS]; /* where it calls openat: a system call and a comparison; 0: no more */
+    uint32_t room, room_end; /* in its code that nothing uses */
+};
+
 struct ring_head {
     _Alignas(RING_LINE) _Atomic uint32_t off; /* no call may be made unseen any more */
     _Atomic uint32_t top; /* chunks in use are below this */
+    struct ring_linker linkers[RING_LINKERS];
     struct ring_slot slots[RING_CHUNKS];
 };
 
-_Static_assert(RING_PAGE + sizeof(struct ring_head) <= RING_HEAD, "it has its place");
+_Static_assert(RING_CODE_BYTES + sizeof(struct ring_head) <= RING_HEAD, "it has its place");
 
 enum ring_op {
     RING_OPEN,
@@ -68,6 +87,7 @@ enum ring_op {
     RING_REALPATH,
     RING_REALPATH_END, /* where one ended that failed: real but for its last name */
     RING_EXEC, /* of what is not there */
+    RING_UNLINK, /* of a file */
     RING_NOTHING, /* it is called in the seen way */
 };
 
@@ -75,6 +95,9 @@ enum ring_realpath {
     RING_RELATIVE = 1, /* the path that was given is */
     RING_PARENTS_KNOWN = 2, /* no directory on the way was looked at: all were before */
 };
+
+/* In the flags of an open that may make or write: a file was there. Else nothing was. */
+#define RING_WAS_THERE 0x80000000u
 
 enum ring_record_state { RECORD_NOT_YET, RECORD_BEGUN, RECORD_DONE };
 

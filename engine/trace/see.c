@@ -201,12 +201,13 @@ static enum resolve_kind resolve_argument(const struct still *still, int dir_arg
     int dir = dir_arg == NO_ARG ? AT_FDCWD : (int)argument(still, dir_arg);
     str_cut(&server->raw, 0);
     *seen = path_arg == NO_ARG ||
+            (still->call->op == CALL_STAT &&
+             accelerate_knows_path(still->thread, still->notice, &server->raw)) ||
             was_read(still, read_path(still->tid, argument(still, path_arg), &server->raw));
     return *seen ? resolve_raw(still, dir, follow, seen) : RESOLVE_ABSENT;
 }
 
-/* What an open does, from its flags and what is there. */
-static uint32_t open_kinds(uint64_t flags, enum resolve_kind kind)
+uint32_t open_kinds(uint64_t flags, enum resolve_kind kind)
 {
     bool there = kind != RESOLVE_ABSENT;
     if (flags & O_PATH)

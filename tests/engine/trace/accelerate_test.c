@@ -16,12 +16,20 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "tests/support/traced.h"
+#include "trace/inject.h"
 
 #define INCLUDES                                                                                   \
     "#define _GNU_SOURCE\n#include <errno.h>\n#include <fcntl.h>\n#include <limits.h>\n"           \
     "#include <pthread.h>\n#include <sched.h>\n#include <signal.h>\n#include <stdio.h>\n"          \
     "#include <stdlib.h>\n#include <string.h>\n#include <sys/stat.h>\n#include <sys/wait.h>\n"     \
     "#include <unistd.h>\n"
+
+/* Whether it comes in before the dynamic linker opens anything; else it is preloaded. */
+static bool enters(void)
+{
+    const char *said = getenv("GANTRY_TRACE");
+    return !said && inject_linker("/lib64/ld-linux-x86-64.so.2");
+}
 
 /* A program by a name that gets the accelerator from the first time on. */
 static void build(const char *text, const char *options)
@@ -294,8 +302,117 @@ static void programs_do_not_notice(void **state)
     trace = traced_program((const char *const[]){
         "sh", "-c",
         "LD_TRACE_LOADED_OBJECTS=1 ./cc1 >list; grep -q libc.so list && ! grep gantry list", NULL});
-    assert_int_equal(trace->noted, 0);
+    if (!enters())
+        assert_int_equal(trace->noted, 0);
     trace_free(trace);
+}
+
+/* The libraries of a program that the accelerator enters are noted, too: what is left to be stopped is its
+ * execution and the linker's first call. */
+static void the_linker_is_not_stopped(void **state)
+{
+    (void)state;
+    build("int main(void) { return open(\"there\", O_RDONLY) < 0; }\n", "");
+    struct trace *trace = run(NULL);
+    traced_expect(trace, "there", ACCESS_READ, true);
+    unsigned libraries = 0;
+    for (size_t i = 0; i < trace->accesses.len; i++) {
+        const struct access *access = &trace->accesses.at[i];
+        libraries += access->found && strstr(name_text(access->path), "/libc.so.6") &&
+                     (access->kinds & ACCESS_READ);
+    }
+    assert_int_equal(libraries, 1);
+    assert_int_equal(trace->flaws, 0);
+    if (enters())
+        assert_in_range(trace->calls, 1, 3);
+    trace_free(trace);
+}
+
+static bool is_temporary(const char *path)
+{
+    return strncmp(path, "/tmp/cc", 7) == 0 || strncmp(path, "/proc/", 6) == 0;
+}
+
+/* As many accesses, of the same kinds, with the accelerator as without. */
+static void expect_same(const struct trace *with, const struct trace *without)
+{
+    for (int way = 0; way < 2; way++) {
+        const struct trace *a = way ? without : with, *b = way ? with : without;
+        for (size_t i = 0; i < a->accesses.len; i++) {
+            const struct access *one = &a->accesses.at[i];
+            const char *path = name_text(one->path);
+            const struct access *other = trace_find(b, path);
+            if (is_temporary(path))
+                continue;
+            if (!other || other->kinds != one->kinds || other->found != one->found)
+                fail_msg("%s: %s %#x %d, %s %#x %d", path, way ? "without" : "with", one->kinds,
+                         one->found, way ? "with" : "without", other ? other->kinds : 0,
+                         other ? other->found : 0);
+        }
+    }
+}
+
+static struct trace *without_it(const char *const *argv)
+{
+    const char *kept = getenv("GANTRY_TRACE");
+    char *before = kept ? mem_copy(kept) : NULL;
+    setenv("GANTRY_TRACE", "no-accelerator", 1);
+    struct trace *trace = traced_program(argv);
+    if (before)
+        setenv("GANTRY_TRACE", before, 1);
+    else
+        unsetenv("GANTRY_TRACE");
+    free(before);
+    return trace;
+}
+
+/* Files that are made, written and removed, and what only looks like that. */
+static void changes_are_the_same(void **state)
+{
+    (void)state;
+    build(
+        "int main(void) {\n"
+        "    int status;\n"
+        "    if (open(\"new\", O_CREAT | O_WRONLY, 0640) < 0) return 1;\n"
+        "    if (open(\"old\", O_WRONLY | O_TRUNC) < 0) return 2;\n"
+        "    if (open(\"old2\", O_RDWR) < 0 || open(\"log\", O_WRONLY | O_APPEND) < 0) return 3;\n"
+        "    if (open(\"there\", O_CREAT | O_EXCL | O_RDWR, 0600) >= 0 || errno != EEXIST) return "
+        "4;\n"
+        "    if (open(\"only\", O_CREAT | O_EXCL | O_RDWR, 0600) < 0) return 5;\n"
+        "    if (open(\"missing\", O_WRONLY) >= 0 || errno != ENOENT) return 6;\n"
+        "    if (open(\"link\", O_WRONLY) < 0 || open(\"dangling\", O_CREAT | O_WRONLY, 0600) < 0) "
+        "return 7;\n"
+        "    if (open(\"dir\", O_WRONLY) >= 0 || errno != EISDIR) return 8;\n"
+        "    if (open(\"/dev/null\", O_WRONLY) < 0 || open(\"dir/../up\", O_CREAT | O_WRONLY, "
+        "0600) < 0) return 9;\n"
+        "    if (unlink(\"gone\") || !unlink(\"never\") || unlink(\"link2\")) return 10;\n"
+        "    if (!unlink(\"dir\") || errno != EISDIR) return 11;\n"
+        "    int fd = open(\"temporary\", O_CREAT | O_RDWR | O_EXCL, 0600);\n"
+        "    if (fd < 0 || write(fd, \"x\", 1) != 1 || unlink(\"temporary\")) return 12;\n"
+        "    if (!fopen(\"stream\", \"w\")) return 13;\n"
+        "    pid_t child = vfork();\n"
+        "    if (child == 0) _exit(open(\"by_child\", O_CREAT | O_WRONLY, 0600) < 0);\n"
+        "    if (waitpid(child, &status, 0) != child || status) return 14;\n"
+        "    if (open(\"no/way\", O_CREAT | O_WRONLY, 0600) >= 0 || errno != ENOENT) return 15;\n"
+        "    struct stat st;\n"
+        "    return stat(\"new\", &st) || (st.st_mode & 0777) != 0640;\n}\n",
+        "");
+    const char *prepare =
+        "rm -rf new old old2 log only link link2 dangling gone dir up by_child aim nowhere "
+        "stream; umask 0; echo 1 | tee old old2 log gone aim >/dev/null; mkdir dir;"
+        "ln -s aim link; ln -s aim link2; ln -s nowhere dangling";
+    umask(0);
+    assert_int_equal(system(prepare), 0);
+    struct trace *with = run(NULL);
+    assert_int_equal(system(prepare), 0);
+    struct trace *without = without_it((const char *const[]){"./cc1", NULL});
+    traced_expect(with, "new", ACCESS_CREATE | ACCESS_STAT, false);
+    traced_expect(with, "gone", ACCESS_REMOVE, true);
+    expect_same(with, without);
+    assert_true(with->calls + 10 <= without->calls);
+    assert_int_equal(with->flaws, 0);
+    trace_free(with);
+    trace_free(without);
 }
 
 static void programs_that_cannot_have_it_go_without(void **state)
@@ -342,11 +459,6 @@ static void nothing_is_lost_when_it_overflows(void **state)
     trace_free(trace);
 }
 
-static bool is_temporary(const char *path)
-{
-    return strncmp(path, "/tmp/cc", 7) == 0 || strncmp(path, "/proc/", 6) == 0;
-}
-
 /* The real thing: a compile touches the same with it and without. */
 static void a_compile_touches_the_same(void **state)
 {
@@ -360,27 +472,12 @@ static void a_compile_touches_the_same(void **state)
     const char *const argv[] = {"gcc", "-c", "-Iown/none", "-I.", "-MD", "-o", "x.o", "x.c", NULL};
     struct trace *with = traced_program(argv);
     assert_int_equal(system("rm x.o x.d"), 0);
-    setenv("GANTRY_TRACE", "no-accelerator", 1);
-    struct trace *without = traced_program(argv);
-    unsetenv("GANTRY_TRACE");
+    struct trace *without = without_it(argv);
     unsetenv("CCACHE_DISABLE");
     assert_int_equal(without->noted, 0);
     if (with->noted < 50)
         fail_msg("only %lu calls were noted", (unsigned long)with->noted);
-    for (int way = 0; way < 2; way++) {
-        const struct trace *a = way ? without : with, *b = way ? with : without;
-        for (size_t i = 0; i < a->accesses.len; i++) {
-            const struct access *one = &a->accesses.at[i];
-            const char *path = name_text(one->path);
-            const struct access *other = trace_find(b, path);
-            if (is_temporary(path))
-                continue;
-            if (!other || other->kinds != one->kinds || other->found != one->found)
-                fail_msg("%s: %s %#x %d, %s %#x %d", path, way ? "without" : "with", one->kinds,
-                         one->found, way ? "with" : "without", other ? other->kinds : 0,
-                         other ? other->found : 0);
-        }
-    }
+    expect_same(with, without);
     trace_free(with);
     trace_free(without);
 }
@@ -400,9 +497,16 @@ int main(void)
         TEST(what_was_just_looked_for_is_not_asked_again),
         TEST(programs_are_looked_for),
         TEST(programs_do_not_notice),
+        TEST(the_linker_is_not_stopped),
+        TEST(changes_are_the_same),
         TEST(programs_that_cannot_have_it_go_without),
         TEST(nothing_is_lost_when_it_overflows),
         TEST(a_compile_touches_the_same),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    unsetenv("GANTRY_TRACE");
+    int failed = cmocka_run_group_tests_name("as it comes in", tests, NULL, NULL);
+    if (!enters())
+        return failed;
+    setenv("GANTRY_TRACE", "preload", 1);
+    return failed + cmocka_run_group_tests_name("as a library", tests, NULL, NULL);
 }

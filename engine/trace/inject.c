@@ -1,0 +1,335 @@
+#include "trace/inject.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "trace/image.h"
+
+#if defined(__x86_64__)
+
+/* Machine code: `syscall; cmp $-4096, %rax`, and the same of 32 bits. */
+static const unsigned char call_and_compare[] = {0x0f, 0x05, 0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff};
+static const unsigned char call_and_compare_short[] = {0x0f, 0x05, 0x3d, 0x00, 0xf0, 0xff, 0xff};
+enum { CALL_BYTES = 2, JUMP_BYTES = 5 };
+
+struct linker {
+    char *path;
+    struct stat was;
+    struct inject_places places; /* addresses in it, whose first is 0 */
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct linker at[RING_LINKERS];
+    unsigned count;
+} linkers = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- what a linker is like ---- */
+
+/* The segment with its code. */
+static const Elf64_Phdr *code_of(const struct image *image)
+{
+    const Elf64_Phdr *part;
+    for (unsigned i = 0; (part = image_segment(image, i)); i++)
+        if (part->p_type == PT_LOAD && (part->p_flags & PF_X))
+            return part->p_filesz == part->p_memsz ? part : NULL;
+    return NULL;
+}
+
+static bool begins(const unsigned char *code, size_t left, const unsigned char *with, size_t length)
+{
+    return left >= length && !memcmp(code, with, length);
+}
+
+/* Finds calls of one number: where `mov $number, %eax` stands, and a few bytes behind it the call. */
+static void find_calls(const struct image *image, const Elf64_Phdr *part,
+                       struct inject_places *places)
+{
+    enum { NEAR = 16, MOV = 0xb8, MOV_BYTES = 5 };
+    const unsigned char *code =
+        part->p_filesz > MOV_BYTES + NEAR ? image_at(image, part->p_offset, part->p_filesz) : NULL;
+    unsigned accesses = 0, opens = 0;
+    size_t end = code ? part->p_filesz - MOV_BYTES - NEAR : 0;
+    const unsigned char *mov = code;
+    while (end && (mov = memchr(mov, MOV, (size_t)(code + end - mov)))) {
+        size_t at = (size_t)(mov++ - code);
+        uint32_t number;
+        memcpy(&number, mov, sizeof number);
+        if (number != SYS_openat && number != SYS_access)
+            continue;
+        for (size_t i = at + MOV_BYTES; i <= at + NEAR; i++) {
+            const unsigned char *call = code + i;
+            size_t left = part->p_filesz - i;
+            bool wide = begins(call, left, call_and_compare, sizeof call_and_compare);
+            uint32_t place = (uint32_t)(part->p_vaddr + i);
+            if (number == SYS_openat && wide && opens < RING_OPENS)
+                places->offsets.opens[opens++] = place;
+            else if (number == SYS_access && accesses < INJECT_ACCESSES &&
+                     (wide ||
+                      begins(call, left, call_and_compare_short, sizeof call_and_compare_short)))
+                places->accesses[accesses++] = place + CALL_BYTES;
+            if (begins(call, left, call_and_compare, CALL_BYTES))
+                break;
+        }
+    }
+}
+
+/* Whether a function is nothing but a return, and what follows up to the next one is padding. */
+static bool does_nothing(const struct image *image, uint64_t function)
+{
+    enum { RETURN = 0xc3 };
+    static const unsigned char branch[] = {0xf3, 0x0f, 0x1e, 0xfa}; /* endbr64 */
+    const unsigned char *code = image_at(image, image_offset(image, function), 16);
+    if (!code || function % 16)
+        return false;
+    if (begins(code, 16, branch, sizeof branch))
+        code += sizeof branch;
+    return code[0] == RETURN && memchr("\x66\x0f\x90\xcc\x2e", code[1], 5);
+}
+
+bool inject_look_at(const struct image *image, struct inject_places *places)
+{
+    memset(places, 0, sizeof *places);
+    const Elf64_Phdr *first = image_segment(image, 0), *code = code_of(image);
+    uint64_t debug = image_symbol(image, "_r_debug");
+    uint64_t state = image_symbol(image, "_dl_debug_state");
+    /* What is loaded first is the file's beginning: so places in it are places in memory, too. */
+    if (!first || first->p_type != PT_LOAD || first->p_vaddr || first->p_offset || !code ||
+        code->p_vaddr > INT32_MAX || code->p_filesz > INT32_MAX || !debug || debug > INT32_MAX ||
+        !state || state > INT32_MAX || !does_nothing(image, state))
+        return false;
+    find_calls(image, code, places);
+    uint64_t end = code->p_vaddr + code->p_filesz;
+    places->offsets.debug = (uint32_t)debug;
+    places->offsets.debug_state = (uint32_t)state;
+    places->offsets.room = (uint32_t)(end + 15) & ~15u;
+    places->offsets.room_end = (uint32_t)(end + RING_PAGE - 1) & ~(uint32_t)(RING_PAGE - 1);
+    return places->accesses[0] && places->offsets.opens[0];
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+unsigned inject_linker(const char *path)
+{
+    pthread_mutex_lock(&linkers.lock);
+    unsigned number = 0;
+    for (unsigned i = 0; i < linkers.count && !number; i++)
+        if (!strcmp(linkers.at[i].path, path))
+            number = i + 1;
+    struct linker *fresh = &linkers.at[linkers.count];
+    struct image image;
+    if (!number && linkers.count < RING_LINKERS && image_open(path, &image)) {
+        if (inject_look_at(&image, &fresh->places)) {
+            fresh->path = mem_copy(path);
+            fresh->was = image.st;
+            number = ++linkers.count;
+        }
+        image_close(&image);
+    }
+    pthread_mutex_unlock(&linkers.lock);
+    return number;
+}
+
+/* ---- into a program ---- */
+
+/* What the linker goes through: calls mmap(RING_CODE, RING_CODE_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED |
+ * MAP_FIXED_NOREPLACE, fd, 0), the code that is there then, and close(fd). */
+struct stub {
+    unsigned char save[15];
+    unsigned char number_of_mmap[5];
+    uint16_t into_rdi;
+    uint64_t at;
+    uint8_t into_esi;
+    uint32_t bytes;
+    uint8_t into_edx;
+    uint32_t protection;
+    uint16_t into_r10d;
+    uint32_t flags;
+    uint16_t into_r8d;
+    uint32_t fd;
+    unsigned char offset_and_call[5];
+    unsigned char is_it_there[3 + 2];
+    uint8_t fd_into_edi;
+    uint32_t its_fd;
+    uint8_t number_into_esi;
+    uint32_t its_number;
+    uint16_t base_into_rdx;
+    uint64_t base;
+    uint8_t linker_into_ecx;
+    uint32_t linker;
+    uint16_t enter_into_rax;
+    uint64_t enter;
+    unsigned char call_enter[2];
+    unsigned char number_of_close[5];
+    uint8_t closed_into_edi;
+    uint32_t closed;
+    unsigned char call_and_restore[2 + 18];
+    unsigned char compare[6]; /* what stood where the jump is */
+    uint8_t jump;
+    int32_t back;
+} __attribute__((packed));
+
+static const struct stub stub = {
+    .save = {0x48, 0x8d, 0x64, 0x24, 0x80, /* lea -128(%rsp), %rsp */
+             0x50, 0x57, 0x56, 0x52, /* push %rax, %rdi, %rsi, %rdx */
+             0x41, 0x50, 0x41, 0x52, 0x41, 0x51}, /* push %r8, %r10, %r9 */
+    .number_of_mmap = {0xb8, SYS_mmap, 0, 0, 0}, /* mov $SYS_mmap, %eax */
+    .into_rdi = 0xbf48,
+    .at = RING_CODE,
+    .into_esi = 0xbe,
+    .bytes = RING_CODE_BYTES,
+    .into_edx = 0xba,
+    .protection = PROT_READ | PROT_EXEC,
+    .into_r10d = 0xba41,
+    .flags = MAP_SHARED | MAP_FIXED_NOREPLACE,
+    .into_r8d = 0xb841,
+    .offset_and_call = {0x45, 0x31, 0xc9, 0x0f, 0x05}, /* xor %r9d, %r9d; syscall */
+    /* cmp %rdi, %rax; jne to number_of_close */
+    .is_it_there = {0x48, 0x39, 0xf8, 0x75,
+                    offsetof(struct stub, number_of_close) - offsetof(struct stub, fd_into_edi)},
+    .fd_into_edi = 0xbf,
+    .number_into_esi = 0xbe,
+    .base_into_rdx = 0xba48,
+    .linker_into_ecx = 0xb9,
+    .enter_into_rax = 0xb848,
+    .enter = RING_ENTER,
+    .call_enter = {0xff, 0xd0},
+    .number_of_close = {0xb8, SYS_close, 0, 0, 0},
+    .closed_into_edi = 0xbf,
+    .call_and_restore = {0x0f, 0x05, 0x41, 0x59,
+                         0x41, 0x5a, 0x41, 0x58, /* syscall; pop %r9, %r10, %r8 */
+                         0x5a, 0x5e, 0x5f, 0x58, /* pop %rdx, %rsi, %rdi, %rax */
+                         0x48, 0x8d, 0xa4, 0x24,
+                         0x80, 0,    0,    0}, /* lea 128(%rsp), %rsp */
+    .jump = 0xe9,
+};
+
+static uint64_t place_of(const struct linker *linker, const struct seccomp_notif *notice)
+{
+    const uint32_t *places = linker->places.accesses;
+    for (unsigned i = 0; i < INJECT_ACCESSES && places[i]; i++)
+        if ((notice->data.instruction_pointer - places[i]) % RING_PAGE == 0)
+            return places[i];
+    return 0;
+}
+
+bool inject_stands(unsigned number, const struct seccomp_notif *notice)
+{
+    return place_of(&linkers.at[number - 1], notice);
+}
+
+uint64_t inject_base(unsigned number, const struct seccomp_notif *notice)
+{
+    const struct linker *linker = &linkers.at[number - 1];
+    struct stat is;
+    uint64_t place = place_of(linker, notice);
+    return place && stat(linker->path, &is) == 0 && is_same(&is, &linker->was)
+               ? notice->data.instruction_pointer - place
+               : 0;
+}
+
+/* Bytes of the comparison that stands at a place, as far as it is one; 0: it is not. */
+static size_t comparison(const unsigned char *code)
+{
+    enum { WIDE = 6, SHORT = 5 };
+    return !memcmp(code, call_and_compare + CALL_BYTES, WIDE)          ? WIDE
+           : !memcmp(code, call_and_compare_short + CALL_BYTES, SHORT) ? SHORT
+                                                                       : 0;
+}
+
+bool inject(unsigned number, const struct seccomp_notif *notice, uint64_t base, int fd,
+            uint32_t number_of_guest, struct ring_head *head)
+{
+    const struct linker *linker = &linkers.at[number - 1];
+    struct ring_linker *offsets = &head->linkers[number - 1];
+    uint64_t place = notice->data.instruction_pointer;
+    struct stub code = stub;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/mem", (long)notice->pid);
+    int memory = open(path, O_RDWR | O_CLOEXEC);
+    size_t compared = memory >= 0 && pread(memory, code.compare, sizeof code.compare,
+                                           (off_t)place) == sizeof code.compare
+                          ? comparison(code.compare)
+                          : 0;
+    uint32_t room = linker->places.offsets.room,
+             room_after = (room + (uint32_t)sizeof code + 15) & ~15u;
+    bool can = compared && room_after <= linker->places.offsets.room_end;
+    if (can) {
+        struct ring_linker its = linker->places.offsets;
+        its.room = room_after;
+        if (memcmp(offsets, &its, sizeof its) != 0)
+            *offsets = its;
+        if (compared < sizeof code.compare)
+            code.compare[compared] = 0x90; /* nop */
+        code.fd = code.its_fd = code.closed = (uint32_t)fd;
+        code.its_number = number_of_guest;
+        code.base = base;
+        code.linker = number - 1;
+        code.back = (int32_t)((int64_t)(place + compared) - (int64_t)(base + room + sizeof code));
+        struct {
+            uint8_t jump;
+            int32_t distance;
+        } __attribute__((packed))
+        there = {0xe9, (int32_t)((int64_t)(base + room) - (int64_t)(place + JUMP_BYTES))};
+        can = pwrite(memory, &code, sizeof code, (off_t)(base + room)) == sizeof code &&
+              pwrite(memory, &there, sizeof there, (off_t)place) == sizeof there;
+    }
+    if (memory >= 0)
+        close(memory);
+    return can;
+}
+
+#else
+
+bool inject_look_at(const struct image *image, struct inject_places *places)
+{
+    (void)image;
+    memset(places, 0, sizeof *places);
+    return false;
+}
+
+unsigned inject_linker(const char *path)
+{
+    (void)path;
+    return 0;
+}
+
+bool inject_stands(unsigned linker, const struct seccomp_notif *notice)
+{
+    (void)linker;
+    (void)notice;
+    return false;
+}
+
+uint64_t inject_base(unsigned linker, const struct seccomp_notif *notice)
+{
+    (void)linker;
+    (void)notice;
+    return 0;
+}
+
+bool inject(unsigned linker, const struct seccomp_notif *notice, uint64_t base, int fd,
+            uint32_t number, struct ring_head *head)
+{
+    (void)linker;
+    (void)notice;
+    (void)base;
+    (void)fd;
+    (void)number;
+    (void)head;
+    return false;
+}
+
+#endif
