@@ -50,6 +50,7 @@ struct journal {
     struct str lines; /* being compressed */
     VEC(struct piece) pieces; /* among them */
     struct err err; /* the first failure; nothing is written after it */
+    char chunk[CHUNK]; /* compressed */
 };
 
 /* The number of "<n>.jsonl.zst", or 0. */
@@ -137,13 +138,12 @@ static int write_all(struct journal *journal, const char *at, size_t length)
 static int write_lines(struct journal *journal, const char *lines, size_t length,
                        ZSTD_EndDirective how)
 {
-    static _Thread_local char chunk[CHUNK];
     ZSTD_inBuffer in = {lines, length, 0};
     size_t left;
     do {
-        ZSTD_outBuffer out = {chunk, sizeof chunk, 0};
+        ZSTD_outBuffer out = {journal->chunk, sizeof journal->chunk, 0};
         left = ZSTD_compressStream2(journal->zstd, &out, &in, how);
-        if (write_all(journal, chunk, out.pos) < 0)
+        if (write_all(journal, journal->chunk, out.pos) < 0)
             return -1;
     } while (how == ZSTD_e_continue ? in.pos < in.size : left > 0);
     return 0;

@@ -134,6 +134,7 @@ struct watch {
     struct steplog *log;
     pid_t pid;
     int pipe, pidfd;
+    char *chunk; /* read into; NULL: nothing was read yet */
     bool asked; /* SIGTERM was sent */
     uint64_t asked_ns;
     bool killed;
@@ -142,16 +143,18 @@ struct watch {
 /* Reads what is there; false at the end of output. */
 static bool drain(struct watch *watch)
 {
-    static _Thread_local char chunk[CHUNK];
+    /* Nothing of a thread's own: each thread there is would begin by clearing it. */
+    if (!watch->chunk)
+        watch->chunk = mem_alloc(CHUNK);
     for (;;) {
-        ssize_t got = read(watch->pipe, chunk, sizeof chunk);
+        ssize_t got = read(watch->pipe, watch->chunk, CHUNK);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return errno == EAGAIN;
         if (got == 0)
             return false;
-        steplog_write(watch->log, chunk, (size_t)got);
+        steplog_write(watch->log, watch->chunk, (size_t)got);
         if (got < CHUNK)
             return true;
     }
@@ -267,6 +270,7 @@ int spawn_run(const struct child_spec *spec, struct build *build, struct steplog
     struct watch watch = {.build = build, .log = log, .pid = pid, .pipe = ends[0]};
     watch.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     follow(&watch);
+    free(watch.chunk);
     int status = 0;
     struct rusage usage = {0};
     while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR)
