@@ -10,8 +10,7 @@ enum { FIRST_BITS = 6 };
 static uint32_t *slot_of(const struct ids *ids, uint32_t id)
 {
     uint32_t mask = (UINT32_C(1) << ids->bits) - 1;
-    /* Fibonacci hashing: neighbours, which ids mostly are, come to lie apart. */
-    for (uint32_t at = id * UINT32_C(0x9E3779B1) >> (32 - ids->bits);; at = (at + 1) & mask)
+    for (uint32_t at = ids_hash(ids, id);; at = (at + 1) & mask)
         if (!ids->slots[at] || ids->at.at[ids->slots[at] - 1] == id)
             return &ids->slots[at];
 }

@@ -56,7 +56,7 @@ static void put_there(struct again *own)
     size_t at = 0;
     for (size_t i = 0, end; i < own->there; i = end) {
         const char *path = own->changes[i].path;
-        size_t next = snapshot_first(own->last, path);
+        size_t next = snapshot_first_from(own->last, at, path);
         for (end = i + 1; end < own->there && strcmp(own->changes[end].path, path) == 0;)
             end++;
         for (; at < next; at++)

@@ -13,9 +13,9 @@ const char *snapshot_name(const struct snapshot_seen *seen, size_t entry)
     return seen->names + seen->entries[entry].name;
 }
 
-size_t snapshot_first(const struct snapshot_seen *seen, const char *path)
+static size_t first_between(const struct snapshot_seen *seen, size_t low, size_t high,
+                            const char *path)
 {
-    size_t low = 0, high = seen->there;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (strcmp(snapshot_name(seen, middle), path) < 0)
@@ -24,6 +24,22 @@ size_t snapshot_first(const struct snapshot_seen *seen, const char *path)
             high = middle;
     }
     return low;
+}
+
+size_t snapshot_first(const struct snapshot_seen *seen, const char *path)
+{
+    return first_between(seen, 0, seen->there, path);
+}
+
+size_t snapshot_first_from(const struct snapshot_seen *seen, size_t from, const char *path)
+{
+    size_t low = from, step = 1;
+    while (low + step <= seen->there && strcmp(snapshot_name(seen, low + step - 1), path) < 0) {
+        low += step;
+        step *= 2;
+    }
+    size_t high = low + step - 1;
+    return first_between(seen, low, high < seen->there ? high : seen->there, path);
 }
 
 const struct snapshot_entry *snapshot_find(const struct snapshot_seen *seen,

@@ -19,6 +19,7 @@
 #include "trace/common.h"
 #include "trace/fit.h"
 #include "trace/inject.h"
+#include "trace/noted.h"
 #include "trace/ring.h"
 
 /* The library, which travels inside of the program (gen/payload.S). */
@@ -43,15 +44,6 @@ void accelerate_count(struct trace_server *server, struct thread *thread)
 }
 
 /* ---- the region ---- */
-
-/* A process that notes. */
-struct guest {
-    pid_t pid;
-    bool gone; /* it ended, or executed something else */
-    struct trace *trace; /* NULL: dropped */
-    uint32_t process; /* index of its processes */
-    char *directory; /* where it stands, or NULL */
-};
 
 struct accelerator {
     int ring; /* memfd */
@@ -450,144 +442,6 @@ bool accelerate_answer(struct trace_server *server, struct thread *thread,
 
 /* ---- what was noted ---- */
 
-static bool path_is_below(const char *path, const char *directory)
-{
-    size_t length = strlen(directory);
-    return !strncmp(path, directory, length) && (path[length] == '/' || length == 1);
-}
-
-/* realpath(3) asks of each directory on the way, from where it starts, whether it is a link. */
-static void hold_parents(struct trace_server *server, uint32_t name, const char *from)
-{
-    enum { DEPTH = PATH_MAX / 2 };
-    uint32_t parents[DEPTH];
-    size_t depth = 0;
-    if (from && !path_is_below(name_text(name), from))
-        from = NULL;
-    for (name = name_parent(name); name != INTERN_NONE && depth < DEPTH; name = name_parent(name)) {
-        if (from && !path_is_below(name_text(name), from))
-            break;
-        parents[depth++] = name;
-    }
-    while (depth)
-        hold_name(server, parents[--depth], false, ACCESS_STAT, true);
-}
-
-/* A file is made, written or removed. */
-static bool is_change(const struct ring_record *record)
-{
-    const uint32_t changing = O_ACCMODE | O_CREAT | O_TRUNC;
-    return record->op == RING_UNLINK || (record->op == RING_OPEN && (record->flags & changing));
-}
-
-/* The same; nothing on its way is, and its last name is none of a link. */
-static void keep_change(struct trace_server *server, struct guest *guest,
-                        const struct ring_record *record)
-{
-    bool there = record->op == RING_UNLINK || (record->flags & RING_WAS_THERE);
-    uint32_t kinds = record->op == RING_UNLINK ? ACCESS_REMOVE
-                                               : open_kinds(record->flags & ~RING_WAS_THERE,
-                                                            there ? RESOLVE_FILE : RESOLVE_ABSENT);
-    resolve_path_anew(&server->resolver, guest->pid, server->absolute.at, false,
-                      &server->canonical);
-    if (record->op == RING_UNLINK)
-        resolve_forget_files(&server->resolver);
-    hold_name(server, server->resolver.name, false, kinds, there);
-}
-
-/* The same where the program has found out by itself, name by name, that there is nothing: no link is. */
-static struct common_note find_nothing(struct trace_server *server)
-{
-    struct common_note note = {.kind = RESOLVE_ABSENT};
-    const struct str *path = &server->absolute;
-    if (!common_find_note(path->at, path->len, true, &server->resolver, &note)) {
-        note.name = name_id_n(path->at, path->len);
-        common_keep_note(path->at, path->len, true, &server->resolver, &note);
-    }
-    return note;
-}
-
-static uint32_t record_kinds(const struct ring_record *record, enum resolve_kind kind, bool found)
-{
-    if (record->op == RING_EXEC)
-        return ACCESS_READ | ACCESS_EXEC;
-    if (record->op == RING_OPEN)
-        return found && kind == RESOLVE_DIRECTORY ? ACCESS_STAT : ACCESS_READ;
-    if (record->op == RING_READLINK && record->result >= 0)
-        return ACCESS_LINK;
-    return ACCESS_STAT;
-}
-
-/* Where the path in server->absolute leads, and what stands there; the links on the way are held. */
-static struct common_note find_out(struct trace_server *server, pid_t pid, bool follow)
-{
-    struct common_note note;
-    struct resolver *resolver = &server->resolver;
-    const struct str *path = &server->absolute;
-    if (common_find_note(path->at, path->len, follow, resolver, &note)) {
-        for (uint32_t i = 0; i < note.links_count; i++)
-            hold_name(server, note.links[i], note.systems, ACCESS_LINK, true);
-    } else {
-        note.kind = resolve_path_anew(resolver, pid, path->at, follow, &server->canonical);
-        note.name = resolver->name;
-        note.systems = false;
-    }
-    return note;
-}
-
-static void keep_look(struct trace_server *server, struct guest *guest,
-                      const struct ring_record *record)
-{
-    bool done = atomic_load(&record->state) == RECORD_DONE;
-    if (record->op == RING_REALPATH && done && record->result < 0)
-        return; /* its end comes as a record of its own */
-    bool follow = record->op != RING_REALPATH_END && record->op != RING_LSTAT &&
-                  record->op != RING_READLINK &&
-                  !(record->op == RING_OPEN && (record->flags & O_NOFOLLOW));
-    int error = done && record->result < 0 ? -record->result : 0;
-    enum resolve_told told = !done             ? RESOLVE_NOT_TOLD
-                             : error == ENOENT ? RESOLVE_TOLD_ABSENT
-                             : !error          ? RESOLVE_TOLD_THERE
-                                               : RESOLVE_NOT_TOLD;
-    server->resolver.told = told;
-    bool nowhere = record->op == RING_REALPATH_END && error == ENOENT;
-    struct common_note where =
-        nowhere ? find_nothing(server) : find_out(server, guest->pid, follow);
-    server->resolver.told = RESOLVE_NOT_TOLD;
-    bool found = !done || error == ENOTDIR || error == ELOOP ? where.kind != RESOLVE_ABSENT
-                                                             : error != ENOENT;
-    bool walked = record->op == RING_REALPATH || record->op == RING_REALPATH_END;
-    if (walked && !(record->flags & RING_PARENTS_KNOWN))
-        hold_parents(server, where.name, record->flags & RING_RELATIVE ? guest->directory : NULL);
-    hold_name(server, where.name, where.systems, record_kinds(record, where.kind, found), found);
-}
-
-static void keep_record(struct trace_server *server, struct guest *guest,
-                        const struct ring_record *record)
-{
-    if (!guest->trace || !record->path[0] || record->op == RING_NOTHING)
-        return;
-    server->trace = guest->trace;
-    server->pending.len = 0;
-    str_cut(&server->absolute, 0);
-    if (record->path[0] != '/') {
-        if (!guest->directory) {
-            guest->trace->flaws |= TRACE_UNREADABLE;
-            return;
-        }
-        str_add(&server->absolute, guest->directory);
-        str_add_char(&server->absolute, '/');
-    }
-    str_add(&server->absolute, record->path);
-    if (is_change(record))
-        keep_change(server, guest, record);
-    else
-        keep_look(server, guest, record);
-    for (size_t i = 0; i < server->pending.len; i++)
-        keep_access(guest->trace, &server->pending.at[i], guest->process, record->time_ns);
-    guest->trace->noted++;
-}
-
 static bool is_dead(struct guest *guest)
 {
     if (!guest->gone && kill(guest->pid, 0) < 0 && errno == ESRCH)
@@ -607,20 +461,27 @@ static void drain_chunk(struct trace_server *server, uint32_t index, bool last)
         last || guest->gone || (atomic_load(&head_of(own)->top) > CROWDED && is_dead(guest));
     uint32_t used = used_of(slot);
     uint32_t at = own->drained[index];
+    const struct ring_record *records[NOTED_BATCH];
+    size_t count = 0;
     while (at < used) {
         struct ring_record *record = (struct ring_record *)(void *)(chunk_of(own, index) + at);
         uint32_t state = atomic_load_explicit(&record->state, memory_order_acquire);
         if (state != RECORD_DONE && !dead)
             break;
-        if (state == RECORD_NOT_YET || record->size < sizeof *record || record->size > used - at) {
+        if (state == RECORD_NOT_YET || record->size <= sizeof *record || record->size > used - at) {
             if (guest->trace) /* killed between reserving and noting: others may stand behind */
                 guest->trace->flaws |= TRACE_UNREADABLE;
             at = used;
             break;
         }
-        keep_record(server, guest, record);
+        records[count++] = record;
         at += record->size;
+        if (count == NOTED_BATCH) {
+            noted_keep(server, guest, records, count);
+            count = 0;
+        }
     }
+    noted_keep(server, guest, records, count);
     own->drained[index] = at;
     if (dead && at == used && !last) {
         clear_chunk(own, index);

@@ -253,11 +253,10 @@ static uint32_t now_ms(void)
 }
 
 /* What is kept of a path differs by whether its last link is followed, and by what the kernel said of it. */
-static XXH128_hash_t hash_of_note(const char *path, size_t length, bool follow_last,
-                                  const struct resolver *resolver)
+static XXH128_hash_t hash_of_note(const struct common_query *query)
 {
-    uint64_t way = (uint64_t)resolver->told << 1 | follow_last;
-    return XXH3_128bits_withSeed(path, length, way);
+    uint64_t way = (uint64_t)query->told << 1 | query->follow_last;
+    return XXH3_128bits_withSeed(query->path, query->length, way);
 }
 
 /* The slot that holds the note, or the free slot where it belongs. The table is never full. */
@@ -291,26 +290,44 @@ static bool is_note_believed(const struct note *note, const struct resolver *res
     return now_ms() - note->since_ms <= (note->brief ? BRIEF_NS : COMMON_NS) / 1000000;
 }
 
-bool common_find_note(const char *path, size_t length, bool follow_last,
-                      const struct resolver *resolver, struct common_note *out)
+static void find_note(struct common_query *query, XXH128_hash_t hash,
+                      const struct resolver *resolver)
 {
-    bool told = resolver->told != RESOLVE_NOT_TOLD;
-    if (resolver->through.len || resolver->root.len || !(told || resolver->looks))
-        return false;
-    XXH128_hash_t hash = hash_of_note(path, length, follow_last, resolver);
-    pthread_mutex_lock(&common.lock);
-    const struct note *note = common.notes_cap ? slot_of(hash) : NULL;
-    bool believed = note && is_note_believed(note, resolver);
-    if (believed) {
-        out->name = note->name - 1;
-        out->kind = (enum resolve_kind)note->kind;
-        out->systems = note->systems;
-        out->links_count = note->links_count;
-        for (uint32_t i = 0; i < note->links_count; i++)
-            out->links[i] = common.note_links.at[note->links + i];
+    const struct note *note = slot_of(hash);
+    if (!is_note_believed(note, resolver))
+        return;
+    struct common_note *out = &query->note;
+    query->found = true;
+    out->name = note->name - 1;
+    out->kind = (enum resolve_kind)note->kind;
+    out->systems = note->systems;
+    out->links_count = note->links_count;
+    for (uint32_t i = 0; i < note->links_count; i++)
+        out->links[i] = common.note_links.at[note->links + i];
+}
+
+static bool may_believe(const struct common_query *query, const struct resolver *resolver)
+{
+    return query->told != RESOLVE_NOT_TOLD || resolver->looks;
+}
+
+void common_find_notes(struct common_query *const *queries, size_t count,
+                       const struct resolver *resolver)
+{
+    XXH128_hash_t hashes[COMMON_QUERIES];
+    for (size_t i = 0; i < count; i++) {
+        queries[i]->found = false;
+        hashes[i] = hash_of_note(queries[i]);
     }
+    if (resolver->through.len || resolver->root.len)
+        return;
+    pthread_mutex_lock(&common.lock);
+    for (size_t i = 0; i < count && common.notes_cap; i++) /* they lie anywhere in a large table */
+        __builtin_prefetch(&common.notes[hashes[i].low64 & (common.notes_cap - 1)]);
+    for (size_t i = 0; i < count && common.notes_cap; i++)
+        if (may_believe(queries[i], resolver))
+            find_note(queries[i], hashes[i], resolver);
     pthread_mutex_unlock(&common.lock);
-    return believed;
 }
 
 /* Whether a path and all that it leads to is the system's. */
@@ -323,29 +340,31 @@ static bool leads_through_systems(const char *path, const struct common_note *no
 }
 
 /* Not where the kernel said one thing and a look another, nor what the next who looks would not believe. */
-static bool is_fit_to_keep(const char *path, const struct resolver *resolver,
-                           const struct common_note *note)
+static bool is_fit_to_keep(const struct common_query *query, const struct resolver *resolver)
 {
+    const char *path = query->path;
+    const struct common_note *note = &query->note;
     enum resolve_told fits =
         note->kind == RESOLVE_ABSENT ? RESOLVE_TOLD_ABSENT : RESOLVE_TOLD_THERE;
     if (resolver->through.len || resolver->root.len || note->links_count > COMMON_LINKS ||
         is_passing(path) || is_passing(name_text(note->name)))
         return false;
-    return resolver->told == RESOLVE_NOT_TOLD ? resolver->looks && common_is_systems(path)
-                                              : resolver->told == fits;
+    return query->told == RESOLVE_NOT_TOLD ? resolver->looks && common_is_systems(path)
+                                           : query->told == fits;
 }
 
-void common_keep_note(const char *path, size_t length, bool follow_last,
-                      const struct resolver *resolver, const struct common_note *what)
+void common_keep_note(const struct common_query *query, const struct resolver *resolver)
 {
-    if (!is_fit_to_keep(path, resolver, what))
+    const struct common_note *what = &query->note;
+    if (!is_fit_to_keep(query, resolver))
         return;
     begin_keeping();
-    bool systems = leads_through_systems(path, what), told = resolver->told != RESOLVE_NOT_TOLD;
+    bool systems = leads_through_systems(query->path, what);
+    bool told = query->told != RESOLVE_NOT_TOLD;
     if (systems ? !common.off : told && !resolver->distrust) {
         if ((common.notes_len + 1) * 2 > common.notes_cap)
             grow_notes();
-        XXH128_hash_t hash = hash_of_note(path, length, follow_last, resolver);
+        XXH128_hash_t hash = hash_of_note(query);
         struct note *note = slot_of(hash);
         common.notes_len += !note->name;
         *note = (struct note){.low = hash.low64,

@@ -39,13 +39,21 @@ struct common_note {
     bool systems; /* all of it is the system's */
     uint32_t links_count, links[COMMON_LINKS]; /* names */
 };
-/* Finds that, where the resolver's call may believe it: it was told what is there, or it only looks, and
- * all is the system's. */
-bool common_find_note(const char *path, size_t length, bool follow_last,
-                      const struct resolver *resolver, struct common_note *note);
-/* Keeps it. */
-void common_keep_note(const char *path, size_t length, bool follow_last,
-                      const struct resolver *resolver, const struct common_note *note);
+struct common_query {
+    const char *path;
+    size_t length;
+    bool follow_last;
+    enum resolve_told told; /* by the kernel, of what is there */
+    bool found; /* `note` was */
+    struct common_note note;
+};
+/* Looks for notes of several paths (at most COMMON_QUERIES), where a call may believe them: it was told what
+ * is there, or it only looks (resolver), and all is the system's. */
+enum { COMMON_QUERIES = 16 };
+void common_find_notes(struct common_query *const *queries, size_t count,
+                       const struct resolver *resolver);
+/* Keeps a query's note. */
+void common_keep_note(const struct common_query *query, const struct resolver *resolver);
 /* Whether a path is the system's own. */
 bool common_is_systems(const char *path);
 /* When what is known of a system's own path was asked for first; 0: nothing is to be remembered of

@@ -95,7 +95,7 @@ struct trace_server {
     uint32_t directory_of; /* generation at which it was read */
     bool foreign_root; /* some process changed its root or mounts: look at each one's */
     VEC(struct pending) pending;
-    struct str raw, absolute, canonical;
+    struct str raw, absolute, canonical, paths;
 };
 
 /* trace.c */

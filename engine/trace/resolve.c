@@ -329,30 +329,31 @@ static enum resolve_kind walk_path(struct resolver *resolver, pid_t tid, const c
 enum resolve_kind resolve_path_anew(struct resolver *resolver, pid_t tid, const char *path,
                                     bool follow_last, struct str *canonical)
 {
-    size_t length = strlen(path);
+    struct common_query query = {path, strlen(path), follow_last, .told = resolver->told};
+    struct common_note *note = &query.note;
     resolver->followed.len = 0;
-    struct common_note note = {.kind =
-                                   walk_path(resolver, tid, path, length, follow_last, canonical)};
-    resolver->name = note.name = name_id_n(canonical->at, canonical->len);
-    note.links_count = (uint32_t)resolver->followed.len;
-    for (uint32_t i = 0; i < note.links_count && i < COMMON_LINKS; i++)
-        note.links[i] = resolver->followed.at[i];
-    common_keep_note(path, length, follow_last, resolver, &note);
-    return note.kind;
+    note->kind = walk_path(resolver, tid, path, query.length, follow_last, canonical);
+    resolver->name = note->name = name_id_n(canonical->at, canonical->len);
+    note->links_count = (uint32_t)resolver->followed.len;
+    for (uint32_t i = 0; i < note->links_count && i < COMMON_LINKS; i++)
+        note->links[i] = resolver->followed.at[i];
+    common_keep_note(&query, resolver);
+    return note->kind;
 }
 
 enum resolve_kind resolve_path(struct resolver *resolver, pid_t tid, const char *path,
                                bool follow_last, struct str *canonical)
 {
-    struct common_note note;
-    bool found = common_find_note(path, strlen(path), follow_last, resolver, &note);
-    resolver->followed.len = 0;
-    for (uint32_t i = 0; found && i < note.links_count; i++)
-        tell_link(resolver, note.links[i]);
-    if (!found)
+    struct common_query query = {path, strlen(path), follow_last, .told = resolver->told};
+    struct common_query *const queries[] = {&query};
+    common_find_notes(queries, 1, resolver);
+    if (!query.found)
         return resolve_path_anew(resolver, tid, path, follow_last, canonical);
-    resolver->name = note.name;
+    resolver->followed.len = 0;
+    for (uint32_t i = 0; i < query.note.links_count; i++)
+        tell_link(resolver, query.note.links[i]);
+    resolver->name = query.note.name;
     str_cut(canonical, 0);
-    str_add(canonical, name_text(note.name));
-    return note.kind;
+    str_add(canonical, name_text(query.note.name));
+    return query.note.kind;
 }

@@ -366,6 +366,7 @@ void trace_server_close(struct trace_server *server)
     str_free(&server->raw);
     str_free(&server->absolute);
     str_free(&server->canonical);
+    str_free(&server->paths);
     pthread_mutex_destroy(&server->lock);
     free(server);
 }
