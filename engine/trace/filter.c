@@ -349,10 +349,6 @@ static void emit_leaves(struct code *code)
 static unsigned emit_block(struct code *code, uint32_t arch)
 {
     unsigned other = compare(code, BPF_JEQ, arch);
-    /* Linux stops to find out what is always let pass where something else is looked at: for the few
-     * programs of the other one that is not worth 10 us of each step. */
-    if (arch != seccomp_arch_native())
-        load_argument(code, 0);
     load(code, offsetof(struct seccomp_data, nr));
     emit_numbers(code, arch, 0, COMMON, LEAF_COMMON);
     return other;
