@@ -98,14 +98,43 @@ void json_put_text(struct str *out, const char *key, const char *text)
     str_add(out, "null");
 }
 
-static void add_digits(struct str *out, uint64_t number)
+enum { DIGITS_MAX = 20 };
+
+/* The digits of a number stand at the end of `digits`; returns where they begin. */
+static size_t digits_of(char digits[DIGITS_MAX], uint64_t number)
 {
-    char digits[20];
-    size_t at = sizeof digits;
+    size_t at = DIGITS_MAX;
     do
         digits[--at] = (char)('0' + number % 10);
     while (number /= 10);
+    return at;
+}
+
+static void add_digits(struct str *out, uint64_t number)
+{
+    char digits[DIGITS_MAX];
+    size_t at = digits_of(digits, number);
     str_add_n(out, digits + at, sizeof digits - at);
+}
+
+void json_put_uints(struct str *out, const char *key, const uint32_t *numbers, size_t count)
+{
+    char piece[1024], digits[DIGITS_MAX];
+    size_t used = 0;
+    json_put_array(out, key);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = digits_of(digits, numbers[i]);
+        if (used + DIGITS_MAX + 1 > sizeof piece) {
+            str_add_n(out, piece, used);
+            used = 0;
+        }
+        if (i)
+            piece[used++] = ',';
+        memcpy(piece + used, digits + at, sizeof digits - at);
+        used += sizeof digits - at;
+    }
+    str_add_n(out, piece, used);
+    json_put_array_end(out);
 }
 
 void json_put_int(struct str *out, const char *key, int64_t number)

@@ -19,6 +19,8 @@ void json_put_text(struct str *out, const char *key, const char *text);
 void json_put_text_n(struct str *out, const char *key, const char *text, size_t length);
 void json_put_int(struct str *out, const char *key, int64_t number);
 void json_put_uint(struct str *out, const char *key, uint64_t number);
+/* An array of them, which may be long. */
+void json_put_uints(struct str *out, const char *key, const uint32_t *numbers, size_t count);
 void json_put_real(struct str *out, const char *key, double number);
 void json_put_bool(struct str *out, const char *key, bool value);
 

@@ -237,10 +237,7 @@ static void field_to_json(const struct event *event, const struct field *field, 
         json_put_bool(out, field->name, *(const bool *)slot);
         break;
     case FIELD_IDS:
-        json_put_array(out, field->name);
-        for (uint32_t i = 0; i < event->needs_count; i++)
-            json_put_uint(out, NULL, event->needs[i]);
-        json_put_array_end(out);
+        json_put_uints(out, field->name, event->needs, event->needs_count);
         break;
     case FIELD_OUTCOME:
         json_put_text(out, field->name, outcome_names[number]);

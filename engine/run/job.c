@@ -227,6 +227,7 @@ static void run_child(struct work *work)
     struct child_spec spec = {.argv = launched ? launched : work->step->argv,
                               .shell = work->step->shell,
                               .dir = dir,
+                              .real_dir = work->step->dir ? NULL : job->real_root,
                               .environment = job->environment,
                               .way = TRACE_BY_ANY,
                               .lane = job->lane,

@@ -18,6 +18,7 @@ struct job {
     const struct products *products; /* the plan's */
     struct system_files *system_files; /* shared by all jobs (run/results.h) */
     int root_fd;
+    const char *real_root; /* the tree's canonical path, or NULL: not known */
     char *const *environment;
     step_id step;
     uint32_t lane;

@@ -51,6 +51,7 @@ struct schedule {
     bool has_jobserver;
     char **environment, **make_environment;
     struct system_files *system_files;
+    char *real_root; /* canonical, or NULL */
     bool failed; /* a step failed: without -k nothing more is started */
     bool broken; /* the machine refused: exit 2 */
     uint32_t open; /* steps that are neither settled nor given up */
@@ -239,6 +240,7 @@ static int start_step(struct schedule *s, step_id step)
                         .products = &s->plan.products,
                         .system_files = s->system_files,
                         .root_fd = s->plan.root_fd,
+                        .real_root = s->real_root,
                         .environment =
                             shares && s->has_jobserver ? s->make_environment : s->environment,
                         .step = step,
@@ -401,6 +403,7 @@ static int open_all(struct schedule *s, struct err *err)
     s->why = mem_zero(s->graph->steps.len, sizeof *s->why);
     s->environment = spawn_environment(NULL);
     s->system_files = system_files_new();
+    s->real_root = realpath(s->build->options.root, NULL);
     return 0;
 }
 
@@ -420,6 +423,7 @@ static void close_all(struct schedule *s)
     free(s->environment);
     free(s->make_environment);
     system_files_free(s->system_files);
+    free(s->real_root);
     queue_free(s->done, NULL);
     if (s->plan.graph)
         plan_close(&s->plan);

@@ -244,7 +244,7 @@ int spawn_run(const struct child_spec *spec, struct build *build, struct steplog
     struct supervisor *supervisor =
         build->options.untraced || spec->untraced
             ? NULL
-            : supervisor_start(spec->way, NULL); /* NULL: it runs untraced */
+            : supervisor_start(spec->way, spec->real_dir, NULL); /* NULL: it runs untraced */
     uint64_t start_ns = clock_ns();
     struct child_setup setup = {null, ends[1], supervisor, getpid()};
     pid_t pid = start(spec, &setup);

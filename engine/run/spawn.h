@@ -16,6 +16,7 @@ struct child_spec {
     const char *const *argv; /* looked up on PATH; or NULL: `shell` by /bin/sh -c */
     const char *shell;
     const char *dir; /* absolute */
+    const char *real_dir; /* its canonical path where that is known, else NULL */
     char *const *environment;
     bool untraced; /* whatever the build's options say */
     enum trace_way way; /* how it is traced, if it is */

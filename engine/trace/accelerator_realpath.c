@@ -108,10 +108,14 @@ static struct ways {
     } slots[256];
     char names[8 * 1024];
     uint64_t now_ns; /* when it was taken last */
-    _Atomic uint64_t absent_ns; /* when this path was found not to be there: */
-    size_t absent_length;
-    char absent[512];
 } * ways;
+
+/* What was found not to be there last. Apart from the ways, of which an assembler has no use. */
+static struct absent {
+    _Atomic uint64_t since_ns; /* 0: nothing */
+    size_t length; /* this and the path are for who has taken the ways */
+    char path[512];
+} absent;
 
 _Static_assert(sizeof(struct ways) <= WAYS_PAGES * RING_PAGE, "it has its place");
 enum { WAYS_SLOTS = 256, WAYS_FOR_NS = 1000 * 1000 * 1000 };
@@ -140,9 +144,9 @@ static bool ways_take(void)
 static void remember_absent(const char *path)
 {
     size_t length = text_length(path);
-    ways->absent_length = length < sizeof ways->absent ? length : 0;
-    ways->absent_ns = ways->now_ns;
-    copy(ways->absent, path, ways->absent_length);
+    absent.length = length < sizeof absent.path ? length : 0;
+    copy(absent.path, path, absent.length);
+    atomic_store_explicit(&absent.since_ns, ways->now_ns, memory_order_relaxed);
 }
 
 /* What is known of a path; where nothing is, it becomes `news`. */
@@ -195,19 +199,18 @@ static enum known set_out(struct walk *walk, const char *name)
 bool was_just_absent(const char *path, uint64_t now)
 {
     enum { JUST_NS = 10 * 1000 * 1000 };
-    uint64_t when = looks_only ? atomic_load_explicit(&ways->absent_ns, memory_order_relaxed) : 0;
-    if (!when || now - when > JUST_NS || atomic_flag_test_and_set(&ways->taken))
+    uint64_t since = atomic_load_explicit(&absent.since_ns, memory_order_relaxed);
+    if (!since || now - since > JUST_NS || atomic_flag_test_and_set(&ways->taken))
         return false;
     size_t length = text_length(path);
-    bool absent = length && length == ways->absent_length && same(path, ways->absent, length);
+    bool was = length && length == absent.length && same(path, absent.path, length);
     atomic_flag_clear(&ways->taken);
-    return absent;
+    return was;
 }
 
 void forget_absent(void)
 {
-    if (looks_only)
-        atomic_store_explicit(&ways->absent_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&absent.since_ns, 0, memory_order_relaxed);
 }
 
 static bool is_directory(const struct walk *walk)

@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -23,6 +25,7 @@ enum { CALL_BYTES = 2, JUMP_BYTES = 5 };
 struct linker {
     char *path;
     struct stat was;
+    _Atomic uint64_t looked_ns; /* when it was still the same */
     struct inject_places places; /* addresses in it, whose first is 0 */
 };
 
@@ -230,14 +233,27 @@ bool inject_stands(unsigned number, const struct seccomp_notif *notice)
     return place_of(&linkers.at[number - 1], notice);
 }
 
+/* Whether a linker is the one that was looked at: asked ten times a second. */
+static bool is_as_it_was(struct linker *linker)
+{
+    enum { ASKED_NS = 100 * 1000 * 1000 };
+    struct timespec coarse;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse);
+    uint64_t now_ns = (uint64_t)coarse.tv_sec * 1000000000u + (uint64_t)coarse.tv_nsec;
+    if (now_ns - atomic_load(&linker->looked_ns) < ASKED_NS)
+        return true;
+    struct stat is;
+    bool same = stat(linker->path, &is) == 0 && is_same(&is, &linker->was);
+    if (same)
+        atomic_store(&linker->looked_ns, now_ns);
+    return same;
+}
+
 uint64_t inject_base(unsigned number, const struct seccomp_notif *notice)
 {
-    const struct linker *linker = &linkers.at[number - 1];
-    struct stat is;
+    struct linker *linker = &linkers.at[number - 1];
     uint64_t place = place_of(linker, notice);
-    return place && stat(linker->path, &is) == 0 && is_same(&is, &linker->was)
-               ? notice->data.instruction_pointer - place
-               : 0;
+    return place && is_as_it_was(linker) ? notice->data.instruction_pointer - place : 0;
 }
 
 /* Bytes of the comparison that stands at a place, as far as it is one; 0: it is not. */

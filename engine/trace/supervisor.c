@@ -52,6 +52,7 @@ struct supervisor {
     struct trace_server *server; /* of a shared one */
     struct trace *(*trace_of)(void *data, pid_t tid); /* of a shared one; else NULL */
     void *data;
+    char *directory; /* where the step begins, or NULL */
     str_list ignored;
     unsigned helpers_wanted, helpers_count; /* threads that serve beside the first */
     pthread_t helpers[HELPERS_MAX];
@@ -113,7 +114,7 @@ static void *supervise(void *data)
         for (size_t i = 0; i < supervisor->ignored.len; i++)
             trace_server_ignore(supervisor->server, supervisor->ignored.at[i]);
     } else if (supervisor->listener >= 0)
-        supervisor->trace = trace_open(supervisor->listener);
+        supervisor->trace = trace_open(supervisor->listener, supervisor->directory);
     raise_event(supervisor->listener_fd);
     struct err err = {0};
     if (supervisor->trace && trace_serve(supervisor->trace, supervisor->stop_fd, &err) < 0)
@@ -155,15 +156,17 @@ static struct supervisor *start(struct supervisor *supervisor, struct err *err)
         return supervisor;
     free_descriptors(supervisor);
     str_list_free(&supervisor->ignored);
+    free(supervisor->directory);
     free(supervisor);
     errno = number;
     err_errno(err, "cannot trace");
     return NULL;
 }
 
-struct supervisor *supervisor_start(enum trace_way way, struct err *err)
+struct supervisor *supervisor_start(enum trace_way way, const char *directory, struct err *err)
 {
     struct supervisor *supervisor = mem_zero(1, sizeof *supervisor);
+    supervisor->directory = directory ? mem_copy(directory) : NULL;
     supervisor->way = way;
     return start(supervisor, err);
 }
@@ -248,6 +251,7 @@ struct trace *supervisor_finish(struct supervisor *supervisor, bool *survivors)
         *survivors = outlived && (trace || supervisor->server);
     trace_server_close(supervisor->server);
     str_list_free(&supervisor->ignored);
+    free(supervisor->directory);
     free_descriptors(supervisor);
     free(supervisor);
     return trace;

@@ -12,8 +12,9 @@
 
 struct supervisor;
 
-/* Starts the thread, which waits for a listener. NULL and err where that cannot be. */
-struct supervisor *supervisor_start(enum trace_way way, struct err *err);
+/* Starts the thread, which waits for a listener. `directory` is where the child stands when it installs the
+ * filter, canonical, or NULL: not known. NULL and err where that cannot be. */
+struct supervisor *supervisor_start(enum trace_way way, const char *directory, struct err *err);
 /* The same for many steps (see trace_server_open), served by several threads. Paths that begin with
  * one of `ignored` (NULL-ended) are not kept. */
 struct supervisor *supervisor_start_shared(struct trace *(*trace_of)(void *data, pid_t tid),

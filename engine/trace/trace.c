@@ -376,11 +376,16 @@ bool trace_is_listener(int listener)
     return !stops_is(listener);
 }
 
-struct trace *trace_open(int listener)
+struct trace *trace_open(int listener, const char *directory)
 {
     struct trace *trace = trace_new();
     trace->private->server = trace_server_open(listener, NULL, NULL);
-    trace->private->server->only = trace;
+    struct trace_server *server = trace->private->server;
+    server->only = trace;
+    if (directory) {
+        server->directory = mem_copy(directory);
+        server->directory_of = server->generation;
+    }
     return trace;
 }
 

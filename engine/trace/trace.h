@@ -108,9 +108,10 @@ int trace_receive(int socket);
  * ptrace. */
 bool trace_is_listener(int listener);
 
-/* A trace on a listener, which it owns from now on. The environment's GANTRY_TRACE may have the words
+/* A trace on a listener, which it owns from now on. `directory` is where the traced process stood when it
+ * made it, canonical, or NULL: not known. The environment's GANTRY_TRACE may have the words
  * no-wake-up and no-accelerator, for measuring. */
-struct trace *trace_open(int listener);
+struct trace *trace_open(int listener, const char *directory);
 /* Answers calls until every process of the tree has ended, or `stop_fd` becomes readable (-1: never).
  * -1 and err where that went wrong. */
 int trace_serve(struct trace *trace, int stop_fd, struct err *err);

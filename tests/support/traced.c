@@ -61,7 +61,7 @@ static struct trace *traced(void (*body)(void), const char *const *argv)
     int listener = trace_receive(pair[0]);
     close(pair[0]);
     assert_true(listener >= 0);
-    struct trace *trace = trace_open(listener);
+    struct trace *trace = trace_open(listener, NULL);
     int status = -1;
     assert_int_equal(trace_serve(trace, -1, &err), 0);
     assert_int_equal(waitpid(child, &status, 0), child);
