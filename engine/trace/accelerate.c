@@ -350,6 +350,8 @@ static uint32_t enroll(struct trace_server *server, struct thread *thread, pid_t
     uint32_t program = thread->trace->processes.at[guest.process].program;
     if (program != INTERN_NONE && fit_only_looks(name_text(program)))
         number |= RING_LOOKS_ONLY;
+    if (program != INTERN_NONE && fit_only_opens(name_text(program)))
+        number |= RING_OPENS_ONLY;
     if (stands && !common_is_systems(own->guests.at[own->guests.len - 1].directory))
         number |= RING_NOTES_CHANGES;
     return stands ? number : 0;

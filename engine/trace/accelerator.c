@@ -37,7 +37,7 @@ static struct identity {
 /* A child that shares this memory (vfork) has changed its directory: what it notes would be its
  * parent's. */
 static _Atomic bool astray;
-bool looks_only;
+bool looks_only, opens_only;
 static bool notes_changes;
 
 /* ---- calls ---- */
@@ -108,8 +108,9 @@ long answer(long result)
 void take_number(uint32_t number)
 {
     looks_only = number & RING_LOOKS_ONLY;
+    opens_only = number & RING_OPENS_ONLY;
     notes_changes = number & RING_NOTES_CHANGES;
-    number &= ~(RING_LOOKS_ONLY | RING_NOTES_CHANGES);
+    number &= ~(RING_LOOKS_ONLY | RING_OPENS_ONLY | RING_NOTES_CHANGES);
     if (number) {
         identity->pid = (pid_t)call_seen(SYS_getpid, 0, 0, 0, 0);
         atomic_store(&identity->number, number);
@@ -169,6 +170,18 @@ static struct ring_slot *take_chunk(struct ring_slot *full)
     return NULL;
 }
 
+/* A fault costs more than the call that it is for: who has filled a page of a chunk will fill more, and
+ * gets them at once. They are the server's, and mostly there. */
+static void have_pages(char *chunk, uint32_t from, uint32_t to)
+{
+    enum { POPULATE_WRITE = 23 /* MADV_POPULATE_WRITE, Linux 5.14 */, STRETCH = 28 * 1024 };
+    if ((from - 1) / RING_PAGE % 8 == 0 && (to - 1) / RING_PAGE % 8 == 1) {
+        uint32_t begin = (to - 1) / RING_PAGE * RING_PAGE;
+        uint32_t bytes = RING_CHUNK - begin < STRETCH ? RING_CHUNK - begin : STRETCH;
+        call_seen(SYS_madvise, (long)(chunk + begin), bytes, POPULATE_WRITE, 0);
+    }
+}
+
 static struct ring_record *reserve(size_t size)
 {
     struct ring_slot *slot = atomic_load(&current);
@@ -176,8 +189,10 @@ static struct ring_record *reserve(size_t size)
         if (slot) {
             uint32_t used = atomic_load(&slot->used);
             while (used + size <= RING_CHUNK)
-                if (atomic_compare_exchange_weak(&slot->used, &used, used + (uint32_t)size))
+                if (atomic_compare_exchange_weak(&slot->used, &used, used + (uint32_t)size)) {
+                    have_pages(chunk_of(slot), used, used + (uint32_t)size);
                     return (struct ring_record *)(chunk_of(slot) + used);
+                }
             atomic_fetch_or(&slot->used, 0x80000000u); /* full: the server may free it */
         }
         slot = take_chunk(slot);
@@ -461,13 +476,12 @@ bool is_execve(const unsigned char *code)
 
 /* ---- coming in ---- */
 
-bool stand_at(long identity_page, long ways_pages)
+bool stand_at(long identity_page)
 {
     enum { WIPE_ON_FORK = 18 }; /* MADV_WIPEONFORK */
     if (call6(SYS_madvise, identity_page, RING_PAGE, WIPE_ON_FORK, 0, 0, 0) < 0)
         return false;
     identity = (struct identity *)identity_page;
-    ways_stand_at(ways_pages);
     return true;
 }
 

@@ -27,6 +27,8 @@ extern struct libc {
 
 /* The program changes no directories and executes nothing: what was a directory stays one. */
 extern bool looks_only;
+/* Besides, it asks for files by no other calls than open and stat. */
+extern bool opens_only;
 
 /* System calls, stopped as anyone's or by the one instruction that passes; negative errno. */
 long call_seen(long number, long a, long b, long c, long d);
@@ -45,13 +47,9 @@ long done(struct ring_record *record, long result);
 
 /* ---- coming in ---- */
 
-enum {
-    WAYS_PAGES = 3, /* that realpath remembers in */
-};
-/* Before anything else: empty pages of the process's own, for who it is and for those. False where the
- * first cannot be kept from forked children. */
-bool stand_at(long identity_page, long ways_pages);
-void ways_stand_at(long pages);
+/* Before anything else: an empty page of the process's own, for who it is. False where that cannot be kept
+ * from forked children. */
+bool stand_at(long identity_page);
 /* Says to the server who we are (again), and takes the number that it gives. A descriptor of the region
  * or a negative errno. */
 long introduce(void);

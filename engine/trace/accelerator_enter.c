@@ -21,8 +21,8 @@
 
 #include "trace/accelerator.h"
 
-/* Pages of our own: who we are, variables (accelerator.ld), and what realpath remembers. */
-enum { IDENTITY_PAGE, VARIABLES_PAGE, WAYS_PAGE, PAGES_OF_OUR_OWN = WAYS_PAGE + WAYS_PAGES };
+/* Pages of our own: who we are, and variables (accelerator.ld). */
+enum { IDENTITY_PAGE, VARIABLES_PAGE, PAGES_OF_OUR_OWN };
 
 static const struct r_debug *debug;
 static bool came_in; /* to the libc, or it cannot be */
@@ -161,27 +161,29 @@ static bool protect_code(uintptr_t base, int how)
 
 static void divert_libc(const struct link_map *map)
 {
-    /* Each page of code that is written to is copied, so that programs that only look have fewer. */
+    /* Each page of code that is written to is copied: who needs few functions has few of them changed. */
+    enum { ASSEMBLERS = 1, COMPILERS = 2, OTHERS = 4, LOOKING = COMPILERS | OTHERS, ALL = 7 };
     static const struct {
         const char *name;
         uintptr_t ours;
-        bool looks; /* they need it as well */
+        unsigned whose;
     } functions[] = {
-        {"open64", (uintptr_t)open64, true},
-        {"__open64_nocancel", (uintptr_t)open_by_libc, true},
-        {"stat64", (uintptr_t)stat64, true},
-        {"lstat64", (uintptr_t)lstat64, true},
-        {"fstatat64", (uintptr_t)fstatat64, true},
-        {"realpath", (uintptr_t)realpath, true},
-        {"openat64", (uintptr_t)openat64, false},
-        {"access", (uintptr_t)access, true},
-        {"readlink", (uintptr_t)readlink, false},
-        {"readlinkat", (uintptr_t)readlinkat, false},
-        {"unlink", (uintptr_t)unlink, false},
-        {"chdir", (uintptr_t)chdir, false},
-        {"fchdir", (uintptr_t)fchdir, false},
-        {"execve", (uintptr_t)execute_by_libc, false},
+        {"open64", (uintptr_t)open64, ALL},
+        {"__open64_nocancel", (uintptr_t)open_by_libc, ALL},
+        {"stat64", (uintptr_t)stat64, ALL},
+        {"lstat64", (uintptr_t)lstat64, ALL},
+        {"fstatat64", (uintptr_t)fstatat64, ALL},
+        {"realpath", (uintptr_t)realpath, LOOKING},
+        {"access", (uintptr_t)access, LOOKING},
+        {"openat64", (uintptr_t)openat64, OTHERS},
+        {"readlink", (uintptr_t)readlink, OTHERS},
+        {"readlinkat", (uintptr_t)readlinkat, OTHERS},
+        {"unlink", (uintptr_t)unlink, OTHERS},
+        {"chdir", (uintptr_t)chdir, OTHERS},
+        {"fchdir", (uintptr_t)fchdir, OTHERS},
+        {"execve", (uintptr_t)execute_by_libc, OTHERS},
     };
+    unsigned we = opens_only ? ASSEMBLERS : looks_only ? COMPILERS : OTHERS;
     struct library library;
     if (!read_library(map, &library))
         return;
@@ -193,8 +195,7 @@ static void divert_libc(const struct link_map *map)
         return;
     for (unsigned i = 0; i < sizeof functions / sizeof *functions; i++) {
         uintptr_t ours = functions[i].ours;
-        uintptr_t function =
-            looks_only && !functions[i].looks ? 0 : function_of(&library, functions[i].name);
+        uintptr_t function = functions[i].whose & we ? function_of(&library, functions[i].name) : 0;
         if (!function || function % 16 || /* what begins at 16 has as many bytes of its own */
             (ours == (uintptr_t)realpath && !libc.malloc) ||
             (ours == (uintptr_t)execute_by_libc && !is_execve((const unsigned char *)function)))
@@ -271,9 +272,10 @@ static void divert_linker(uintptr_t base, const struct ring_linker *linker)
 __attribute__((used)) static void enter(int fd, uint32_t number, uintptr_t base, unsigned linker)
 {
     const long own = (long)RING_OWN;
-    long there = call6(SYS_mmap, own, PAGES_OF_OUR_OWN * RING_PAGE, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    if (there != own || !stand_at(own + IDENTITY_PAGE * RING_PAGE, own + WAYS_PAGE * RING_PAGE))
+    const int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE;
+    long there =
+        call6(SYS_mmap, own, PAGES_OF_OUR_OWN * RING_PAGE, PROT_READ | PROT_WRITE, how, -1, 0);
+    if (there != own || !stand_at(own + IDENTITY_PAGE * RING_PAGE))
         return;
     take_number(number);
     const struct ring_head *head = (const struct ring_head *)(RING_ADDRESS + RING_CODE_BYTES);

@@ -43,9 +43,9 @@ static void divert_libc(void)
 __attribute__((constructor(101))) static void come_in(void)
 {
     libc = (struct libc){__errno_location, clock_gettime, malloc};
-    long page = call6(SYS_mmap, 0, (1 + WAYS_PAGES) * RING_PAGE, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page < 0 || !stand_at(page, page + RING_PAGE))
+    long page =
+        call6(SYS_mmap, 0, RING_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page < 0 || !stand_at(page))
         return;
     long fd = introduce();
     if (fd < 0)

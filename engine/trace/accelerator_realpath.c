@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -108,7 +109,7 @@ static struct ways {
     } slots[256];
     char names[8 * 1024];
     uint64_t now_ns; /* when it was taken last */
-} * ways;
+} * _Atomic ways;
 
 /* What was found not to be there last. Apart from the ways, of which an assembler has no use. */
 static struct absent {
@@ -117,18 +118,25 @@ static struct absent {
     char path[512];
 } absent;
 
-_Static_assert(sizeof(struct ways) <= WAYS_PAGES * RING_PAGE, "it has its place");
 enum { WAYS_SLOTS = 256, WAYS_FOR_NS = 1000 * 1000 * 1000 };
 
-void ways_stand_at(long pages)
+/* Made with the first call. Of two threads that do so one's is left over. */
+static bool have_ways(void)
 {
-    ways = (struct ways *)pages;
+    if (atomic_load_explicit(&ways, memory_order_acquire))
+        return true;
+    const int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+    long made = call6(SYS_mmap, 0, sizeof(struct ways), PROT_READ | PROT_WRITE, how, -1, 0);
+    if (made < 0 && made > -4096)
+        return false;
+    atomic_store_explicit(&ways, (struct ways *)made, memory_order_release);
+    return true;
 }
 
 /* Empties the set where it is too old. */
 static bool ways_take(void)
 {
-    if (!looks_only || !ready() || atomic_flag_test_and_set(&ways->taken))
+    if (!looks_only || !ready() || !have_ways() || atomic_flag_test_and_set(&ways->taken))
         return false;
     uint64_t now = ways->now_ns = now_ns();
     if (now - ways->since_ns > WAYS_FOR_NS) {

@@ -42,11 +42,15 @@ static bool is_known_busy(const char *program)
            is_assembler(base);
 }
 
+bool fit_only_opens(const char *program)
+{
+    return is_assembler(path_base(program)) && strstr(program, "/bin/");
+}
+
 bool fit_only_looks(const char *program)
 {
-    const char *base = path_base(program);
-    return (has_compilers_name(base) && strstr(program, "/gcc/")) ||
-           (is_assembler(base) && strstr(program, "/bin/"));
+    return (has_compilers_name(path_base(program)) && strstr(program, "/gcc/")) ||
+           fit_only_opens(program);
 }
 
 /* True where the program needs no sanitizer's runtime, which wants to be the first library. */

@@ -16,5 +16,7 @@ void fit_is_busy(const char *program);
 /* A compiler's own or an assembler, where those are: it looks at files and writes one, executes nothing and
  * stays in its directory. */
 bool fit_only_looks(const char *program);
+/* An assembler, which looks by open and stat alone. */
+bool fit_only_opens(const char *program);
 
 #endif

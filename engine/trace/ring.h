@@ -48,6 +48,8 @@ enum {
 #define RING_NAME RING_PLACE "ring"
 /* In that number: the program changes no directories, and lives shortly (a compiler's own). */
 #define RING_LOOKS_ONLY 0x80000000u
+/* It looks by open and stat alone (an assembler). */
+#define RING_OPENS_ONLY 0x20000000u
 /* It may note that it makes, writes and removes files: where it stands is not the system's. */
 #define RING_NOTES_CHANGES 0x40000000u
 

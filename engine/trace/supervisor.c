@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,7 +16,9 @@
 #include "trace/stops.h"
 
 enum {
-    STACK_BYTES = 256 * 1024,
+    GUARD_BYTES = 64 * 1024, /* a multiple of any page */
+    STACK_BYTES = GUARD_BYTES + 256 * 1024,
+    STACKS_KEPT = 64,
     GRACE_MS = 20, /* for processes that are ending beside the step's own */
     NUDGE_MS = 2,
     HELPERS_MAX = STOPS_SERVERS - 1,
@@ -40,10 +43,15 @@ static void prepare_nudge(void)
     sigaction(nudge_signal(), &action, NULL);
 }
 
+struct serving {
+    pthread_t thread;
+    char *stack; /* free once the thread is joined */
+};
+
 struct supervisor {
     enum trace_way way;
     const struct trace_filter *filter;
-    pthread_t thread;
+    struct serving first;
     int ours, childs; /* the two ends of the socket that the listener comes by */
     int stop_fd; /* written to end the serving */
     int done_fd; /* written by the thread when it has ended */
@@ -55,7 +63,7 @@ struct supervisor {
     char *directory; /* where the step begins, or NULL */
     str_list ignored;
     unsigned helpers_wanted, helpers_count; /* threads that serve beside the first */
-    pthread_t helpers[HELPERS_MAX];
+    struct serving helpers[HELPERS_MAX];
     int listener;
 };
 
@@ -66,19 +74,60 @@ static void raise_event(int fd)
         continue;
 }
 
-static int create_thread(pthread_t *thread, void *(*run)(void *data), void *data)
+/* Stacks of threads that have ended, for the next: the C library would have the system take their pages,
+ * and give them again one by one. */
+static struct {
+    pthread_mutex_t lock;
+    char *free[STACKS_KEPT];
+    unsigned count;
+} stacks = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* NULL where there is no memory. Its lowest pages are a guard. */
+static char *take_stack(void)
+{
+    pthread_mutex_lock(&stacks.lock);
+    char *stack = stacks.count ? stacks.free[--stacks.count] : NULL;
+    pthread_mutex_unlock(&stacks.lock);
+    if (stack)
+        return stack;
+    stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
+                 -1, 0);
+    if (stack != MAP_FAILED && mprotect(stack, GUARD_BYTES, PROT_NONE) == 0)
+        return stack;
+    if (stack != MAP_FAILED)
+        munmap(stack, STACK_BYTES);
+    return NULL;
+}
+
+static void give_stack(char *stack)
+{
+    pthread_mutex_lock(&stacks.lock);
+    bool keep = stacks.count < STACKS_KEPT;
+    if (keep)
+        stacks.free[stacks.count++] = stack;
+    pthread_mutex_unlock(&stacks.lock);
+    if (!keep)
+        munmap(stack, STACK_BYTES);
+}
+
+static int create_thread(struct serving *serving, void *(*run)(void *data), void *data)
 {
     pthread_attr_t attributes;
+    serving->stack = take_stack();
+    if (!serving->stack)
+        return ENOMEM;
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_attr_setstack(&attributes, serving->stack + GUARD_BYTES, STACK_BYTES - GUARD_BYTES);
     sigset_t all, old;
     sigfillset(&all);
     sigdelset(&all, nudge_signal());
     pthread_once(&nudge_once, prepare_nudge);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int number = pthread_create(thread, &attributes, run, data);
+    int number = pthread_create(&serving->thread, &attributes, run, data);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attributes);
+    if (number)
+        give_stack(serving->stack);
     return number;
 }
 
@@ -97,11 +146,13 @@ static void serve_shared(struct supervisor *supervisor)
     struct err err = {0};
     trace_server_serve(supervisor->server, supervisor->stop_fd, &err);
     raise_event(supervisor->stop_fd);
-    for (unsigned i = 0; i < supervisor->helpers_count; i++)
-        while (pthread_tryjoin_np(supervisor->helpers[i], NULL) != 0) {
-            pthread_kill(supervisor->helpers[i], nudge_signal());
+    for (unsigned i = 0; i < supervisor->helpers_count; i++) {
+        while (pthread_tryjoin_np(supervisor->helpers[i].thread, NULL) != 0) {
+            pthread_kill(supervisor->helpers[i].thread, nudge_signal());
             poll(NULL, 0, NUDGE_MS);
         }
+        give_stack(supervisor->helpers[i].stack);
+    }
 }
 
 static void *supervise(void *data)
@@ -148,7 +199,7 @@ static struct supervisor *start(struct supervisor *supervisor, struct err *err)
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
             supervisor->ours = pair[0];
             supervisor->childs = pair[1];
-            number = create_thread(&supervisor->thread, supervise, supervisor);
+            number = create_thread(&supervisor->first, supervise, supervisor);
         } else
             number = errno;
     }
@@ -240,10 +291,11 @@ struct trace *supervisor_finish(struct supervisor *supervisor, bool *survivors)
     if (outlived) {
         raise_event(supervisor->stop_fd);
         do
-            pthread_kill(supervisor->thread, nudge_signal());
+            pthread_kill(supervisor->first.thread, nudge_signal());
         while (!wait_event(supervisor->done_fd, NUDGE_MS));
     }
-    pthread_join(supervisor->thread, NULL);
+    pthread_join(supervisor->first.thread, NULL);
+    give_stack(supervisor->first.stack);
     struct trace *trace = supervisor->trace;
     if (trace && outlived)
         trace->flaws |= TRACE_SURVIVORS;
