@@ -137,11 +137,13 @@ static bool follow_link(struct resolver *resolver, struct walk *walk, const char
     return true;
 }
 
-/* Looks at what `done` names; true where the walk goes on. */
-static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool follow,
+/* Looks at what `done` names; true where the walk goes on. What is `last`, and was told of, is remembered
+ * with all of its path (common_keep_note), if at all. */
+static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool follow, bool last,
                  enum resolve_kind *kind)
 {
     struct str *done = walk->done;
+    bool noted = last && resolver->told != RESOLVE_NOT_TOLD;
     struct stat st;
     if (is_self(done, tid)) {
         *kind = RESOLVE_DIRECTORY;
@@ -162,7 +164,7 @@ static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool f
     const char *real = looked_up(resolver, done->at, room);
     if (lstat(real, &st) < 0) {
         *kind = RESOLVE_ABSENT;
-        if (errno == ENOENT)
+        if (errno == ENOENT && !noted)
             common_keep(done, resolver, *kind, NULL);
         return false;
     }
@@ -173,6 +175,8 @@ static bool look(struct resolver *resolver, struct walk *walk, pid_t tid, bool f
                    !resolver->distrust && !resolver->through.len;
     if (*kind != RESOLVE_LINK) {
         bool directory = *kind == RESOLVE_DIRECTORY;
+        if (noted && !directory)
+            return false;
         common_keep(done, resolver, *kind, NULL);
         if (lasting)
             intern_id_n(directory ? &resolver->directories : &resolver->files, done->at, done->len);
@@ -218,7 +222,7 @@ static enum resolve_kind go(struct resolver *resolver, struct walk *walk, pid_t 
             intern_find_n(&resolver->directories, done->at, done->len) != INTERN_NONE)
             continue;
         bool last = at_end(walk);
-        if (look(resolver, walk, tid, !last || follow, &kind))
+        if (look(resolver, walk, tid, !last || follow, last, &kind))
             continue;
         if (!last) { /* through a file, or nothing there: keep the rest, cleaned of nothing */
             if (kind != RESOLVE_ABSENT)
