@@ -18,14 +18,16 @@ static void keep_entry(struct again *own, const struct snapshot_entry *entry)
         vec_push(&own->to.entries, *entry);
 }
 
-/* Changes of one path: instead of the last one's entries of their kinds, and besides the others. */
-static size_t put_changes(struct again *own, const struct sorting *changes, size_t count, size_t at)
+/* Changes of one path: instead of the last one's entries of their kinds, and besides the others. Those begin
+ * at `at`, where `there` are any; returns where they end. */
+static size_t put_changes(struct again *own, const struct sorting *changes, size_t count, size_t at,
+                          bool there)
 {
     const struct snapshot_seen *last = own->last;
     const char *path = changes->path;
     uint32_t name = UINT32_MAX;
     uint16_t flags = 0;
-    for (; at < last->there && strcmp(snapshot_name(last, at), path) == 0; at++) {
+    for (; there; at++) {
         const struct snapshot_entry *old = &last->entries[at];
         bool replaced = false;
         for (size_t i = 0; i < count; i++)
@@ -34,6 +36,7 @@ static size_t put_changes(struct again *own, const struct sorting *changes, size
         flags |= old->flags & (uint16_t)~SNAPSHOT_DIFFERS;
         if (!replaced)
             keep_entry(own, old);
+        there = at + 1 < last->there && strcmp(snapshot_name(last, at + 1), path) == 0;
     }
     for (size_t i = 0; i < count; i++) {
         struct snapshot_entry entry = changes[i].entry;
@@ -56,12 +59,13 @@ static void put_there(struct again *own)
     size_t at = 0;
     for (size_t i = 0, end; i < own->there; i = end) {
         const char *path = own->changes[i].path;
-        size_t next = snapshot_first_from(own->last, at, path);
-        for (end = i + 1; end < own->there && strcmp(own->changes[end].path, path) == 0;)
+        bool there;
+        size_t next = snapshot_first_from(own->last, at, path, &there);
+        for (end = i + 1; end < own->there && own->changes[end].path == path;) /* interned */
             end++;
         for (; at < next; at++)
             keep_entry(own, &own->last->entries[at]);
-        at = put_changes(own, own->changes + i, end - i, at);
+        at = put_changes(own, own->changes + i, end - i, at, there);
     }
     for (; at < own->last->there; at++)
         keep_entry(own, &own->last->entries[at]);

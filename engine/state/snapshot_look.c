@@ -31,15 +31,23 @@ size_t snapshot_first(const struct snapshot_seen *seen, const char *path)
     return first_between(seen, 0, seen->there, path);
 }
 
-size_t snapshot_first_from(const struct snapshot_seen *seen, size_t from, const char *path)
+size_t snapshot_first_from(const struct snapshot_seen *seen, size_t from, const char *path,
+                           bool *there)
 {
     size_t low = from, step = 1;
-    while (low + step <= seen->there && strcmp(snapshot_name(seen, low + step - 1), path) < 0) {
+    int order = 1;
+    while (low + step <= seen->there &&
+           (order = strcmp(snapshot_name(seen, low + step - 1), path)) < 0) {
         low += step;
         step *= 2;
     }
-    size_t high = low + step - 1;
-    return first_between(seen, low, high < seen->there ? high : seen->there, path);
+    if (step > 1) {
+        size_t high = low + step - 1;
+        low = first_between(seen, low, high < seen->there ? high : seen->there, path);
+        order = low < seen->there ? strcmp(snapshot_name(seen, low), path) : 1;
+    }
+    *there = low < seen->there && order == 0;
+    return low;
 }
 
 const struct snapshot_entry *snapshot_find(const struct snapshot_seen *seen,

@@ -68,8 +68,10 @@ void snapshot_place_close(struct snapshot_place *place);
 const char *snapshot_name(const struct snapshot_seen *seen, size_t entry);
 /* The first entry that is there and does not stand before a path. */
 size_t snapshot_first(const struct snapshot_seen *seen, const char *path);
-/* The same where it is known to stand at `from` or behind: cheap where it is near. */
-size_t snapshot_first_from(const struct snapshot_seen *seen, size_t from, const char *path);
+/* The same where it is known to stand at `from` or behind: cheap where it is near. `there`: it is of that very
+ * path. */
+size_t snapshot_first_from(const struct snapshot_seen *seen, size_t from, const char *path,
+                           bool *there);
 /* The entry of an absent name, or SIZE_MAX. */
 size_t snapshot_find_absent(const struct snapshot_seen *seen, const char *path);
 /* Ends a file: writes it, or removes the old one where that is not `good`. Frees. */

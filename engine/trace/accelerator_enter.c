@@ -183,19 +183,20 @@ static void divert_libc(const struct link_map *map)
         {"fchdir", (uintptr_t)fchdir, OTHERS},
         {"execve", (uintptr_t)execute_by_libc, OTHERS},
     };
-    unsigned we = opens_only ? ASSEMBLERS : looks_only ? COMPILERS : OTHERS;
+    const unsigned we = opens_only ? ASSEMBLERS : looks_only ? COMPILERS : OTHERS;
     struct library library;
     if (!read_library(map, &library))
         return;
     libc.errno_location = (int *(*)(void))function_of(&library, "__errno_location");
     libc.clock_gettime =
         (int (*)(clockid_t, struct timespec *))function_of(&library, "clock_gettime");
-    libc.malloc = (void *(*)(size_t))function_of_any("malloc");
     if (!libc.errno_location || !protect_code(map->l_addr, PROT_READ | PROT_WRITE | PROT_EXEC))
         return;
     for (unsigned i = 0; i < sizeof functions / sizeof *functions; i++) {
         uintptr_t ours = functions[i].ours;
         uintptr_t function = functions[i].whose & we ? function_of(&library, functions[i].name) : 0;
+        if (function && ours == (uintptr_t)realpath)
+            libc.malloc = (void *(*)(size_t))function_of_any("malloc");
         if (!function || function % 16 || /* what begins at 16 has as many bytes of its own */
             (ours == (uintptr_t)realpath && !libc.malloc) ||
             (ours == (uintptr_t)execute_by_libc && !is_execve((const unsigned char *)function)))

@@ -58,7 +58,8 @@ void resolve_free(struct resolver *resolver)
 /* One walk: `done` is canonical and real so far, `rest` is still to be walked. */
 struct walk {
     struct str *done;
-    char *rest; /* owned */
+    const char *rest;
+    char *owned; /* what `rest` is once a link was followed, or NULL */
     size_t at; /* of rest */
     unsigned links;
 };
@@ -81,8 +82,8 @@ static void go_through(const struct resolver *resolver, struct walk *walk, const
         step_up(resolver, walk->done);
     }
     char *rest = mem_format("%s/%s", target, walk->rest + walk->at);
-    free(walk->rest);
-    walk->rest = rest;
+    free(walk->owned);
+    walk->rest = walk->owned = rest;
     walk->at = 0;
 }
 
@@ -236,12 +237,13 @@ static enum resolve_kind go(struct resolver *resolver, struct walk *walk, pid_t 
     return kind;
 }
 
+/* From a path that ends with its NUL. */
 static enum resolve_kind go_from(struct resolver *resolver, pid_t tid, const char *path,
-                                 size_t length, bool follow, struct str *canonical)
+                                 bool follow, struct str *canonical)
 {
-    struct walk walk = {.done = canonical, .rest = mem_copy_n(path, length)};
+    struct walk walk = {.done = canonical, .rest = path};
     enum resolve_kind kind = go(resolver, &walk, tid, follow);
-    free(walk.rest);
+    free(walk.owned);
     return kind;
 }
 
@@ -278,7 +280,9 @@ static enum resolve_kind go_to_parent(struct resolver *resolver, pid_t tid, cons
     }
     size_t links = parents->links.len;
     resolver->gathering = *fresh = true;
-    kind = go_from(resolver, tid, path, length, true, canonical);
+    char *way = mem_copy_n(path, length);
+    kind = go_from(resolver, tid, way, true, canonical);
+    free(way);
     resolver->gathering = false;
     if (kind == RESOLVE_FILE || kind == RESOLVE_LINK ||
         strncmp(str_text(canonical), "/proc", 5) == 0)
@@ -324,7 +328,7 @@ static enum resolve_kind walk_path(struct resolver *resolver, pid_t tid, const c
     } else {
         parent = 0;
     }
-    kind = go_from(resolver, tid, path + parent, length - parent, follow_last, canonical);
+    kind = go_from(resolver, tid, path + parent, follow_last, canonical);
     if (!canonical->len)
         str_add_char(canonical, '/');
     return kind;
