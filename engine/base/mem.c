@@ -15,6 +15,12 @@ void *mem_alloc(size_t size_bytes)
 
 void *mem_zero(size_t count, size_t size_bytes)
 {
+    enum { SMALL_BYTES = 64 * 1024 };
+    size_t size;
+    /* Tables are read before they are written: where the system has not given the memory yet, it would give
+     * each page twice, an empty one to read and then another. */
+    if (!__builtin_mul_overflow(count, size_bytes, &size) && size <= SMALL_BYTES)
+        return memset(mem_alloc(size), 0, size);
     void *block = calloc(count ? count : 1, size_bytes ? size_bytes : 1);
     if (!block)
         abort();

@@ -333,6 +333,23 @@ static bool is_temporary(const char *path)
     return strncmp(path, "/tmp/cc", 7) == 0 || strncmp(path, "/proc/", 6) == 0;
 }
 
+/* Where there is no room for it the program runs without. */
+static void little_memory_is_enough(void **state)
+{
+    (void)state;
+    build("int main(void) { return open(\"there\", O_RDONLY) < 0; }\n", "");
+    static const char *const commands[] = {"ulimit -v 12000; exec ./cc1",
+                                           "ulimit -v 30000; exec ./cc1"};
+    for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++) {
+        struct trace *trace = traced_program((const char *const[]){"sh", "-c", commands[i], NULL});
+        traced_expect(trace, "there", ACCESS_READ, true);
+        assert_int_equal(trace->flaws, 0);
+        if (i == 0)
+            assert_int_equal(trace->noted, 0);
+        trace_free(trace);
+    }
+}
+
 /* As many accesses, of the same kinds, with the accelerator as without. */
 static void expect_same(const struct trace *with, const struct trace *without)
 {
@@ -499,6 +516,7 @@ int main(void)
         TEST(programs_do_not_notice),
         TEST(the_linker_is_not_stopped),
         TEST(changes_are_the_same),
+        TEST(little_memory_is_enough),
         TEST(programs_that_cannot_have_it_go_without),
         TEST(nothing_is_lost_when_it_overflows),
         TEST(a_compile_touches_the_same),
