@@ -617,7 +617,6 @@ static size_t close_trace(struct make_build *make, struct make_step *step)
 {
     if (!step->trace)
         return 0;
-    make_trace_drop(make->trace, step->trace);
     live_unwatch(make->build->live, step->id);
     record_trace(make->build->races, step->id, step->trace);
     build_tell_touched(make->build, step->id, step->trace);
@@ -637,6 +636,7 @@ void steps_end(struct make_build *make, uint32_t number, uint32_t serial, bool f
     step->failed = failed;
     if (step->passed && step->begun)
         remove_script(make, step);
+    make_trace_drop(make->trace, step->trace); /* from here on it is complete */
     if (step->trace && !make_trace_sees_all(make->trace))
         step->trace->flaws |= TRACE_UNREADABLE;
     make_state_end(make->kept, step);
