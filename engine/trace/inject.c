@@ -249,11 +249,41 @@ static bool is_as_it_was(struct linker *linker)
     return same;
 }
 
+static int open_memory(const struct seccomp_notif *notice)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/mem", (long)notice->pid);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
+/* Whether the system lets code be written to (proc_mem.force_override, Linux 6.12): tried with the byte that
+ * is there, with the first program and, where that is none of ours to write to, again. */
+static bool may_write(const struct seccomp_notif *notice)
+{
+    enum { UNKNOWN, MAY, MAY_NOT };
+    static _Atomic int known = UNKNOWN;
+    if (atomic_load(&known) != UNKNOWN)
+        return atomic_load(&known) == MAY;
+    off_t place = (off_t)notice->data.instruction_pointer;
+    int memory = open_memory(notice);
+    if (memory < 0)
+        return false;
+    char byte;
+    bool reads = pread(memory, &byte, 1, place) == 1;
+    bool may = reads && pwrite(memory, &byte, 1, place) == 1;
+    close(memory);
+    if (reads)
+        atomic_store(&known, may ? MAY : MAY_NOT);
+    return may;
+}
+
 uint64_t inject_base(unsigned number, const struct seccomp_notif *notice)
 {
     struct linker *linker = &linkers.at[number - 1];
     uint64_t place = place_of(linker, notice);
-    return place && is_as_it_was(linker) ? notice->data.instruction_pointer - place : 0;
+    return place && is_as_it_was(linker) && may_write(notice)
+               ? notice->data.instruction_pointer - place
+               : 0;
 }
 
 /* Bytes of the comparison that stands at a place, as far as it is one; 0: it is not. */
@@ -272,9 +302,7 @@ bool inject(unsigned number, const struct seccomp_notif *notice, uint64_t base, 
     struct ring_linker *offsets = &head->linkers[number - 1];
     uint64_t place = notice->data.instruction_pointer;
     struct stub code = stub;
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%ld/mem", (long)notice->pid);
-    int memory = open(path, O_RDWR | O_CLOEXEC);
+    int memory = open_memory(notice);
     size_t compared = memory >= 0 && pread(memory, code.compare, sizeof code.compare,
                                            (off_t)place) == sizeof code.compare
                           ? comparison(code.compare)

@@ -34,8 +34,8 @@ bool inject_look_at(const struct image *image, struct inject_places *places);
 unsigned inject_linker(const char *path);
 /* Whether a thread stands in that first call, if it has made none since it executed its program. */
 bool inject_stands(unsigned linker, const struct seccomp_notif *notice);
-/* Where a linker is loaded, of which a thread stands in that first call: nothing was written yet. 0: it is
- * not as it was, or does not stand there. */
+/* Where a linker is loaded, of which a thread stands in that first call. 0: it is not as it was, does not
+ * stand there, or nothing may be written to it. */
 uint64_t inject_base(unsigned linker, const struct seccomp_notif *notice);
 /* Writes into the thread's memory what makes it enter, with `fd`, its descriptor of the region, and
  * `number`, which is for take_number. Says of the linker into `head` what the program wants to know. False
