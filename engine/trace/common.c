@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 #include "base/mem.h"
+#include "trace/ring.h"
 #include "trace/trace.h"
 
 #define COMMON_NS (10 * UINT64_C(1000000000))
@@ -347,7 +348,8 @@ static bool is_fit_to_keep(const struct common_query *query, const struct resolv
     enum resolve_told fits =
         note->kind == RESOLVE_ABSENT ? RESOLVE_TOLD_ABSENT : RESOLVE_TOLD_THERE;
     if (resolver->through.len || resolver->root.len || note->links_count > COMMON_LINKS ||
-        is_passing(path) || is_passing(name_text(note->name)))
+        str_starts(name_text(note->name), RING_PLACE) || is_passing(path) ||
+        is_passing(name_text(note->name)))
         return false;
     return query->told == RESOLVE_NOT_TOLD ? resolver->looks && common_is_systems(path)
                                            : query->told == fits;

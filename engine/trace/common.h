@@ -31,7 +31,8 @@ bool common_find_parent(const char *path, size_t length, struct str *canonical,
                         enum resolve_kind *kind);
 void common_keep_parent(const char *path, size_t length, const struct str *canonical,
                         enum resolve_kind kind);
-/* Where a path led: what stands there, and the links that were followed. */
+/* Where a path led: what stands there, and the links that were followed. Never to what the accelerator asks
+ * for (RING_PLACE), so that who ignores nothing else need not look at the path. */
 enum { COMMON_LINKS = 16 }; /* what leads through more is not kept */
 struct common_note {
     uint32_t name; /* canonical (names.h) */

@@ -124,7 +124,8 @@ static void keep_look(struct trace_server *server, struct guest *guest, struct n
     if (walked && !(record->flags & RING_PARENTS_KNOWN))
         hold_parents(server, noted->query.note.name,
                      record->flags & RING_RELATIVE ? guest->directory : NULL);
-    hold_name(server, noted->query.note.name, noted->query.note.systems,
+    bool kept = noted->query.found && server->ignored.len == 1; /* RING_PLACE */
+    hold_name(server, noted->query.note.name, noted->query.note.systems || kept,
               look_kinds(record, noted->query.note.kind, found), found);
 }
 
