@@ -17,7 +17,7 @@
 
 enum {
     GUARD_BYTES = 64 * 1024, /* a multiple of any page */
-    STACK_BYTES = GUARD_BYTES + 256 * 1024,
+    STACK_BYTES = GUARD_BYTES + 2048 * 1024, /* a sanitizer keeps 900 KiB of its own there */
     STACKS_KEPT = 64,
     GRACE_MS = 20, /* for processes that are ending beside the step's own */
     NUDGE_MS = 2,
