@@ -30,25 +30,43 @@ struct taking {
     const struct state *state;
     struct snapshot *snapshot;
     uint8_t *set_done; /* by set id */
+    uint8_t
+        *version_done; /* by version, of those there were at its begin: sets have many in common */
+    size_t versions;
 };
 
 static struct taking begin(const struct plan *plan, struct snapshot *snapshot)
 {
-    uint8_t *set_done = mem_zero(intern_count(&plan->state->sets) + 1, 1);
-    return (struct taking){plan->state, snapshot, set_done};
+    return (struct taking){plan->state, snapshot, mem_zero(intern_count(&plan->state->sets) + 1, 1),
+                           mem_zero(plan->state->versions.len + 1, 1), plan->state->versions.len};
+}
+
+static void end(struct taking *taking)
+{
+    free(taking->set_done);
+    free(taking->version_done);
+}
+
+static void take_version(struct taking *taking, version_id id)
+{
+    bool known = id < taking->versions;
+    if (!known || !taking->version_done[id])
+        plan_snapshot_version(taking->state, taking->snapshot, id);
+    if (known)
+        taking->version_done[id] = 1;
 }
 
 static void take_record(struct taking *taking, const struct step_record *record)
 {
     for (uint32_t i = 0; i < record->inputs; i++)
-        plan_snapshot_version(taking->state, taking->snapshot, record->ids[i]);
+        take_version(taking, record->ids[i]);
     for (uint32_t i = 0; i < record->outputs; i++)
-        plan_snapshot_version(taking->state, taking->snapshot, record_outputs(record)[i]);
+        take_version(taking, record_outputs(record)[i]);
     for (uint32_t i = 0; i < record->sets; i++) {
         set_id set = record->ids[record->inputs + i];
         struct set_walk walk = state_set(taking->state, set);
         for (version_id id; !taking->set_done[set] && set_next(&walk, &id);)
-            plan_snapshot_version(taking->state, taking->snapshot, id);
+            take_version(taking, id);
         taking->set_done[set] = 1;
     }
 }
@@ -69,7 +87,7 @@ bool plan_take_snapshot(struct plan *plan, struct snapshot *snapshot)
         if (good)
             take_record(&taking, plan_record_of(plan, step));
     }
-    free(taking.set_done);
+    end(&taking);
     return good;
 }
 
@@ -119,6 +137,6 @@ bool plan_take_changes(struct plan *plan, const struct snapshot_seen *last,
     }
     if (good)
         take_differing(plan, last, changes);
-    free(taking.set_done);
+    end(&taking);
     return good;
 }
