@@ -3,9 +3,10 @@
  * to make many calls, and takes what it noted. Private to the room; for the thread that holds the
  * server's lock.
  *
- * A program gets it from its dynamic linker, which asks for /etc/ld.so.preload first of all: the
- * server answers that it is there and what it holds. Nothing is in the program's environment, and
- * what its programs preload themselves comes before.
+ * A program gets it when its dynamic linker asks for /etc/ld.so.preload, first of all. Either it is let in
+ * while it stands there (inject.h), or, where that cannot be, the server answers that there is such a file
+ * and what it holds. Nothing is in the program's environment, and what programs preload themselves comes
+ * before.
  */
 #ifndef GANTRY_TRACE_ACCELERATE_H
 #define GANTRY_TRACE_ACCELERATE_H
