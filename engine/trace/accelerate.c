@@ -109,12 +109,6 @@ static int new_preload_file(void)
     return file;
 }
 
-static bool is_same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
 /* One for all steps, until the machine's own is another; a step may still hold the one before. */
 static int preload_file(void)
 {
@@ -124,7 +118,7 @@ static int preload_file(void)
     if (stat(RING_PRELOAD, &is) < 0)
         memset(&is, 0, sizeof is);
     pthread_mutex_lock(&files.lock);
-    if (file < 0 || !is_same_file(&is, &was)) {
+    if (file < 0 || !image_is_same_file(&is, &was)) {
         file = new_preload_file();
         was = is;
     }

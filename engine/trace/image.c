@@ -94,3 +94,9 @@ uint64_t image_symbol(const struct image *image, const char *name)
     }
     return 0;
 }
+
+bool image_is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}

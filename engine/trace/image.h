@@ -27,5 +27,7 @@ const Elf64_Phdr *image_segment(const struct image *image, unsigned index);
 uint64_t image_offset(const struct image *image, uint64_t address);
 /* The address that a dynamic symbol has; 0: there is none. */
 uint64_t image_symbol(const struct image *image, const char *name);
+/* Whether nothing has happened to a file between two looks at it. */
+bool image_is_same_file(const struct stat *a, const struct stat *b);
 
 #endif

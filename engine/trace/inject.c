@@ -9,9 +9,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "trace/image.h"
 
@@ -118,12 +118,6 @@ bool inject_look_at(const struct image *image, struct inject_places *places)
     return places->accesses[0] && places->offsets.opens[0];
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 unsigned inject_linker(const char *path)
 {
     pthread_mutex_lock(&linkers.lock);
@@ -149,7 +143,7 @@ unsigned inject_linker(const char *path)
 
 /* What the linker goes through: calls mmap(RING_CODE, RING_CODE_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED |
  * MAP_FIXED_NOREPLACE, fd, 0), the code that is there then, and close(fd). */
-struct stub {
+struct trampoline {
     unsigned char save[15];
     unsigned char number_of_mmap[5];
     uint16_t into_rdi;
@@ -184,7 +178,7 @@ struct stub {
     int32_t back;
 } __attribute__((packed));
 
-static const struct stub stub = {
+static const struct trampoline trampoline = {
     .save = {0x48, 0x8d, 0x64, 0x24, 0x80, /* lea -128(%rsp), %rsp */
              0x50, 0x57, 0x56, 0x52, /* push %rax, %rdi, %rsi, %rdx */
              0x41, 0x50, 0x41, 0x52, 0x41, 0x51}, /* push %r8, %r10, %r9 */
@@ -201,7 +195,8 @@ static const struct stub stub = {
     .offset_and_call = {0x45, 0x31, 0xc9, 0x0f, 0x05}, /* xor %r9d, %r9d; syscall */
     /* cmp %rdi, %rax; jne to number_of_close */
     .is_it_there = {0x48, 0x39, 0xf8, 0x75,
-                    offsetof(struct stub, number_of_close) - offsetof(struct stub, fd_into_edi)},
+                    offsetof(struct trampoline, number_of_close) -
+                        offsetof(struct trampoline, fd_into_edi)},
     .fd_into_edi = 0xbf,
     .number_into_esi = 0xbe,
     .base_into_rdx = 0xba48,
@@ -237,13 +232,11 @@ bool inject_stands(unsigned number, const struct seccomp_notif *notice)
 static bool is_as_it_was(struct linker *linker)
 {
     enum { ASKED_NS = 100 * 1000 * 1000 };
-    struct timespec coarse;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse);
-    uint64_t now_ns = (uint64_t)coarse.tv_sec * 1000000000u + (uint64_t)coarse.tv_nsec;
+    uint64_t now_ns = clock_ns();
     if (now_ns - atomic_load(&linker->looked_ns) < ASKED_NS)
         return true;
     struct stat is;
-    bool same = stat(linker->path, &is) == 0 && is_same(&is, &linker->was);
+    bool same = stat(linker->path, &is) == 0 && image_is_same_file(&is, &linker->was);
     if (same)
         atomic_store(&linker->looked_ns, now_ns);
     return same;
@@ -301,7 +294,7 @@ bool inject(unsigned number, const struct seccomp_notif *notice, uint64_t base, 
     const struct linker *linker = &linkers.at[number - 1];
     struct ring_linker *offsets = &head->linkers[number - 1];
     uint64_t place = notice->data.instruction_pointer;
-    struct stub code = stub;
+    struct trampoline code = trampoline;
     int memory = open_memory(notice);
     size_t compared = memory >= 0 && pread(memory, code.compare, sizeof code.compare,
                                            (off_t)place) == sizeof code.compare
