@@ -10,8 +10,10 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -97,6 +99,26 @@ void traced_expect_unseen(const struct trace *trace, const char *name)
     assert_null(trace_find(trace, path));
     free(path);
 }
+
+#if defined(__x86_64__)
+void traced_needs_32_bits(void)
+{
+    enum { I386_GETPID = 20 };
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGSEGV, SIG_DFL); /* cmocka's handler would go on with its tests */
+        long number = I386_GETPID;
+        __asm__ volatile("int $0x80" : "+a"(number) : : "memory", "r8", "r9", "r10", "r11");
+        _exit(number == getpid() ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (status == 0)
+        return;
+    fprintf(stderr, "no 32-bit calls here: not tested\n");
+    skip();
+}
+#endif
 
 static bool can_trace(enum trace_way way)
 {

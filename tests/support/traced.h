@@ -32,6 +32,12 @@ void traced_expect_unseen(const struct trace *trace, const char *name);
 struct CMUnitTest;
 int traced_run(const struct CMUnitTest *tests, size_t count);
 
+#if defined(__x86_64__)
+/* Skips a test where this machine runs no 32-bit calls: kernels without them, and some hosts of virtual
+ * machines, where the very instruction faults. */
+void traced_needs_32_bits(void);
+#endif
+
 /* A call of the child that has to work. */
 #define MUST(call)                                                                                 \
     do {                                                                                           \

@@ -309,6 +309,7 @@ static void a_file_opened_by_its_handle(void **state)
 static void listings_of_a_32_bit_program(void **state)
 {
     (void)state;
+    traced_needs_32_bits();
     static const char text[] =
         ".macro list number, name\n mov $5,%eax\n mov $\\name,%ebx\n mov $0200000,%ecx\n int "
         "$0x80\n"

@@ -117,6 +117,7 @@ static void an_assembler_program(void **state)
 static void a_32_bit_program(void **state)
 {
     (void)state;
+    traced_needs_32_bits();
     build(
         "program.s",
         ".globl _start\n_start:\n mov $5,%eax\n mov $made,%ebx\n mov $0101,%ecx\n mov $0644,%edx\n"

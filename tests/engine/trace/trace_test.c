@@ -254,6 +254,7 @@ static void make_foreign_calls(void)
 static void calls_of_other_architectures_are_not_missed(void **state)
 {
     (void)state;
+    traced_needs_32_bits();
     struct trace *trace = traced_body(make_foreign_calls);
     traced_expect(trace, "by_i386", ACCESS_CREATE, false);
     assert_int_equal(access("by_x32", F_OK), -1);
