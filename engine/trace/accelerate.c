@@ -189,6 +189,8 @@ static bool keep_spare(struct accelerator *own)
     }
     atomic_store(&head_of(own)->top, 0);
     atomic_store(&head_of(own)->off, 0);
+    uint32_t begun = LIBC_BEGUN; /* by one that was killed, or could not */
+    atomic_compare_exchange_strong(&head_of(own)->libc.state, &begun, LIBC_NONE);
     pthread_mutex_lock(&spare.lock);
     bool room = spare.count < sizeof spare.at / sizeof *spare.at;
     if (room)
@@ -389,7 +391,7 @@ static bool let_in(struct trace_server *server, struct thread *thread,
     uint64_t base = inject_base(thread->linker, notice);
     uint32_t number = base ? enroll(server, thread, thread->tid) : 0;
     int fd = number ? add_descriptor(server, notice, own->ring, false) : -1;
-    return fd >= 0 && inject(thread->linker, notice, base, fd, number, head_of(own));
+    return fd >= 0 && inject(thread->linker, notice, base, fd, number);
 }
 
 bool accelerate_answer(struct trace_server *server, struct thread *thread,

@@ -1,9 +1,9 @@
 /*
  * How the accelerator comes into a program as it stands (x86-64). The server has a new program, whose
  * dynamic linker makes its first call, map the code of the region and call RING_ENTER: inject.c. From
- * then on what the linker opens is noted: most of what a program is stopped for otherwise. When all
- * libraries are there, the linker calls _dl_debug_state, where debuggers wait for the same; then the
- * libc's functions begin with jumps to ours.
+ * then on what the linker opens comes by RING_OPENS, and is noted: most of what a program is stopped for
+ * otherwise. When all libraries are there, the linker calls _dl_debug_state, where debuggers wait for the
+ * same, and comes by RING_LOADED; then the libc's functions begin with jumps to ours.
  *
  * Linked to stand at RING_ADDRESS (accelerator.ld); nothing is relocated, and no library is loaded.
  */
@@ -23,15 +23,23 @@
 
 /* Pages of our own: who we are, and variables (accelerator.ld). */
 enum { IDENTITY_PAGE, VARIABLES_PAGE, PAGES_OF_OUR_OWN };
+_Static_assert(PAGES_OF_OUR_OWN == (int)RING_OWN_PAGES, "they have their place");
 
 static const struct r_debug *debug;
 static bool came_in; /* to the libc, or it cannot be */
+static int region; /* a descriptor of it, until then */
 
 /* The linker's registers are kept by what calls these, or are what a call may change. */
 __asm__(".section .enter, \"ax\"\n"
         "syscall\n"
         "ret\n"
-        ".balign 16\n"
+        ".balign 8\n"
+        "jmp comes_in\n"
+        ".balign 8\n"
+        "jmp linker_opens\n"
+        ".balign 8\n"
+        "jmp linker_tells\n"
+        "comes_in:\n"
         "push %rbp\n"
         "mov %rsp, %rbp\n"
         "and $-16, %rsp\n"
@@ -62,7 +70,6 @@ __asm__(".section .enter, \"ax\"\n"
         "pop %rdi\n"
         "ret\n"
         ".text\n");
-extern const char linker_opens[];
 
 /* ---- what libraries have: elf(5), and the hash table that the linker itself uses ---- */
 
@@ -145,6 +152,40 @@ static const struct link_map *find_libc(void)
     return NULL;
 }
 
+/* Who has use of a function of ours. Each page of code that is written to is copied: who needs few has few
+ * of them changed. */
+enum { ASSEMBLERS = 1, COMPILERS = 2, OTHERS = 4, LOOKING = COMPILERS | OTHERS, ALL = 7 };
+
+static unsigned who_we_are(void)
+{
+    return opens_only ? ASSEMBLERS : looks_only ? COMPILERS : OTHERS;
+}
+
+static const struct function {
+    const char *name;
+    uintptr_t ours;
+    unsigned whose;
+} functions[] = {
+    {"open64", (uintptr_t)open64, ALL},        {"__open64_nocancel", (uintptr_t)open_by_libc, ALL},
+    {"stat64", (uintptr_t)stat64, ALL},        {"lstat64", (uintptr_t)lstat64, ALL},
+    {"fstatat64", (uintptr_t)fstatat64, ALL},  {"realpath", (uintptr_t)realpath, LOOKING},
+    {"access", (uintptr_t)access, LOOKING},    {"openat64", (uintptr_t)openat64, OTHERS},
+    {"readlink", (uintptr_t)readlink, OTHERS}, {"readlinkat", (uintptr_t)readlinkat, OTHERS},
+    {"unlink", (uintptr_t)unlink, OTHERS},     {"chdir", (uintptr_t)chdir, OTHERS},
+    {"fchdir", (uintptr_t)fchdir, OTHERS},     {"execve", (uintptr_t)execute_by_libc, OTHERS},
+};
+enum { FUNCTIONS = sizeof functions / sizeof *functions };
+
+/* Where a function is that is to begin with our jump; 0: it is not. */
+static uintptr_t diverted(const struct library *library, const struct function *function)
+{
+    uintptr_t at = function_of(library, function->name);
+    bool can =
+        at && at % 16 == 0 && /* what begins at 16 has as many bytes of its own */
+        (function->ours != (uintptr_t)execute_by_libc || is_execve((const unsigned char *)at));
+    return can ? at : 0;
+}
+
 /* Makes a library's code writable, or not any more. */
 static bool protect_code(uintptr_t base, int how)
 {
@@ -159,129 +200,158 @@ static bool protect_code(uintptr_t base, int how)
     return false;
 }
 
-static void divert_libc(const struct link_map *map)
+/* ---- a libc's pages, kept for those who come after us ---- */
+
+/* Whether the first bytes of a library tell it from any other: its linker's note is among them. */
+static bool is_named_by_its_beginning(uintptr_t base)
 {
-    /* Each page of code that is written to is copied: who needs few functions has few of them changed. */
-    enum { ASSEMBLERS = 1, COMPILERS = 2, OTHERS = 4, LOOKING = COMPILERS | OTHERS, ALL = 7 };
-    static const struct {
-        const char *name;
-        uintptr_t ours;
-        unsigned whose;
-    } functions[] = {
-        {"open64", (uintptr_t)open64, ALL},
-        {"__open64_nocancel", (uintptr_t)open_by_libc, ALL},
-        {"stat64", (uintptr_t)stat64, ALL},
-        {"lstat64", (uintptr_t)lstat64, ALL},
-        {"fstatat64", (uintptr_t)fstatat64, ALL},
-        {"realpath", (uintptr_t)realpath, LOOKING},
-        {"access", (uintptr_t)access, LOOKING},
-        {"openat64", (uintptr_t)openat64, OTHERS},
-        {"readlink", (uintptr_t)readlink, OTHERS},
-        {"readlinkat", (uintptr_t)readlinkat, OTHERS},
-        {"unlink", (uintptr_t)unlink, OTHERS},
-        {"chdir", (uintptr_t)chdir, OTHERS},
-        {"fchdir", (uintptr_t)fchdir, OTHERS},
-        {"execve", (uintptr_t)execute_by_libc, OTHERS},
-    };
-    const unsigned we = opens_only ? ASSEMBLERS : looks_only ? COMPILERS : OTHERS;
-    struct library library;
-    if (!read_library(map, &library))
-        return;
-    libc.errno_location = (int *(*)(void))function_of(&library, "__errno_location");
-    libc.clock_gettime =
-        (int (*)(clockid_t, struct timespec *))function_of(&library, "clock_gettime");
-    if (!libc.errno_location || !protect_code(map->l_addr, PROT_READ | PROT_WRITE | PROT_EXEC))
-        return;
-    for (unsigned i = 0; i < sizeof functions / sizeof *functions; i++) {
-        uintptr_t ours = functions[i].ours;
-        uintptr_t function = functions[i].whose & we ? function_of(&library, functions[i].name) : 0;
-        if (function && ours == (uintptr_t)realpath)
-            libc.malloc = (void *(*)(size_t))function_of_any("malloc");
-        if (!function || function % 16 || /* what begins at 16 has as many bytes of its own */
-            (ours == (uintptr_t)realpath && !libc.malloc) ||
-            (ours == (uintptr_t)execute_by_libc && !is_execve((const unsigned char *)function)))
+    enum { GNU_NAME_BYTES = 4 };
+    const Elf64_Ehdr *header = (const Elf64_Ehdr *)base;
+    const Elf64_Phdr *part = (const Elf64_Phdr *)(base + header->e_phoff);
+    if (header->e_phoff + header->e_phnum * sizeof *part > RING_LIBC_BEGINS)
+        return false;
+    for (unsigned i = 0; i < header->e_phnum; i++, part++) {
+        if (part->p_type != PT_NOTE || part->p_vaddr + part->p_memsz > RING_LIBC_BEGINS)
             continue;
-        jump_from(function, ours);
+        const Elf64_Nhdr *note = (const Elf64_Nhdr *)(base + part->p_vaddr);
+        if (part->p_memsz > sizeof *note && note->n_type == NT_GNU_BUILD_ID &&
+            note->n_namesz == GNU_NAME_BYTES && note->n_descsz >= 16 &&
+            equal((const char *)(note + 1), "GNU"))
+            return true;
     }
-    protect_code(map->l_addr, PROT_READ | PROT_EXEC);
+    return false;
+}
+
+/* The lowest page of a function, from one on. */
+static uint32_t page_from(const uintptr_t *at, uintptr_t base, uint32_t from)
+{
+    uint32_t lowest = UINT32_MAX;
+    for (unsigned i = 0; i < FUNCTIONS; i++) {
+        uint32_t page = (uint32_t)((at[i] - base) / RING_PAGE);
+        if (at[i] && page >= from && page < lowest)
+            lowest = page;
+    }
+    return lowest;
+}
+
+/* Says which pages functions are in; false where there is no room for so many. */
+static bool find_parts(const uintptr_t *at, uintptr_t base, struct ring_libc_part *parts)
+{
+    enum { NEAR = 6 }; /* a mapping of some pages more costs less than two mappings */
+    unsigned count = 0;
+    uint32_t end = 0, pages = 0;
+    for (uint32_t page; (page = page_from(at, base, end)) != UINT32_MAX; end = page + 1) {
+        if (!count || page >= end + NEAR) {
+            if (count == RING_LIBC_PARTS)
+                return false;
+            parts[count++] = (struct ring_libc_part){.page = page};
+        }
+        parts[count - 1].count = page + 1 - parts[count - 1].page;
+    }
+    for (unsigned i = 0; i < count; i++)
+        pages += parts[i].count;
+    for (unsigned i = 0; i < FUNCTIONS; i++)
+        for (unsigned part = 0; part < count && at[i]; part++)
+            if ((at[i] - base) / RING_PAGE - parts[part].page < parts[part].count)
+                parts[part].whose |= functions[i].whose;
+    return pages <= RING_LIBC_PAGES;
+}
+
+/* Keeps the pages of a libc, whose functions at `at` are diverted. */
+static void keep_libc(struct ring_libc *kept, const uintptr_t *at, uintptr_t base)
+{
+    struct ring_libc_part parts[RING_LIBC_PARTS] = {{.page = 0}};
+    if (!is_named_by_its_beginning(base) || !find_parts(at, base, parts))
+        return; /* for good: nobody keeps this one */
+    char *to = (char *)(RING_ADDRESS + RING_LIBC);
+    for (unsigned i = 0; i < RING_LIBC_PARTS; i++) {
+        size_t bytes = (size_t)parts[i].count * RING_PAGE;
+        copy(to, (const char *)base + (size_t)parts[i].page * RING_PAGE, bytes);
+        to += bytes;
+        kept->parts[i] = parts[i];
+    }
+    copy((char *)kept->begins, (const char *)base, RING_LIBC_BEGINS);
+    kept->errno_location = (uint32_t)((uintptr_t)libc.errno_location - base);
+    kept->clock_gettime = (uint32_t)((uintptr_t)libc.clock_gettime - base);
+    atomic_store(&kept->state, LIBC_THERE);
+}
+
+/* Puts what was kept in the place of a libc's pages; false where nothing was, or of another libc. */
+static bool take_kept(const struct ring_libc *kept, uintptr_t base)
+{
+    if (atomic_load(&kept->state) != LIBC_THERE ||
+        !same((const char *)base, (const char *)kept->begins, RING_LIBC_BEGINS))
+        return false;
+    libc.errno_location = (int *(*)(void))(base + kept->errno_location);
+    libc.clock_gettime = (int (*)(clockid_t, struct timespec *))(base + kept->clock_gettime);
+    long from = RING_LIBC;
+    for (unsigned i = 0; i < RING_LIBC_PARTS; i++) {
+        const struct ring_libc_part *part = &kept->parts[i];
+        long bytes = (long)part->count * RING_PAGE;
+        if (part->count && part->whose & who_we_are())
+            call6(SYS_mmap, (long)base + (long)part->page * RING_PAGE, bytes, PROT_READ | PROT_EXEC,
+                  MAP_PRIVATE | MAP_FIXED | MAP_POPULATE, region, from);
+        from += bytes;
+    }
+    return true;
+}
+
+/* ---- the libc ---- */
+
+static void divert_libc(struct ring_libc *kept, const struct library *library)
+{
+    uint32_t none = LIBC_NONE;
+    uintptr_t at[FUNCTIONS];
+    libc.errno_location = (int *(*)(void))function_of(library, "__errno_location");
+    libc.clock_gettime =
+        (int (*)(clockid_t, struct timespec *))function_of(library, "clock_gettime");
+    if (!libc.errno_location || !libc.clock_gettime ||
+        !protect_code(library->base, PROT_READ | PROT_WRITE | PROT_EXEC))
+        return;
+    bool keeps = libc.malloc && atomic_compare_exchange_strong(&kept->state, &none, LIBC_BEGUN);
+    for (unsigned i = 0; i < FUNCTIONS; i++) {
+        bool wanted = keeps || functions[i].whose & who_we_are();
+        at[i] = wanted ? diverted(library, &functions[i]) : 0;
+        if (at[i])
+            jump_from(at[i], functions[i].ours);
+    }
+    protect_code(library->base, PROT_READ | PROT_EXEC);
+    if (keeps)
+        keep_libc(kept, at, library->base);
 }
 
 /* In the place of the linker's _dl_debug_state, which it calls before and after it loads libraries. */
-static void linker_tells(void)
+__attribute__((used)) static void linker_tells(void)
 {
-    const struct link_map *map = came_in || debug->r_state ? NULL : find_libc();
-    if (!map)
+    if (came_in || debug->r_state)
         return;
     came_in = true;
-    divert_libc(map);
-}
-
-/* ---- the linker ---- */
-
-/* What a place in the linker's code jumps to, instead of a system call and the comparison after it:
- * a call of linker_opens, past the 128 bytes that a function may use below its stack. */
-struct opening {
-    uint8_t down[5]; /* lea -128(%rsp), %rsp */
-    uint16_t into_rax; /* movabs */
-    uint64_t ours;
-    uint16_t call; /* *%rax */
-    uint8_t up[8]; /* lea 128(%rsp), %rsp */
-    uint8_t compare[6]; /* cmp $-4096, %rax */
-    uint8_t jump; /* back */
-    int32_t back;
-} __attribute__((packed, may_alias));
-
-static void divert_open(uintptr_t place, uintptr_t room)
-{
-    enum { PLACE_BYTES = 2 + 6 };
-    struct opening *opening = (struct opening *)room;
-    *opening = (struct opening){
-        .down = {0x48, 0x8d, 0x64, 0x24, 0x80},
-        .into_rax = 0xb848,
-        .ours = (uintptr_t)linker_opens,
-        .call = 0xd0ff,
-        .up = {0x48, 0x8d, 0xa4, 0x24, 0x80, 0, 0, 0},
-        .compare = {0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff},
-        .jump = 0xe9,
-        .back = (int32_t)(place + PLACE_BYTES - (room + sizeof *opening)),
-    };
-    struct there {
-        uint8_t jump;
-        int32_t distance;
-    } __attribute__((packed, may_alias)) *there = (struct there *)place;
-    *there = (struct there){0xe9, (int32_t)(room - (place + sizeof *there))};
-}
-
-static void divert_linker(uintptr_t base, const struct ring_linker *linker)
-{
-    if (!protect_code(base, PROT_READ | PROT_WRITE | PROT_EXEC))
-        return;
-    debug = (const struct r_debug *)(base + linker->debug);
-    jump_from(base + linker->debug_state, (uintptr_t)linker_tells);
-    uint32_t room = linker->room;
-    for (unsigned i = 0; i < RING_OPENS && linker->opens[i]; i++) {
-        if (room + sizeof(struct opening) > linker->room_end)
-            break;
-        divert_open(base + linker->opens[i], base + room);
-        room += (uint32_t)sizeof(struct opening);
+    struct ring_libc *kept = &((struct ring_head *)(RING_ADDRESS + RING_CODE_BYTES))->libc;
+    const struct link_map *map = find_libc();
+    struct library library;
+    if (map && read_library(map, &library)) {
+        if (who_we_are() & LOOKING)
+            libc.malloc = (void *(*)(size_t))function_of_any("malloc");
+        if (!take_kept(kept, library.base))
+            divert_libc(kept, &library);
     }
-    protect_code(base, PROT_READ | PROT_EXEC);
+    call_seen(SYS_close, region, 0, 0, 0);
 }
 
-/* The region is at `fd`, the process has a number with the server, and the linker it knows by `linker`
- * is loaded at `base`. */
-__attribute__((used)) static void enter(int fd, uint32_t number, uintptr_t base, unsigned linker)
+/* The region is at `fd`, the process has a number with the server, and its linker has an r_debug. False
+ * where it cannot be: nothing of ours is called then. */
+__attribute__((used)) static bool enter(int fd, uint32_t number, const struct r_debug *linkers)
 {
     const long own = (long)RING_OWN;
     if ((uintptr_t)&came_in / RING_PAGE != RING_OWN / RING_PAGE + VARIABLES_PAGE)
-        return; /* accelerator.ld says something else than ring.h */
+        return false; /* accelerator.ld says something else than ring.h */
     const int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE;
     long there =
         call6(SYS_mmap, own, PAGES_OF_OUR_OWN * RING_PAGE, PROT_READ | PROT_WRITE, how, -1, 0);
     if (there != own || !stand_at(own + IDENTITY_PAGE * RING_PAGE))
-        return;
+        return false;
     take_number(number);
-    const struct ring_head *head = (const struct ring_head *)(RING_ADDRESS + RING_CODE_BYTES);
-    if (map_ring(fd))
-        divert_linker(base, &head->linkers[linker]);
+    debug = linkers;
+    region = fd;
+    return map_ring(fd);
 }

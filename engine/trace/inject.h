@@ -3,8 +3,10 @@
  * anything (accelerator_enter.c is the other side). The linker's first call asks whether there is an
  * /etc/ld.so.preload. While it stands in that call, a few instructions are written into the last page of
  * the linker's code, where nothing is, and the place that it goes on at becomes a jump to them: they map
- * the region, call RING_ENTER, and go back. Nothing is in the program's environment or among its
- * libraries.
+ * the region, call RING_ENTER, and go back. The places where the linker opens files, and its
+ * _dl_debug_state, become jumps at the same time: written from here they cost the program neither two
+ * mprotect nor the faults. Where the region cannot be mapped, they do what stood there. Nothing is in the
+ * program's environment or among its libraries.
  *
  * Where a linker is not as we know them, or this is not a machine that we know this for, the accelerator is
  * preloaded instead. Private to the room; any thread.
@@ -21,10 +23,13 @@
 #include "trace/image.h"
 #include "trace/ring.h"
 
-enum { INJECT_ACCESSES = 4 };
+enum { INJECT_ACCESSES = 4, INJECT_OPENS = 4 };
 struct inject_places {
-    struct ring_linker offsets;
+    uint32_t debug; /* its _r_debug */
+    uint32_t debug_state; /* its _dl_debug_state, a function that does nothing */
+    uint32_t opens[INJECT_OPENS]; /* where it calls openat: a system call and a comparison */
     uint32_t accesses[INJECT_ACCESSES]; /* where it goes on after a call of access; 0: no more */
+    uint32_t room, room_end; /* in its code that nothing uses */
 };
 /* Finds in a dynamic linker what is to be known of it; false where it is not as we know them. */
 bool inject_look_at(const struct image *image, struct inject_places *places);
@@ -38,9 +43,9 @@ bool inject_stands(unsigned linker, const struct seccomp_notif *notice);
  * stand there, or nothing may be written to it. */
 uint64_t inject_base(unsigned linker, const struct seccomp_notif *notice);
 /* Writes into the thread's memory what makes it enter, with `fd`, its descriptor of the region, and
- * `number`, which is for take_number. Says of the linker into `head` what the program wants to know. False
- * where it cannot be written: the program goes on as if nothing were. */
+ * `number`, which is for take_number. False where it cannot be written: the program goes on as if nothing
+ * were. */
 bool inject(unsigned linker, const struct seccomp_notif *notice, uint64_t base, int fd,
-            uint32_t number, struct ring_head *head);
+            uint32_t number);
 
 #endif

@@ -5,9 +5,10 @@
  * together.
  *
  * The region: code, that begins with `syscall; ret`, whose calls the filter lets pass; the header, with
- * what is said of each chunk (no process touches the pages of chunks but its own); then chunks. A process
- * owns the chunks it notes in; a record is complete before its call is made and gets the result after it.
- * What does not fit is called in the seen way. Behind the region a process may have pages of its own.
+ * what is said of each chunk (no process touches the pages of chunks but its own); pages of a libc; then
+ * chunks. A process owns the chunks it notes in; a record is complete before its call is made and gets the
+ * result after it. What does not fit is called in the seen way. Before the region a process may have pages
+ * of its own.
  */
 #ifndef GANTRY_TRACE_RING_H
 #define GANTRY_TRACE_RING_H
@@ -19,9 +20,12 @@
  * inside of what the sanitizers think to be a program's memory. */
 #define RING_ADDRESS UINT64_C(0x7e9f67610000)
 #define RING_CODE RING_ADDRESS
-#define RING_ENTER                                                                                 \
-    (RING_ADDRESS + 16) /* where the server lets a program call: accelerator_enter.c */
-#define RING_OWN (RING_ADDRESS + RING_BYTES)
+/* Where the server has a program call or jump to: accelerator_enter.c. */
+#define RING_ENTER (RING_ADDRESS + 8)
+#define RING_OPENS (RING_ADDRESS + 16)
+#define RING_LOADED (RING_ADDRESS + 24)
+/* Pages of a process's own, beside the rest: what lies within 2 MiB shares a page of the system's. */
+#define RING_OWN (RING_ADDRESS - RING_OWN_PAGES * RING_PAGE)
 #if defined(__x86_64__)
 #define RING_CODE_AFTER (RING_ADDRESS + 2) /* the instruction pointer that the filter sees */
 #else
@@ -33,10 +37,13 @@ enum {
     RING_CHUNK = 64 * 1024,
     RING_CHUNKS = 256,
     RING_LINE = 64, /* of the cache */
+    RING_OWN_PAGES = 2,
     RING_CODE_BYTES = 8 * RING_PAGE,
-    RING_HEAD = RING_CODE_BYTES + 5 * RING_PAGE, /* code and header */
-    RING_LINKERS = 4, /* dynamic linkers that are known */
-    RING_OPENS = 4, /* places in each of them that open */
+    RING_LIBC_PAGES = 16,
+    RING_LIBC_PARTS = 4,
+    RING_LIBC_BEGINS = 1024,
+    RING_LIBC = RING_CODE_BYTES + 5 * RING_PAGE, /* code and header */
+    RING_HEAD = RING_LIBC + RING_LIBC_PAGES * RING_PAGE,
     RING_BYTES = RING_HEAD + RING_CHUNKS * RING_CHUNK,
 };
 
@@ -62,23 +69,29 @@ struct ring_slot {
     _Atomic uint32_t used; /* bytes that are given out; more than fit: full */
 };
 
-/* A dynamic linker, as offsets from where it is loaded (inject.c finds them out). */
-struct ring_linker {
-    uint32_t debug; /* its _r_debug */
-    uint32_t debug_state; /* its _dl_debug_state, a function that does nothing */
-    uint32_t
-        opens[RING_OPENS]; /* where it calls openat: a system call and a comparison; 0: no more */
-    uint32_t room, room_end; /* in its code that nothing uses */
+/*
+ * A libc whose functions begin with jumps to ours: who has changed one keeps the pages for those who come
+ * after it, which need not copy and change theirs. Offsets are from where it is loaded.
+ */
+enum ring_libc_state { LIBC_NONE, LIBC_BEGUN, LIBC_THERE };
+struct ring_libc {
+    _Atomic uint32_t state; /* enum ring_libc_state */
+    uint32_t errno_location, clock_gettime; /* of functions */
+    struct ring_libc_part {
+        uint32_t page, count; /* offset of the first, and how many; they stand from RING_LIBC on */
+        uint32_t whose; /* who has use of what is there: accelerator_enter.c */
+    } parts[RING_LIBC_PARTS]; /* a count of 0: no more */
+    unsigned char begins[RING_LIBC_BEGINS]; /* its first bytes, which tell it from any other */
 };
 
 struct ring_head {
     _Alignas(RING_LINE) _Atomic uint32_t off; /* no call may be made unseen any more */
     _Atomic uint32_t top; /* chunks in use are below this */
-    struct ring_linker linkers[RING_LINKERS];
+    struct ring_libc libc;
     struct ring_slot slots[RING_CHUNKS];
 };
 
-_Static_assert(RING_CODE_BYTES + sizeof(struct ring_head) <= RING_HEAD, "it has its place");
+_Static_assert(RING_CODE_BYTES + sizeof(struct ring_head) <= RING_LIBC, "it has its place");
 
 enum ring_op {
     RING_OPEN,

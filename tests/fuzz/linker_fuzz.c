@@ -33,11 +33,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct image image = {.bytes = copy, .length = kept};
     struct inject_places places;
     if (image_is_ours(&image) && inject_look_at(&image, &places)) {
-        bool inside = places.offsets.room <= places.offsets.room_end + 15;
+        bool inside = places.room <= places.room_end + 15;
         for (unsigned i = 0; i < INJECT_ACCESSES && places.accesses[i]; i++)
-            inside &= places.accesses[i] < places.offsets.room;
-        for (unsigned i = 0; i < RING_OPENS && places.offsets.opens[i]; i++)
-            inside &= places.offsets.opens[i] < places.offsets.room;
+            inside &= places.accesses[i] < places.room;
+        for (unsigned i = 0; i < INJECT_OPENS && places.opens[i]; i++)
+            inside &= places.opens[i] < places.room;
         if (!inside)
             abort();
     }

@@ -350,6 +350,31 @@ static void little_memory_is_enough(void **state)
     }
 }
 
+/* Who comes first (of a test before, maybe) changes the libc's code in copies of its own; those who follow
+ * have pages of what it became. All are noted alike. */
+static void changed_code_is_kept_for_those_who_follow(void **state)
+{
+    (void)state;
+    build("int main(int argc, char **argv) {\n"
+          "    char line[4096]; int ours = 0; struct stat st;\n"
+          "    FILE *maps = fopen(\"/proc/self/maps\", \"r\");\n"
+          "    while (fgets(line, sizeof line, maps))\n"
+          "        ours += strstr(line, \"r-xp\") && strstr(line, \"gantry-ring\");\n"
+          "    if (open(argv[1], O_RDONLY) >= 0 || !stat(argv[1], &st)) return 1;\n"
+          "    if (!realpath(\"there\", line) || realpath(argv[1], NULL)) return 2;\n"
+          "    return ours == 0 ? 10 : 20;\n}\n",
+          "");
+    const char *command = enters() ? "./cc1 one; test $? -ge 10 && ./cc1 two; test $? = 20"
+                                   : "./cc1 one; test $? = 10 && ./cc1 two; test $? = 10";
+    struct trace *trace = traced_program((const char *const[]){"sh", "-c", command, NULL});
+    traced_expect(trace, "one", ACCESS_READ | ACCESS_STAT, false);
+    traced_expect(trace, "two", ACCESS_READ | ACCESS_STAT, false);
+    traced_expect(trace, "there", ACCESS_STAT, true);
+    assert_true(trace->noted >= 8);
+    assert_int_equal(trace->flaws, 0);
+    trace_free(trace);
+}
+
 /* As many accesses, of the same kinds, with the accelerator as without. */
 static void expect_same(const struct trace *with, const struct trace *without)
 {
@@ -517,6 +542,7 @@ int main(void)
         TEST(the_linker_is_not_stopped),
         TEST(changes_are_the_same),
         TEST(little_memory_is_enough),
+        TEST(changed_code_is_kept_for_those_who_follow),
         TEST(programs_that_cannot_have_it_go_without),
         TEST(nothing_is_lost_when_it_overflows),
         TEST(a_compile_touches_the_same),
