@@ -262,7 +262,7 @@ static void keep_libc(struct ring_libc *kept, const uintptr_t *at, uintptr_t bas
 {
     struct ring_libc_part parts[RING_LIBC_PARTS] = {{.page = 0}};
     if (!is_named_by_its_beginning(base) || !find_parts(at, base, parts))
-        return; /* for good: nobody keeps this one */
+        return; /* nobody keeps this one: it stays begun */
     char *to = (char *)(RING_ADDRESS + RING_LIBC);
     for (unsigned i = 0; i < RING_LIBC_PARTS; i++) {
         size_t bytes = (size_t)parts[i].count * RING_PAGE;

@@ -394,8 +394,11 @@ int trace_serve(struct trace *trace, int stop_fd, struct err *err)
     int status = trace_server_serve(trace->private->server, stop_fd, err);
     if (!trace_server_sees_all(trace->private->server))
         trace->flaws |= TRACE_UNREADABLE;
-    accelerate_drain(trace->private->server, trace, true);
-    accelerate_free(trace->private->server);
+    struct trace_server *server = trace->private->server;
+    pthread_mutex_lock(&server->lock); /* others may peek to the end */
+    accelerate_drain(server, trace, true);
+    accelerate_free(server);
+    pthread_mutex_unlock(&server->lock);
     return status;
 }
 

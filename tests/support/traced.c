@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,7 +41,21 @@ int traced_teardown(void **state)
     return chdir("/") < 0 ? -1 : file_remove_tree(traced_dir, &err);
 }
 
-static struct trace *traced(void (*body)(void), const char *const *argv)
+struct beside {
+    traced_beside *call;
+    const struct trace *trace;
+    _Atomic bool served;
+};
+
+static void *stand_beside(void *data)
+{
+    struct beside *beside = data;
+    while (!atomic_load(&beside->served))
+        beside->call(beside->trace);
+    return NULL;
+}
+
+static struct trace *traced(void (*body)(void), const char *const *argv, traced_beside *call)
 {
     struct err err = {0};
     int pair[2];
@@ -65,7 +81,14 @@ static struct trace *traced(void (*body)(void), const char *const *argv)
     assert_true(listener >= 0);
     struct trace *trace = trace_open(listener, NULL);
     int status = -1;
+    struct beside beside = {.call = call, .trace = trace};
+    pthread_t thread;
+    if (call)
+        assert_int_equal(pthread_create(&thread, NULL, stand_beside, &beside), 0);
     assert_int_equal(trace_serve(trace, -1, &err), 0);
+    atomic_store(&beside.served, true);
+    if (call)
+        assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     return trace;
@@ -73,12 +96,17 @@ static struct trace *traced(void (*body)(void), const char *const *argv)
 
 struct trace *traced_body(void (*body)(void))
 {
-    return traced(body, NULL);
+    return traced(body, NULL, NULL);
 }
 
 struct trace *traced_program(const char *const *argv)
 {
-    return traced(NULL, argv);
+    return traced(NULL, argv, NULL);
+}
+
+struct trace *traced_program_beside(const char *const *argv, traced_beside *beside)
+{
+    return traced(NULL, argv, beside);
 }
 
 void traced_expect(const struct trace *trace, const char *name, unsigned kinds, bool found)

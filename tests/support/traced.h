@@ -21,6 +21,10 @@ extern enum trace_way traced_way;
 struct trace *traced_body(void (*body)(void));
 /* The same for a program: an absolute path, or a name on PATH. */
 struct trace *traced_program(const char *const *argv);
+/* Called with a trace while it is served; by another thread. */
+typedef void traced_beside(const struct trace *trace);
+/* The same, with `beside` called again and again until all is served. */
+struct trace *traced_program_beside(const char *const *argv, traced_beside *beside);
 
 /* Exactly these kinds of a name in the scratch directory (or an absolute path), and whether it was
  * there before. */

@@ -375,6 +375,43 @@ static void changed_code_is_kept_for_those_who_follow(void **state)
     trace_free(trace);
 }
 
+static void count_access(void *data, const char *path, const struct access *access)
+{
+    (void)path;
+    ++*(size_t *)data;
+    assert_true(access->kinds != 0);
+}
+
+static void peek(const struct trace *trace)
+{
+    size_t seen = 0;
+    trace_server_peek(trace_own_server(trace), trace, 0, count_access, &seen);
+}
+
+/* Who looks at a trace while it is served, as races do, takes what is noted up as the server does; at the
+ * end as well. (The thread sanitizer watches over this one.) */
+static void others_may_peek_to_the_end(void **state)
+{
+    (void)state;
+    build("int main(void) {\n"
+          "    char name[32]; struct stat st;\n"
+          "    for (int i = 0; i < 3000; i++) {\n"
+          "        sprintf(name, \"peeked%d\", i);\n"
+          "        if (!stat(name, &st)) return 1;\n"
+          "    }\n"
+          "    return open(\"last\", O_WRONLY | O_CREAT, 0644) < 0;\n}\n",
+          "");
+    for (int i = 0; i < 5; i++) {
+        unlink("last");
+        struct trace *trace = traced_program_beside((const char *const[]){"./cc1", NULL}, peek);
+        traced_expect(trace, "peeked0", ACCESS_STAT, false);
+        traced_expect(trace, "peeked2999", ACCESS_STAT, false);
+        traced_expect(trace, "last", ACCESS_CREATE, false);
+        assert_int_equal(trace->flaws, 0);
+        trace_free(trace);
+    }
+}
+
 /* As many accesses, of the same kinds, with the accelerator as without. */
 static void expect_same(const struct trace *with, const struct trace *without)
 {
@@ -543,6 +580,7 @@ int main(void)
         TEST(changes_are_the_same),
         TEST(little_memory_is_enough),
         TEST(changed_code_is_kept_for_those_who_follow),
+        TEST(others_may_peek_to_the_end),
         TEST(programs_that_cannot_have_it_go_without),
         TEST(nothing_is_lost_when_it_overflows),
         TEST(a_compile_touches_the_same),
