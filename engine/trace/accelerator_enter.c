@@ -182,6 +182,7 @@ static uintptr_t diverted(const struct library *library, const struct function *
     uintptr_t at = function_of(library, function->name);
     bool can =
         at && at % 16 == 0 && /* what begins at 16 has as many bytes of its own */
+        (function->ours != (uintptr_t)realpath || libc.malloc) &&
         (function->ours != (uintptr_t)execute_by_libc || is_execve((const unsigned char *)at));
     return can ? at : 0;
 }
@@ -276,10 +277,11 @@ static void keep_libc(struct ring_libc *kept, const uintptr_t *at, uintptr_t bas
     atomic_store(&kept->state, LIBC_THERE);
 }
 
-/* Puts what was kept in the place of a libc's pages; false where nothing was, or of another libc. */
+/* Puts what was kept in the place of a libc's pages; false where nothing was, or of another libc, or we
+ * lack what some of it needs. */
 static bool take_kept(const struct ring_libc *kept, uintptr_t base)
 {
-    if (atomic_load(&kept->state) != LIBC_THERE ||
+    if (atomic_load(&kept->state) != LIBC_THERE || !libc.malloc ||
         !same((const char *)base, (const char *)kept->begins, RING_LIBC_BEGINS))
         return false;
     libc.errno_location = (int *(*)(void))(base + kept->errno_location);
@@ -296,7 +298,7 @@ static bool take_kept(const struct ring_libc *kept, uintptr_t base)
     return true;
 }
 
-/* ---- the libc ---- */
+/* ---- coming into the libc ---- */
 
 static void divert_libc(struct ring_libc *kept, const struct library *library)
 {
@@ -330,8 +332,7 @@ __attribute__((used)) static void linker_tells(void)
     const struct link_map *map = find_libc();
     struct library library;
     if (map && read_library(map, &library)) {
-        if (who_we_are() & LOOKING)
-            libc.malloc = (void *(*)(size_t))function_of_any("malloc");
+        libc.malloc = (void *(*)(size_t))function_of_any("malloc");
         if (!take_kept(kept, library.base))
             divert_libc(kept, &library);
     }
