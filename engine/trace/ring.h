@@ -37,13 +37,13 @@ enum {
     RING_CHUNK = 64 * 1024,
     RING_CHUNKS = 256,
     RING_LINE = 64, /* of the cache */
-    RING_OWN_PAGES = 2,
+    RING_OWN_PAGES = 2, /* who a process is, and variables */
     RING_CODE_BYTES = 8 * RING_PAGE,
-    RING_LIBC_PAGES = 16,
-    RING_LIBC_PARTS = 4,
-    RING_LIBC_BEGINS = 1024,
-    RING_LIBC = RING_CODE_BYTES + 5 * RING_PAGE, /* code and header */
-    RING_HEAD = RING_LIBC + RING_LIBC_PAGES * RING_PAGE,
+    RING_LIBC_PAGES = 16, /* of a libc, that can be kept, */
+    RING_LIBC_PARTS = 4, /* in so many stretches */
+    RING_LIBC_BEGINS = 1024, /* bytes at its beginning: headers, and its linker's note */
+    RING_LIBC = RING_CODE_BYTES + 5 * RING_PAGE, /* code and header; then a libc's pages, */
+    RING_HEAD = RING_LIBC + RING_LIBC_PAGES * RING_PAGE, /* then chunks */
     RING_BYTES = RING_HEAD + RING_CHUNKS * RING_CHUNK,
 };
 
