@@ -348,6 +348,8 @@ static uint32_t enroll(struct trace_server *server, struct thread *thread, pid_t
         number |= RING_OPENS_ONLY;
     if (stands && !common_is_systems(own->guests.at[own->guests.len - 1].directory))
         number |= RING_NOTES_CHANGES;
+    if (server->populates)
+        number |= RING_POPULATES;
     return stands ? number : 0;
 }
 

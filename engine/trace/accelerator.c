@@ -26,6 +26,8 @@
 
 #include "trace/accelerator.h"
 
+enum { POPULATE_WRITE = 23 }; /* MADV_POPULATE_WRITE: Linux 5.14; before that nothing happens */
+
 struct libc libc;
 static struct ring_head *head; /* NULL: nothing is noted */
 static struct ring_slot *_Atomic current; /* where the next record goes */
@@ -38,7 +40,7 @@ static struct identity {
  * parent's. */
 static _Atomic bool astray;
 bool looks_only, opens_only;
-static bool notes_changes;
+static bool notes_changes, populates;
 
 /* ---- calls ---- */
 
@@ -110,7 +112,8 @@ void take_number(uint32_t number)
     looks_only = number & RING_LOOKS_ONLY;
     opens_only = number & RING_OPENS_ONLY;
     notes_changes = number & RING_NOTES_CHANGES;
-    number &= ~(RING_LOOKS_ONLY | RING_OPENS_ONLY | RING_NOTES_CHANGES);
+    populates = number & RING_POPULATES;
+    number &= ~(RING_LOOKS_ONLY | RING_OPENS_ONLY | RING_NOTES_CHANGES | RING_POPULATES);
     if (number) {
         identity->pid = (pid_t)call_seen(SYS_getpid, 0, 0, 0, 0);
         atomic_store(&identity->number, number);
@@ -174,7 +177,7 @@ static struct ring_slot *take_chunk(struct ring_slot *full)
  * gets them at once. They are the server's, and mostly there. */
 static void have_pages(char *chunk, uint32_t from, uint32_t to)
 {
-    enum { POPULATE_WRITE = 23 /* MADV_POPULATE_WRITE, Linux 5.14 */, STRETCH = 28 * 1024 };
+    enum { STRETCH = 28 * 1024 };
     if ((from - 1) / RING_PAGE % 8 == 0 && (to - 1) / RING_PAGE % 8 == 1) {
         uint32_t begin = (to - 1) / RING_PAGE * RING_PAGE;
         uint32_t bytes = RING_CHUNK - begin < STRETCH ? RING_CHUNK - begin : STRETCH;
@@ -463,14 +466,43 @@ void jump_from(uintptr_t function, uintptr_t ours)
     *code = (struct jump){0xb848, ours, 0xe0ff}; /* movabs $ours, %rax; jmp *%rax */
 }
 
-/* A program may have its own by that name. */
-bool is_execve(const unsigned char *code)
+int break_by_libc(void *end)
 {
-    static const unsigned char branch[] = {0xf3, 0x0f, 0x1e, 0xfa}, /* endbr64 */
-        number[] = {0xb8, SYS_execve, 0, 0, 0, 0x0f, 0x05}; /* mov $59, %eax; syscall */
+    enum { STRETCH = 256 * 1024 /* more is hardly malloc's, and may never be filled */ };
+    uintptr_t was = (uintptr_t)*libc.heap_end;
+    uintptr_t is = (uintptr_t)call_seen(SYS_brk, (long)end, 0, 0, 0);
+    *libc.heap_end = (char *)is;
+    if (is < (uintptr_t)end)
+        return (int)answer(-ENOMEM);
+    if (populates && was && is > was && is - was <= STRETCH) {
+        uintptr_t from = was & ~(uintptr_t)(RING_PAGE - 1);
+        call_seen(SYS_madvise, (long)from, (long)(is - from), POPULATE_WRITE, 0);
+    }
+    return 0;
+}
+
+void *map_by_libc(void *at, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    enum { QUIRE = 2 * 1024 * 1024 };
+    if (populates && looks_only && length == QUIRE && !at &&
+        flags == (MAP_PRIVATE | MAP_ANONYMOUS) && protection == (PROT_READ | PROT_WRITE))
+        flags |= MAP_POPULATE;
+    return (void *)answer(call6(SYS_mmap, (long)at, (long)length, protection, flags, fd, offset));
+}
+
+/* A program may have its own by that name. */
+bool only_calls(const unsigned char *code, uint32_t number)
+{
+    static const unsigned char branch[] = {0xf3, 0x0f, 0x1e, 0xfa}; /* endbr64 */
+    enum { MOV = 0xb8, SYSCALL = 0x050f };
+    const struct {
+        uint8_t mov; /* mov $number, %eax; syscall */
+        uint32_t number;
+        uint16_t syscall;
+    } __attribute__((packed)) begins = {MOV, number, SYSCALL};
     if (same((const char *)code, (const char *)branch, sizeof branch))
         code += sizeof branch;
-    return same((const char *)code, (const char *)number, sizeof number);
+    return same((const char *)code, (const char *)&begins, sizeof begins);
 }
 #endif
 

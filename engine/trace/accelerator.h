@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "base/bare.h"
@@ -23,6 +24,7 @@ extern struct libc {
     int *(*errno_location)(void);
     int (*clock_gettime)(clockid_t clock, struct timespec *now);
     void *(*malloc)(size_t size);
+    char **heap_end; /* __curbrk: where the heap ends that it grows by brk(2) */
 } libc;
 
 /* The program changes no directories and executes nothing: what was a directory stays one. */
@@ -67,8 +69,13 @@ void jump_from(uintptr_t function, uintptr_t ours);
 int open_by_libc(const char *path, int flags, ...);
 /* For its search for programs. */
 int execute_by_libc(const char *path, char *const *argv, char *const *envp);
-/* Whether a function begins as the libc's execve does. */
-bool is_execve(const unsigned char *code);
+/* As brk(3); a heap's new pages are there at once (RING_POPULATES). */
+int break_by_libc(void *end);
+/* As mmap(2); so are the 2 MiB that gcc's garbage collector takes, and fills from the beginning (ggc-page.cc,
+ * GGC_QUIRE_SIZE). */
+void *map_by_libc(void *at, size_t length, int protection, int flags, int fd, off_t offset);
+/* Whether a function begins as the libc's does that makes one call and little else. */
+bool only_calls(const unsigned char *code, uint32_t number);
 #endif
 
 /* ---- */

@@ -100,8 +100,8 @@ static bool read_library(const struct link_map *map, struct library *library)
     return library->symbols && library->names && library->hashed;
 }
 
-/* The address of a function that a library has for others, or 0. */
-static uintptr_t function_of(const struct library *library, const char *name)
+/* The address of a function or variable (STT_...) that a library has for others, or 0. */
+static uintptr_t symbol_of(const struct library *library, const char *name, unsigned type)
 {
     enum { HIDDEN = 0x8000 /* of a version that is not the default */ };
     uint32_t hash = 5381;
@@ -119,7 +119,7 @@ static uintptr_t function_of(const struct library *library, const char *name)
         uint32_t at = chain[i - first];
         const Elf64_Sym *symbol = &library->symbols[i];
         if ((at | 1) == (hash | 1) && symbol->st_shndx != SHN_UNDEF &&
-            ELF64_ST_TYPE(symbol->st_info) == STT_FUNC &&
+            ELF64_ST_TYPE(symbol->st_info) == type &&
             !(library->versions && library->versions[i] & HIDDEN) &&
             equal(library->names + symbol->st_name, name))
             return library->base + symbol->st_value;
@@ -128,16 +128,21 @@ static uintptr_t function_of(const struct library *library, const char *name)
     }
 }
 
-/* What a library's call of the function would find: the first one that has it. */
-static uintptr_t function_of_any(const char *name)
+static uintptr_t function_of(const struct library *library, const char *name)
+{
+    return symbol_of(library, name, STT_FUNC);
+}
+
+/* What a library's own use of the name would find: the first one that has it. */
+static uintptr_t symbol_of_any(const char *name, unsigned type)
 {
     struct library library;
     for (const struct link_map *map = debug->r_map; map; map = map->l_next) {
         if (!read_library(map, &library))
             return 0;
-        uintptr_t function = function_of(&library, name);
-        if (function)
-            return function;
+        uintptr_t found = symbol_of(&library, name, type);
+        if (found)
+            return found;
     }
     return 0;
 }
@@ -161,18 +166,45 @@ static unsigned who_we_are(void)
     return opens_only ? ASSEMBLERS : looks_only ? COMPILERS : OTHERS;
 }
 
+/* Whether the libc's function is as we know it, and what ours needs was found. */
+static bool is_realpath(const unsigned char *code)
+{
+    (void)code;
+    return libc.malloc;
+}
+
+static bool is_execve(const unsigned char *code)
+{
+    return only_calls(code, SYS_execve);
+}
+
+static bool is_brk(const unsigned char *code)
+{
+    return libc.heap_end && only_calls(code, SYS_brk);
+}
+
 static const struct function {
     const char *name;
     uintptr_t ours;
     unsigned whose;
+    bool (*is)(const unsigned char *code); /* NULL: it is */
 } functions[] = {
-    {"open64", (uintptr_t)open64, ALL},        {"__open64_nocancel", (uintptr_t)open_by_libc, ALL},
-    {"stat64", (uintptr_t)stat64, ALL},        {"lstat64", (uintptr_t)lstat64, ALL},
-    {"fstatat64", (uintptr_t)fstatat64, ALL},  {"realpath", (uintptr_t)realpath, LOOKING},
-    {"access", (uintptr_t)access, LOOKING},    {"openat64", (uintptr_t)openat64, OTHERS},
-    {"readlink", (uintptr_t)readlink, OTHERS}, {"readlinkat", (uintptr_t)readlinkat, OTHERS},
-    {"unlink", (uintptr_t)unlink, OTHERS},     {"chdir", (uintptr_t)chdir, OTHERS},
-    {"fchdir", (uintptr_t)fchdir, OTHERS},     {"execve", (uintptr_t)execute_by_libc, OTHERS},
+    {"open64", (uintptr_t)open64, ALL, NULL},
+    {"__open64_nocancel", (uintptr_t)open_by_libc, ALL, NULL},
+    {"stat64", (uintptr_t)stat64, ALL, NULL},
+    {"lstat64", (uintptr_t)lstat64, ALL, NULL},
+    {"fstatat64", (uintptr_t)fstatat64, ALL, NULL},
+    {"brk", (uintptr_t)break_by_libc, ALL, is_brk},
+    {"realpath", (uintptr_t)realpath, LOOKING, is_realpath},
+    {"access", (uintptr_t)access, LOOKING, NULL},
+    {"mmap", (uintptr_t)map_by_libc, COMPILERS, NULL},
+    {"openat64", (uintptr_t)openat64, OTHERS, NULL},
+    {"readlink", (uintptr_t)readlink, OTHERS, NULL},
+    {"readlinkat", (uintptr_t)readlinkat, OTHERS, NULL},
+    {"unlink", (uintptr_t)unlink, OTHERS, NULL},
+    {"chdir", (uintptr_t)chdir, OTHERS, NULL},
+    {"fchdir", (uintptr_t)fchdir, OTHERS, NULL},
+    {"execve", (uintptr_t)execute_by_libc, OTHERS, is_execve},
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
@@ -180,10 +212,8 @@ enum { FUNCTIONS = sizeof functions / sizeof *functions };
 static uintptr_t diverted(const struct library *library, const struct function *function)
 {
     uintptr_t at = function_of(library, function->name);
-    bool can =
-        at && at % 16 == 0 && /* what begins at 16 has as many bytes of its own */
-        (function->ours != (uintptr_t)realpath || libc.malloc) &&
-        (function->ours != (uintptr_t)execute_by_libc || is_execve((const unsigned char *)at));
+    bool can = at && at % 16 == 0 && /* what begins at 16 has as many bytes of its own */
+               (!function->is || function->is((const unsigned char *)at));
     return can ? at : 0;
 }
 
@@ -281,7 +311,7 @@ static void keep_libc(struct ring_libc *kept, const uintptr_t *at, uintptr_t bas
  * lack what some of it needs. */
 static bool take_kept(const struct ring_libc *kept, uintptr_t base)
 {
-    if (atomic_load(&kept->state) != LIBC_THERE || !libc.malloc ||
+    if (atomic_load(&kept->state) != LIBC_THERE || !libc.malloc || !libc.heap_end ||
         !same((const char *)base, (const char *)kept->begins, RING_LIBC_BEGINS))
         return false;
     libc.errno_location = (int *(*)(void))(base + kept->errno_location);
@@ -310,7 +340,8 @@ static void divert_libc(struct ring_libc *kept, const struct library *library)
     if (!libc.errno_location || !libc.clock_gettime ||
         !protect_code(library->base, PROT_READ | PROT_WRITE | PROT_EXEC))
         return;
-    bool keeps = libc.malloc && atomic_compare_exchange_strong(&kept->state, &none, LIBC_BEGUN);
+    bool keeps = libc.malloc && libc.heap_end &&
+                 atomic_compare_exchange_strong(&kept->state, &none, LIBC_BEGUN);
     for (unsigned i = 0; i < FUNCTIONS; i++) {
         bool wanted = keeps || functions[i].whose & who_we_are();
         at[i] = wanted ? diverted(library, &functions[i]) : 0;
@@ -332,7 +363,8 @@ __attribute__((used)) static void linker_tells(void)
     const struct link_map *map = find_libc();
     struct library library;
     if (map && read_library(map, &library)) {
-        libc.malloc = (void *(*)(size_t))function_of_any("malloc");
+        libc.malloc = (void *(*)(size_t))symbol_of_any("malloc", STT_FUNC);
+        libc.heap_end = (char **)symbol_of_any("__curbrk", STT_OBJECT);
         if (!take_kept(kept, library.base))
             divert_libc(kept, &library);
     }

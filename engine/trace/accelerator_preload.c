@@ -30,7 +30,7 @@ static void divert(uintptr_t function, uintptr_t ours)
 static void divert_libc(void)
 {
     divert((uintptr_t)__open64_nocancel, (uintptr_t)open_by_libc);
-    if (!looks_only && execve && is_execve((const unsigned char *)(uintptr_t)execve))
+    if (!looks_only && execve && only_calls((const unsigned char *)(uintptr_t)execve, SYS_execve))
         divert((uintptr_t)execve, (uintptr_t)execute_by_libc);
 }
 #else
@@ -42,7 +42,8 @@ static void divert_libc(void)
 /* Before the program's own constructors, where the linker lets us. */
 __attribute__((constructor(101))) static void come_in(void)
 {
-    libc = (struct libc){__errno_location, clock_gettime, malloc};
+    libc = (struct libc){
+        .errno_location = __errno_location, .clock_gettime = clock_gettime, .malloc = malloc};
     long page =
         call6(SYS_mmap, 0, RING_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page < 0 || !stand_at(page))

@@ -79,6 +79,7 @@ struct trace_server {
     struct accelerator *accelerator; /* accelerate.c; NULL: none yet, or none here */
     bool accelerator_tried, unaccelerated;
     bool preloads; /* it comes in as a library alone */
+    bool populates; /* it has memory there before it is used */
     str_list ignored; /* prefixes of paths that are not kept */
     bool ignores_systems; /* some of them are the system's own */
 

@@ -59,6 +59,8 @@ enum {
 #define RING_OPENS_ONLY 0x20000000u
 /* It may note that it makes, writes and removes files: where it stands is not the system's. */
 #define RING_NOTES_CHANGES 0x40000000u
+/* Memory that it will fill is there at once: a fault a page costs more than all that is done for us. */
+#define RING_POPULATES 0x10000000u
 
 enum ring_chunk_state { CHUNK_FREE, CHUNK_TAKEN };
 

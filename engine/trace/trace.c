@@ -269,6 +269,7 @@ struct trace_server *trace_server_open(int listener,
     server->every = server->stops && stops_at_every_call(listener, &server->tracer);
     server->unaccelerated = server->stops || (measured && strstr(measured, "no-accelerator"));
     server->preloads = measured && strstr(measured, "preload");
+    server->populates = !measured || !strstr(measured, "no-populate");
     trace_server_ignore(server, RING_PLACE);
     if (!server->stops && (!measured || !strstr(measured, "no-wake-up")))
         wire_sync_wake_up(listener); /* where the kernel has it; only speed depends on it */

@@ -1,7 +1,8 @@
 #!/bin/bash
 # What tracing costs: gcc compiles of 16 of our own sources by Gantry at -j2, traced or not, the
 # supervisor included; strace as the peer that sees the same. tests/bench/trace.sh GANTRY
-# OPTIMISE (levels), ROUNDS and CASES (words of: on stops nosync strace) may be set.
+# OPTIMISE (levels), ROUNDS and CASES (words of: on bare stops nosync strace) may be set; bare is without the
+# memory that compilers are given at once, which spares them some of what the rest costs.
 set -eu
 gantry=$1
 cd "$(dirname "$0")/../.."
@@ -33,9 +34,10 @@ for level in ${OPTIMISE:--O2 -O0}; do
         exit 1
     fi
     words=(untraced "$clean" "$build --trace=off")
-    for case in ${CASES:-on stops nosync strace}; do
+    for case in ${CASES:-on bare stops nosync strace}; do
         case $case in
         on) words+=(traced "$clean" "$build") ;;
+        bare) words+=(bare "$clean" "GANTRY_TRACE=no-populate $build") ;;
         nosync) words+=(no-sync "$clean" "GANTRY_TRACE=no-wake-up $build") ;;
         stops) words+=(stops "$clean" "GANTRY_TRACE=no-accelerator $build") ;;
         strace) words+=(strace "$clean" "strace -f -o /dev/null -e trace=%file $build --trace=off") ;;

@@ -375,6 +375,70 @@ static void changed_code_is_kept_for_those_who_follow(void **state)
     trace_free(trace);
 }
 
+/* A heap that grows is there, and so are the 2 MiB of a compiler's collector; all else of brk(3) and mmap(2) is
+ * as ever. */
+static void memory_is_there_at_once(void **state)
+{
+    (void)state;
+    build("#include <sys/mman.h>\n#include <sys/resource.h>\n"
+          "static int there(char *at, int pages) {\n"
+          "    unsigned char is[512]; int count = 0;\n"
+          "    if (mincore(at, pages * 4096L, is)) exit(50);\n"
+          "    for (int i = 0; i < pages; i++) count += is[i] & 1;\n"
+          "    return count; }\n"
+          "static char *map(size_t length) {\n"
+          "    return mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, "
+          "0); }\n"
+          "static int all_zero(char *at, int bytes) {\n"
+          "    while (bytes-- && !*at) at++;\n"
+          "    return bytes < 0; }\n"
+          "int main(void) {\n"
+          "    char *end = sbrk(0), *page = (char *)(((long)end + 4095) & -4096L);\n"
+          "    if (brk(page) || sbrk(0) != page || sbrk(50 * 4096) != page) return 11;\n"
+          "    int heap = there(page, 50);\n"
+          "    if (!all_zero(page, 50 * 4096)) return 12;\n"
+          "    memset(page, 1, 50 * 4096);\n"
+          "    if (sbrk(-49 * 4096) != page + 50 * 4096 || sbrk(0) != page + 4096) return 13;\n"
+          "    if (page[4095] != 1 || sbrk(10) != page + 4096 || page[4096]) return 14;\n"
+          "    if (brk(page + 4096) || sbrk(200 * 4096) != page + 4096) return 15;\n"
+          "    if (there(page + 4096, 200) || !all_zero(page + 4096, 200 * 4096)) return 16;\n"
+          "    struct rlimit limit, low;\n"
+          "    char *was = sbrk(0);\n"
+          "    getrlimit(RLIMIT_DATA, &limit); low = limit; low.rlim_cur = 1 << 20;\n"
+          "    if (setrlimit(RLIMIT_DATA, &low) || brk(was + (4 << 20)) != -1) return 17;\n"
+          "    if (errno != ENOMEM || sbrk(0) != was || sbrk(4 << 20) != (void *)-1) return 18;\n"
+          "    if (setrlimit(RLIMIT_DATA, &limit)) return 19;\n"
+          "    char *quire = map(2 << 20), *other = map(1 << 20);\n"
+          "    if (quire == MAP_FAILED || there(other, 256)) return 21;\n"
+          "    int pages = there(quire, 512);\n"
+          "    if (!all_zero(quire, 2 << 20)) return 22;\n"
+          "    if (mmap(NULL, 0, 0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) return 23;\n"
+          "    if (errno != EINVAL || (heap && heap != 50) || (pages && pages != 512)) return 24;\n"
+          "    return !!heap + 2 * !!pages;\n}\n",
+          "");
+    assert_int_equal(mkdir("gcc", 0755), 0);
+    assert_int_equal(link("cc1", "gcc/cc1"), 0);
+    const char *said = getenv("GANTRY_TRACE");
+    const struct {
+        const char *says, *command;
+    } cases[] = {
+        {said, "./cc1; test $? = 1 && \"$PWD/gcc/cc1\"; test $? = 3"},
+        {"no-populate", "./cc1; test $? = 0 && \"$PWD/gcc/cc1\"; test $? = 0"},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (cases[i].says)
+            setenv("GANTRY_TRACE", cases[i].says, 1);
+        const char *command = enters() ? cases[i].command : cases[1].command;
+        struct trace *trace = traced_program((const char *const[]){"sh", "-c", command, NULL});
+        assert_int_equal(trace->flaws, 0);
+        trace_free(trace);
+    }
+    if (said)
+        setenv("GANTRY_TRACE", said, 1);
+    else
+        unsetenv("GANTRY_TRACE");
+}
+
 static void count_access(void *data, const char *path, const struct access *access)
 {
     (void)path;
@@ -580,6 +644,7 @@ int main(void)
         TEST(changes_are_the_same),
         TEST(little_memory_is_enough),
         TEST(changed_code_is_kept_for_those_who_follow),
+        TEST(memory_is_there_at_once),
         TEST(others_may_peek_to_the_end),
         TEST(programs_that_cannot_have_it_go_without),
         TEST(nothing_is_lost_when_it_overflows),
