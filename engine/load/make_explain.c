@@ -11,7 +11,7 @@
 struct load_explaining {
     struct make_state *kept;
     struct make_judgement judgement;
-    bool judged;
+    bool judged, left; /* with what no goal wanted */
     str_list texts; /* that explanations point into */
 };
 
@@ -160,21 +160,50 @@ static void find_chain(struct load_explaining *explaining, text_id target,
     }
 }
 
-/* What a goal's makes read, listed or looked for in vain and what is another now; or NULL. */
-static const char *find_changed(struct load_explaining *explaining)
+/* Whether the makes of the goal whose key this is considered the step. */
+static bool goal_considers(const struct make_state *kept, text_id goal, text_id step)
+{
+    char *key = mem_format("%c%s", KEY_STEPS, intern_text(&kept->state.texts, goal) + 1);
+    text_id text = intern_find(&kept->state.texts, key);
+    const struct text_list *steps = text == INTERN_NONE ? NULL : state_list(&kept->state, text);
+    free(key);
+    for (uint32_t i = 0; steps && i < steps->count; i++)
+        if (steps->texts[i] == step)
+            return true;
+    return false;
+}
+
+/* What the makes of each goal with the step read, listed or looked for in vain and what is another now; NULL
+ * where one of them would find all as it was. */
+static const char *find_changed(struct load_explaining *explaining, text_id step)
 {
     struct make_state *kept = explaining->kept;
-    for (text_id target = 0; target < kept->state.records.len; target++) {
-        const struct step_record *record = state_record(&kept->state, target);
+    const char *changed = NULL;
+    for (text_id goal = 0; goal < kept->state.records.len; goal++) {
+        const struct step_record *record = state_record(&kept->state, goal);
         text_id why = TEXT_NONE;
-        if (!record || intern_text(&kept->state.texts, target)[0] != KEY_READ ||
-            make_stale_holds(kept, record, &why))
+        if (!record || intern_text(&kept->state.texts, goal)[0] != KEY_READ ||
+            !goal_considers(kept, goal, step))
             continue;
+        if (make_stale_holds(kept, record, &why))
+            return NULL;
         struct load_cause cause = {0};
         split(explaining, why, &cause);
-        return cause.path ? cause.path : "the environment";
+        changed = cause.path ? cause.path : "the environment";
     }
-    return NULL;
+    return changed;
+}
+
+/* What is stale and no goal wants any more makes nothing stale, but is so itself. */
+static void judge(struct load_explaining *explaining, bool left)
+{
+    if (explaining->judged && explaining->left == left)
+        return;
+    if (explaining->judged)
+        make_judgement_free(&explaining->judgement);
+    make_stale_judge(explaining->kept, left, &explaining->judgement);
+    explaining->judged = true;
+    explaining->left = left;
 }
 
 struct load_explaining *load_explain_open(const char *root, const char *state_dir, struct err *err)
@@ -200,10 +229,8 @@ int load_explain(struct load_explaining *explaining, const char *name, struct lo
         out->target = keep(explaining, mem_copy(name));
         return 0;
     }
-    if (!explaining->judged)
-        make_stale_judge(kept, true, &explaining->judgement);
-    explaining->judged = true;
     const struct step_record *record = out->record = state_record(&kept->state, target);
+    judge(explaining, record->flags & RUN_LEFT);
     const uint32_t each_time = RUN_ALWAYS | RUN_FORCED;
     char *command = mem_copy(intern_text(&kept->state.texts, record->command));
     out->command = keep(explaining, command);
@@ -212,7 +239,7 @@ int load_explain(struct load_explaining *explaining, const char *name, struct lo
     out->rule = make_rule_of(out->command);
     out->target = keep(explaining, plain_name(intern_text(&kept->state.texts, target)));
     out->each_time = record->flags & each_time;
-    out->changed = find_changed(explaining);
+    out->changed = find_changed(explaining, target);
     if (record->why != TEXT_NONE)
         split(explaining, record->why, &out->last);
     find_chain(explaining, target, out);

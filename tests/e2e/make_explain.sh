@@ -77,6 +77,39 @@ echo '# a comment' >>Makefile
 explain app
 has "$WORK/out" "what make reads has changed (Makefile): make is asked, and decides"
 
+say "steps that no goal wants any more, and other goals, say nothing of those that are wanted"
+mkdir ../left && cd ../left || exit 1
+cat >Makefile <<'M'
+$(shell test -e conf/made.mk || $(MAKE) -f conf.mk >/dev/null)
+include conf/made.mk
+x.o: x.c
+	cat conf/made.mk $< >$@ # $(V)
+M
+printf 'conf/made.mk: conf.in ; mkdir -p conf && cp conf.in $@\n' >conf.mk
+echo 'V = 1' >conf.in
+echo x >x.c
+sleep 0.05
+ok "$GANTRY" build --plain -j1 -- make
+echo '# more' >>conf.in
+ok "$GANTRY" build --plain -j1 -- make
+ok "$GANTRY" build --plain -j1 -- make
+has "$WORK/out" "nothing to do"
+explain x.o
+has "$WORK/out" "up to date"
+explain conf/made.mk
+has "$WORK/out" "an input changed: conf.in"
+explain x.o
+has "$WORK/out" "up to date"
+ok "$GANTRY" build --plain -j1 -- make other=1
+echo y >>x.c
+ok env LIBRARY_PATH=/xy "$GANTRY" build --plain -j1 -- make
+ok env LIBRARY_PATH=/xy "$GANTRY" explain x.o
+has "$WORK/out" "up to date"
+grep -q "what make reads has changed" "$WORK/out" && fail "another goal's environment counts"
+ok env LIBRARY_PATH=/zz "$GANTRY" explain x.o
+has "$WORK/out" "what make reads has changed (the environment)"
+cd ../tree || exit 1
+
 say "nothing was written by any of that"
 before=$(find .gantry -type f -exec md5sum {} + | sort)
 explain app
