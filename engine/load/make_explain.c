@@ -11,7 +11,7 @@
 struct load_explaining {
     struct make_state *kept;
     struct make_judgement judgement;
-    bool judged, left; /* with what no goal wanted */
+    bool judged;
     str_list texts; /* that explanations point into */
 };
 
@@ -194,18 +194,6 @@ static const char *find_changed(struct load_explaining *explaining, text_id step
     return changed;
 }
 
-/* What is stale and no goal wants any more makes nothing stale, but is so itself. */
-static void judge(struct load_explaining *explaining, bool left)
-{
-    if (explaining->judged && explaining->left == left)
-        return;
-    if (explaining->judged)
-        make_judgement_free(&explaining->judgement);
-    make_stale_judge(explaining->kept, left, &explaining->judgement);
-    explaining->judged = true;
-    explaining->left = left;
-}
-
 struct load_explaining *load_explain_open(const char *root, const char *state_dir, struct err *err)
 {
     struct make_state *kept = make_state_read(root, state_dir, err);
@@ -230,7 +218,11 @@ int load_explain(struct load_explaining *explaining, const char *name, struct lo
         return 0;
     }
     const struct step_record *record = out->record = state_record(&kept->state, target);
-    judge(explaining, record->flags & RUN_LEFT);
+    if (explaining->judged)
+        make_judgement_free(&explaining->judgement);
+    /* What is stale and no goal wants any more makes nothing stale, but is so itself. */
+    make_stale_judge(kept, record->flags & RUN_LEFT, &explaining->judgement);
+    explaining->judged = true;
     const uint32_t each_time = RUN_ALWAYS | RUN_FORCED;
     char *command = mem_copy(intern_text(&kept->state.texts, record->command));
     out->command = keep(explaining, command);
